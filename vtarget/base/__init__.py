@@ -1,0 +1,1 @@
+"""Layer 1: errors, units and strict YAML; imports nothing else of vtarget."""

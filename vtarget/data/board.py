@@ -5,9 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
-
-from vtarget.base.strictyaml import Model
+from vtarget.base.strictyaml import Field, Model, model_validator
 from vtarget.base.units import Address, Bytes, Hertz, Volts, Watts
 
 

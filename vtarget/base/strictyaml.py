@@ -39,6 +39,7 @@ __all__ = [
     "LineMap",
     "Model",
     "Place",
+    "Text",
     "ValidationInfo",
     "display_path",
     "field_validator",
@@ -80,6 +81,15 @@ class FieldError(ValueError):
         self.hint = hint
 
 
+def _not_blank(value: object) -> object:
+    if isinstance(value, str) and not value.strip():
+        raise FieldError("must not be empty")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_not_blank)]
+
+
 @dataclass(frozen=True)
 class Place:
     """A line (from 1) of a file, as errors print it."""
@@ -115,7 +125,7 @@ def load_yaml_model(path: Path, model: type[M]) -> M:
     return validate(data, lines, model)
 
 
-def load_yaml(path: Path) -> tuple[object, LineMap]:
+def load_yaml(path: Path) -> tuple[dict[str, object], LineMap]:
     """The mapping in the YAML file ``path`` (dict, list, str, int, float, bool, None) and its line map.
 
     Raises InputError for a file that can't be read, is empty, too large, not UTF-8, not YAML, or not one mapping.
@@ -165,7 +175,7 @@ class _Builder:
         self._text = text
         self._events: Iterator[Any] = iter(())
 
-    def document(self) -> object:
+    def document(self) -> dict[str, object]:
         import yaml
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -179,7 +189,7 @@ class _Builder:
         except yaml.YAMLError as error:
             raise InputError(f"{self._name}: not valid YAML: {str(error).splitlines()[0]}") from None
 
-    def _document(self, yaml: Any) -> object:
+    def _document(self, yaml: Any) -> dict[str, object]:
         next(self._events)  # stream start
         event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
@@ -190,7 +200,9 @@ class _Builder:
         if not isinstance(root, yaml.MappingStartEvent):
             raise self._error(root, "the file must be a mapping (key: value)")
         self.lines[()] = self._place(root)
-        data = self._value(root, (), yaml)
+        if root.anchor is not None or root.tag is not None:
+            raise self._error(root, "anchors and tags are not allowed", hint="remove it")
+        data = self._mapping((), yaml)
         next(self._events)  # document end
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
@@ -272,7 +284,8 @@ def validate(data: object, lines: LineMap, model: type[M]) -> M:
         # A list whose items failed also counts as too short: that is an echo, not a second error.
         inside = {details["loc"][:-k] for details in found for k in range(1, len(details["loc"]) + 1)}
         problems = [_problem(d, lines, model) for d in found if d["type"] != "too_short" or d["loc"] not in inside]
-    problems.sort(key=lambda p: p.place.line)
+    main = lines[()].file
+    problems.sort(key=lambda p: (p.place.file != main, p.place.line))
     first = problems[0]
     more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
     where = f"{_dotted(first.path)}: " if first.path else ""

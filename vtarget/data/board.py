@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
-from vtarget.base.strictyaml import Field, Model, model_validator
+from vtarget.base.strictyaml import Field, FieldError, Model, Text, model_validator
+from vtarget.base.suggest import did_you_mean
 from vtarget.base.units import Address, Bytes, Hertz, Volts, Watts
 
 
@@ -36,15 +38,15 @@ class WaitStates(Model):
 
     table: tuple[WaitStateStep, ...] = ()
     unknown: bool = False
-    source: str
+    source: Text
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
         clocks = [step.max_clock for step in self.table]
         if clocks != sorted(set(clocks)):
-            raise ValueError("max_clock must ascend from step to step")
+            raise FieldError("max_clock must ascend from step to step", at=("table",))
         if bool(self.table) == self.unknown:
-            raise ValueError("give either a table or 'unknown: true'")
+            raise FieldError("give either a table or 'unknown: true'")
         return self
 
 
@@ -58,7 +60,7 @@ class Accelerator(Model):
     unified: bool = False
     ways: Annotated[int, Field(ge=1)] | None = None
     prefetch: bool = False
-    source: str
+    source: Text
 
 
 class Region(Model):
@@ -74,7 +76,15 @@ class Region(Model):
     fetch_bits: Annotated[int, Field(ge=16, le=512)] | None = None
     accelerator: Accelerator | None = None
     note: str | None = None
-    source: str
+    source: Text
+
+    @model_validator(mode="after")
+    def _inside_address_space(self) -> Self:
+        if self.size == 0:
+            raise FieldError("a region must hold at least one byte", at=("size",))
+        if self.end > 1 << 32:
+            raise FieldError(f"region {self.name} reaches past 0xffffffff", at=("size",))
+        return self
 
     @property
     def end(self) -> int:
@@ -96,7 +106,7 @@ class Clock(Model):
 
     typical: Hertz
     max: Hertz
-    source: str
+    source: Text
 
 
 class Boot(Model):
@@ -104,7 +114,7 @@ class Boot(Model):
 
     region: str
     vector_offsets: tuple[Address, ...] = (0,)
-    source: str
+    source: Text
 
 
 class PowerPoint(Model):
@@ -114,22 +124,30 @@ class PowerPoint(Model):
     nominal: Watts
     low: Watts
     high: Watts
-    source: str
+    source: Text
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.low <= self.nominal <= self.high:
-            raise ValueError("low <= nominal <= high must hold")
+            raise FieldError("low <= nominal <= high must hold", at=("nominal",))
         return self
 
 
 class PowerState(Model):
     """A power state (run, sleep, …) at one supply: power by clock."""
 
-    name: str
+    name: Text
     voltage: Volts
-    regulator: str
+    regulator: Text
     points: Annotated[tuple[PowerPoint, ...], Field(min_length=1)]
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        clocks = [point.clock for point in self.points]
+        if clocks != sorted(set(clocks)):
+            raise FieldError("clock must ascend from point to point", at=("points",))
+        return self
 
 
 class Debug(Model):
@@ -140,16 +158,17 @@ class Debug(Model):
     openocd: str | None = None
     swo: bool | None = None
     console: str | None = None
+    source: str | None = None
 
 
 class Board(Model):
     """One board. ``core`` names a file of ``boards/cores``; ``fpu`` and ``dsp`` say which options the chip has."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-    title: str
+    title: Text
     mcu: str | None = None
-    core: str
-    fpu: str | None = None
+    core: Text
+    fpu: Literal["fpv4-sp", "fpv5-sp", "fpv5-dp"] | None = None
     dsp: bool = False
     clock: Clock
     boot: Boot
@@ -161,33 +180,46 @@ class Board(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        _refuse_twice([r.name for r in self.regions], "regions", "region")
+        _refuse_twice([p.name for p in self.power], "power", "power state")
+        self._check_overlaps()
+        for index, region in enumerate(self.regions):
+            self._check_alias(index, region)
         names = [r.name for r in self.regions]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"region {name} is listed twice")
-        ordered = sorted(self.regions, key=lambda r: r.base)
-        for below, above in zip(ordered, ordered[1:], strict=False):
-            if above.base < below.end:
-                raise ValueError(
-                    f"regions {below.name} 0x{below.base:08x}..0x{below.end:08x} and "
-                    f"{above.name} 0x{above.base:08x}..0x{above.end:08x} overlap"
-                )
-        for region in self.regions:
-            self._check_alias(region)
         if self.boot.region not in names:
-            raise ValueError(f"boot.region {self.boot.region} is not a region of this board")
+            hint = did_you_mean(self.boot.region, names)
+            raise FieldError(f"'{self.boot.region}' is no region of this board", at=("boot", "region"), hint=hint)
         if self.clock.typical > self.clock.max:
-            raise ValueError("clock.typical is above clock.max")
+            raise FieldError("typical is above max", at=("clock", "typical"))
+        if self.power and self.power[0].name != "run":
+            raise FieldError("the first power state must be 'run'", at=("power", 0, "name"))
         return self
 
-    def _check_alias(self, region: Region) -> None:
+    def _check_overlaps(self) -> None:
+        ordered = sorted(enumerate(self.regions), key=lambda pair: pair[1].base)
+        for (_, below), (index, above) in pairwise(ordered):
+            if above.base < below.end:
+                raise FieldError(
+                    f"regions {below.name} 0x{below.base:08x}..0x{below.end:08x} and "
+                    f"{above.name} 0x{above.base:08x}..0x{above.end:08x} overlap",
+                    at=("regions", index, "base"),
+                )
+
+    def _check_alias(self, index: int, region: Region) -> None:
         if region.alias_of is None:
             return
-        targets = [r for r in self.regions if r.name == region.alias_of and r.alias_of is None]
-        if not targets:
-            raise ValueError(f"region {region.name} is an alias of {region.alias_of}, which is no (real) region")
-        if targets[0].size != region.size:
-            raise ValueError(f"alias {region.name} and {targets[0].name} differ in size")
+        at = ("regions", index, "alias_of")
+        targets = {r.name: r for r in self.regions if r.alias_of is None}
+        if region.alias_of not in targets:
+            hint = did_you_mean(region.alias_of, targets)
+            raise FieldError(f"'{region.alias_of}' is no real region of this board", at=at, hint=hint)
+        target = targets[region.alias_of]
+        if target.size != region.size:
+            raise FieldError(
+                f"{region.name} (0x{region.size:x}) and {target.name} (0x{target.size:x}) differ in size", at=at
+            )
+        if target.kind is not region.kind:
+            raise FieldError(f"{region.name} ({region.kind}) and {target.name} ({target.kind}) differ in kind", at=at)
 
     def region(self, name: str) -> Region:
         """The region of that name (KeyError if none)."""
@@ -207,3 +239,9 @@ class Board(Model):
         """Where to look for a vector table, in order."""
         base = self.region(self.boot.region).base
         return tuple(base + offset for offset in self.boot.vector_offsets)
+
+
+def _refuse_twice(names: list[str], key: str, what: str) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise FieldError(f"{what} '{name}' is listed twice", at=(key, index, "name"))

@@ -1,0 +1,144 @@
+"""A GNU linker script from a board description, so that firmware and emulator share one memory map."""
+
+from __future__ import annotations
+
+from vtarget.base.errors import InputError
+from vtarget.data.board import Board, Region, RegionKind
+
+STACK_BYTES = 4096
+_DATA_KINDS = frozenset({RegionKind.SRAM, RegionKind.TCM})
+
+
+def data_region(board: Board) -> Region:
+    """Where .data, .bss and the stack go: the largest SRAM or TCM that is neither an alias nor the boot region.
+
+    The first listed wins between equals; a board whose only such memory is the boot region gets that.
+    Raises InputError when the board has no such memory at all.
+    """
+    candidates = [r for r in board.regions if r.kind in _DATA_KINDS and r.alias_of is None]
+    if not candidates:
+        raise InputError(
+            f"board {board.name} has no sram or tcm region for data", hint="add one, or name another region for data"
+        )
+    apart = [r for r in candidates if r.name != board.boot.region]
+    return max(apart or candidates, key=lambda r: r.size)
+
+
+def linker_script(board: Board, *, data: str | None = None, stack_bytes: int = STACK_BYTES) -> str:
+    """The script for firmware that boots on ``board``.
+
+    Vector table at the first address where the board looks for one, code and constants behind it in the boot region,
+    ``data`` (region name; default `data_region`) for .data, .bss and the stack. The stack grows down from
+    ``__stack_top``, the end of that region; linking fails unless ``stack_bytes`` above ``__stack_limit`` stay free.
+
+    Raises InputError for an unknown ``data`` region or one that can't be written.
+    """
+    ram = data_region(board) if data is None else _named_region(board, data)
+    boot = board.region(board.boot.region)
+    lines = [
+        f"/* Generated from the description of board {board.name}. */",
+        "ENTRY(Reset_Handler)",
+        "",
+        "MEMORY",
+        "{",
+        *(_memory_line(region) for region in board.regions),
+        "}",
+        "",
+        _PHDRS,
+        _SECTIONS.format(
+            vectors=f"0x{board.vector_addresses()[0]:08x}", boot=boot.name, ram=ram.name, stack=f"0x{stack_bytes:x}"
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _named_region(board: Board, name: str) -> Region:
+    regions = {r.name: r for r in board.regions}
+    if name not in regions:
+        raise InputError(f"board {board.name} has no region {name}", hint=f"it has {', '.join(regions)}")
+    if not regions[name].writable:
+        raise InputError(f"region {name} of board {board.name} is {regions[name].kind}, which can't hold data")
+    return regions[name]
+
+
+def _memory_line(region: Region) -> str:
+    rights = "r" + ("w" if region.writable else "") + ("x" if region.execute else "")
+    return f"  {region.name} ({rights}) : ORIGIN = 0x{region.base:08x}, LENGTH = 0x{region.size:x}"
+
+
+# Stated in full, so that the linker neither loads the file's own headers in front of the vector table nor puts
+# .bss behind .data in flash.
+_PHDRS = """\
+PHDRS
+{
+  boot PT_LOAD FLAGS(5);
+  data PT_LOAD FLAGS(6);
+  zero PT_LOAD FLAGS(6);
+}
+"""
+
+_SECTIONS = """\
+SECTIONS
+{{
+  .isr_vector {vectors} :
+  {{
+    KEEP(*(.isr_vector))
+  }} > {boot} :boot
+
+  .text : ALIGN(8)
+  {{
+    *(.text .text.*)
+  }} > {boot} :boot
+
+  .rodata : ALIGN(8)
+  {{
+    *(.rodata .rodata.*)
+  }} > {boot} :boot
+
+  .ARM.extab :
+  {{
+    *(.ARM.extab* .gnu.linkonce.armextab.*)
+  }} > {boot} :boot
+
+  .ARM.exidx :
+  {{
+    __exidx_start = .;
+    *(.ARM.exidx* .gnu.linkonce.armexidx.*)
+    __exidx_end = .;
+  }} > {boot} :boot
+
+  .init_array : ALIGN(4)
+  {{
+    __init_array_start = .;
+    KEEP(*(SORT_BY_INIT_PRIORITY(.init_array.*)))
+    KEEP(*(.init_array))
+    __init_array_end = .;
+  }} > {boot} :boot
+
+  .data : ALIGN(8)
+  {{
+    __data_start = .;
+    *(.data .data.*)
+    . = ALIGN(8);
+    __data_end = .;
+  }} > {ram} AT> {boot} :data
+  __data_load = LOADADDR(.data);
+
+  .bss (NOLOAD) : ALIGN(8)
+  {{
+    __bss_start = .;
+    *(.bss .bss.* COMMON)
+    . = ALIGN(8);
+    __bss_end = .;
+  }} > {ram} AT> {ram} :zero
+
+  __stack_top = ORIGIN({ram}) + LENGTH({ram});
+  __stack_limit = __stack_top - {stack};
+  ASSERT(__bss_end <= __stack_limit, "region {ram} has no room for the stack")
+
+  /DISCARD/ :
+  {{
+    *(.note.gnu.build-id)
+  }}
+}}
+"""

@@ -1,0 +1,238 @@
+"""``vtarget boards``: list the boards, show one with its sources, check board files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vtarget.base.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vtarget.data.board import Accelerator, Board, Region
+
+_JSON = click.option("--json", "json_path", metavar="PATH", help="Write JSON to PATH ('-' for standard output).")
+
+
+@click.group()
+def boards() -> None:
+    """Boards and their facts, with sources."""
+
+
+@boards.command("list")
+@_JSON
+def list_boards(json_path: str | None) -> None:
+    """List the boards that ship with vtarget."""
+    from vtarget.app.terminal import Column, print_table, write_json
+    from vtarget.shell.boardlib import board_names, load_board
+
+    loaded = [load_board(name) for name in board_names()]
+    if json_path is not None:
+        write_json(
+            json_path, {"schema": "vtarget.boards", "schema_version": 1, "boards": [_summary(b) for b in loaded]}
+        )
+    if json_path != "-":
+        right: list[Column | str] = [Column(name, "right") for name in ("clock", "flash", "RAM")]
+        print_table(["name", "title", "core", *right], (_list_row(board) for board in loaded))
+
+
+@boards.command("show")
+@click.argument("board", metavar="BOARD")
+@_JSON
+def show_board(board: str, json_path: str | None) -> None:
+    """Show all facts of BOARD (a name or a YAML file) with their sources."""
+    from vtarget.app.terminal import write_json
+    from vtarget.shell.boardlib import load_board
+
+    loaded = load_board(board)
+    if json_path is not None:
+        facts = loaded.model_dump(mode="json")
+        write_json(
+            json_path, {"schema": "vtarget.board", "schema_version": 1, "units": "SI (Hz, bytes, V, W)", "board": facts}
+        )
+    if json_path != "-":
+        _print_board(loaded)
+
+
+@boards.command("check")
+@click.argument("names", metavar="[BOARD]...", nargs=-1)
+@click.pass_context
+def check_boards(context: click.Context, names: tuple[str, ...]) -> None:
+    """Check board files (default: all that ship): schema, overlaps, sources, core. Exit code 2 if one is unusable."""
+    from vtarget.app.terminal import print_line
+    from vtarget.shell.boardlib import board_names, load_board, load_core
+
+    bad = 0
+    for name in names or tuple(board_names()):
+        try:
+            load_core(load_board(name).core)
+        except InputError as error:
+            bad += 1
+            print_line(f"error: {error.one_line()}")
+        else:
+            print_line(f"{name}: ok")
+    if bad:
+        context.exit(2)
+
+
+def _flash(board: Board) -> list[Region]:
+    return [r for r in board.regions if r.alias_of is None and not r.writable and r.execute]
+
+
+def _ram(board: Board) -> list[Region]:
+    return [r for r in board.regions if r.alias_of is None and r.writable]
+
+
+def _total(regions: Iterable[Region]) -> int:
+    return sum(region.size for region in regions)
+
+
+def _summary(board: Board) -> dict[str, object]:
+    return {
+        "name": board.name,
+        "title": board.title,
+        "core": board.core,
+        "fpu": board.fpu,
+        "clock_hz": board.clock.typical,
+        "max_clock_hz": board.clock.max,
+        "flash_bytes": _total(_flash(board)),
+        "ram_bytes": _total(_ram(board)),
+    }
+
+
+def _list_row(board: Board) -> list[str]:
+    flash, ram = _total(_flash(board)), _total(_ram(board))
+    return [board.name, board.title, _core(board), _hertz(board.clock.typical), _size(flash), _size(ram)]
+
+
+def _print_board(board: Board) -> None:
+    from vtarget.app.terminal import Column, print_line, print_table
+
+    print_line(f"{board.name}: {board.title}", style="bold")
+    print_line()
+    print_table(["fact", "value", "source"], _fact_rows(board))
+    print_line()
+    regions = sorted(board.regions, key=lambda r: r.base)
+    columns = ["region", Column("addresses", wrap=False), Column("size", "right"), "kind", "access", "timing"]
+    print_table(columns, (_region_row(r, board.clock.typical) for r in regions), title="Memory map")
+    print_line()
+    print_table(["region", "fact", "source"], (row for r in regions for row in _region_sources(r)))
+    print_line()
+    _print_power(board)
+    for title, lines in (("Unknown", board.unknown), ("Note", (board.note,) if board.note else ())):
+        if lines:
+            print_line()
+            print_line(title, style="bold")
+            for line in lines:
+                print_line(f"  {line}")
+
+
+def _print_power(board: Board) -> None:
+    from vtarget.app.terminal import Column, print_line, print_table
+
+    if not board.power:
+        print_line("Power: unknown", style="bold")
+        return
+    right: list[Column | str] = [Column(name, "right") for name in ("clock", "nominal", "low", "high")]
+    print_table(["state", "supply", *right], (row[:-1] for row in _power_rows(board)), title="Power")
+    print_line()
+    columns = ["state", Column("clock", "right"), "source"]
+    print_table(columns, ([row[0], row[2], row[-1]] for row in _power_rows(board)))
+
+
+def _fact_rows(board: Board) -> list[list[str]]:
+    clock, boot, debug = board.clock, board.boot, board.debug
+    rows = [
+        ["MCU", board.mcu or "-", ""],
+        ["core", _core(board), ""],
+        ["DSP instructions", "yes" if board.dsp else "no", ""],
+        ["clock", f"{_hertz(clock.typical)}, at most {_hertz(clock.max)}", clock.source],
+        ["vector table", " or ".join(f"0x{a:08x}" for a in board.vector_addresses()), boot.source],
+    ]
+    names = {"SVD": debug.svd, "pyOCD": debug.pyocd, "OpenOCD": debug.openocd, "console": debug.console}
+    names["SWO"] = None if debug.swo is None else "yes" if debug.swo else "no"
+    rows += [[name, value or "unknown", ""] for name, value in names.items()]
+    return [*rows, ["debug facts", "", debug.source]] if debug.source else rows
+
+
+def _region_row(region: Region, clock_hz: int) -> list[str]:
+    access = "r" + ("w" if region.writable else "-") + ("x" if region.execute else "-")
+    alias = f"alias of {region.alias_of}" if region.alias_of else ""
+    return [
+        region.name,
+        f"0x{region.base:08x}..0x{region.end:08x}",
+        _size(region.size),
+        str(region.kind),
+        access,
+        ", ".join(part for part in (alias, _timing(region, clock_hz)) if part),
+    ]
+
+
+def _region_sources(region: Region) -> list[list[str]]:
+    rows = [[region.name, region.note or "extent", region.source]]
+    if region.wait_states is not None:
+        rows.append(["", "wait states", region.wait_states.source])
+    if region.accelerator is not None:
+        rows.append(["", region.accelerator.name, region.accelerator.source])
+    return rows
+
+
+def _timing(region: Region, clock_hz: int) -> str:
+    parts = []
+    states = region.wait_states
+    if states is not None and states.unknown:
+        parts.append("wait states unknown")
+    elif states is not None:
+        needed = [step.wait_states for step in states.table if clock_hz <= step.max_clock]
+        parts.append(f"{needed[0]} wait states at {_hertz(clock_hz)}" if needed else "wait states unknown")
+    if region.fetch_bits is not None:
+        parts.append(f"{region.fetch_bits}-bit fetch")
+    if region.accelerator is not None:
+        parts.append(_accelerator(region.accelerator))
+    return ", ".join(parts)
+
+
+def _accelerator(unit: Accelerator) -> str:
+    sizes = []
+    if unit.instruction_cache is not None:
+        sizes.append(f"{_size(unit.instruction_cache)}{'' if unit.unified else ' I'}")
+    if unit.data_cache is not None:
+        sizes.append(f"{_size(unit.data_cache)} D")
+    if unit.line is not None:
+        sizes.append(f"lines of {_size(unit.line)}")
+    return f"{unit.name} ({' + '.join(sizes) if sizes else 'geometry unknown'})"
+
+
+def _power_rows(board: Board) -> list[list[str]]:
+    rows = []
+    for state in board.power:
+        note = f" ({state.note})" if state.note else ""
+        for i, point in enumerate(state.points):
+            watts = [_watts(w) for w in (point.nominal, point.low, point.high)]
+            supply = f"{state.voltage:g} V, {state.regulator}"
+            rows.append([state.name, supply, _hertz(point.clock), *watts, point.source + ("" if i else note)])
+    return rows
+
+
+def _core(board: Board) -> str:
+    return board.core if board.fpu is None else f"{board.core} {board.fpu}"
+
+
+def _size(size_bytes: int) -> str:
+    from vtarget.base.units import SIZE, exact
+
+    return exact(size_bytes, SIZE) if size_bytes else "-"
+
+
+def _hertz(clock_hz: int) -> str:
+    from vtarget.base.units import FREQUENCY, exact
+
+    return exact(clock_hz, FREQUENCY)
+
+
+def _watts(watts: float) -> str:
+    from vtarget.base.units import POWER, readable
+
+    return readable(watts, POWER)

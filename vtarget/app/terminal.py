@@ -1,0 +1,79 @@
+"""What goes to standard output: tables and JSON. The only module that imports rich, and only when it prints.
+
+Piped output has no colour and is as wide as its content, so that nothing is ever cut. Text of files is printed
+literally: markup has no meaning in it and control characters show as escapes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vtarget.base.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPED_WIDTH = 10_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table; numbers are set ``right``. On a narrow terminal ``wrap`` columns give way first."""
+
+    title: str
+    justify: Literal["left", "right"] = "left"
+    wrap: bool = True
+
+
+def console() -> Console:
+    """A rich console on the current standard output."""
+    from rich.console import Console
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stdout.isatty():
+        return Console(highlight=False, markup=False, emoji=False)
+    return Console(
+        highlight=False, markup=False, emoji=False, width=PIPED_WIDTH, force_terminal=False, color_system=None
+    )
+
+
+def print_line(text: str = "", *, style: str | None = None) -> None:
+    """One line (longer than the terminal: wrapped there, never cut)."""
+    console().print(printable(text), style=style, soft_wrap=True)
+
+
+def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+    """A table with one line per row where the width allows; ``title`` stands above it."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        described = Column(column) if isinstance(column, str) else column
+        fixed = described.justify == "right" or not described.wrap
+        table.add_column(Text(described.title), justify=described.justify, overflow="fold", no_wrap=fixed)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    if title is not None:
+        print_line(title, style="bold")
+    console().print(table)
+
+
+def write_json(target: str, value: object) -> None:
+    """``value`` as JSON to the file ``target``, or to standard output for ``-``. InputError if it can't be written."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--json {target}: can't be written: {error.strerror or error}") from None

@@ -9,18 +9,27 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Segment:
-    """Bytes that the file puts at ``load_address`` (LMA); ``memory_bytes`` > len(data) is zero-fill at ``address``."""
+    """Bytes that the file puts at ``load_address`` (LMA); ``memory_bytes`` > len(data) is zero-fill at ``address``.
+
+    ``name`` is made of the names of the sections it covers, or empty where the format has none.
+    """
 
     load_address: int
     address: int
     data: bytes
     memory_bytes: int
     executable: bool
+    name: str = ""
 
     @property
     def load_end(self) -> int:
         """One past the last loaded byte."""
         return self.load_address + len(self.data)
+
+    @property
+    def end(self) -> int:
+        """One past the last byte it takes at run time."""
+        return self.address + self.memory_bytes
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Image:
     ``entry`` keeps no Thumb bit; ``None`` if the format has none. ``functions`` are sorted by address and have no
     duplicates at one address. ``objects`` maps data (and all other) symbols, raw names, to (address, size_bytes).
     ``data_ranges`` are the (start, end) stretches inside code that mapping symbols ($d) mark as data.
+    ``vector_table`` is the load address of a table that a symbol or section names.
     """
 
     path: str
@@ -73,3 +83,12 @@ class Image:
                 start = address - s.load_address
                 return s.data[start : start + size_bytes]
         return None
+
+
+@dataclass(frozen=True)
+class RegionUse:
+    """How much of a board's region an image takes: file bytes loaded there and memory it needs at run time."""
+
+    name: str
+    used_bytes: int
+    size_bytes: int

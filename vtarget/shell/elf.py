@@ -1,0 +1,260 @@
+"""ELF files. Home of the package pyelftools."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from vtarget.base.errors import InputError
+from vtarget.data.image import Image, Segment
+from vtarget.logic.buildattributes import cpu_profile
+from vtarget.logic.elfheader import HEADER_BYTES, ElfHeader, read_header
+from vtarget.logic.symbols import CodeMap, Section, Symbol, functions, objects, vector_table
+from vtarget.shell.demangle import bounded_demangler
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
+
+_ADDRESS_SPACE = 1 << 32
+_SYMBOL = struct.Struct("<IIIBBH")
+_MOST_SEGMENTS = 256
+_MOST_SYMBOLS = 1_000_000
+_MOST_NAME_BYTES = 64 << 20
+_LONGEST_NAME = 1 << 15
+_ALLOCATED, _EXECUTABLE = 2, 4
+_NAMES_IN_SEGMENT = 3
+
+
+def read_elf(path: str, data: bytes) -> Image:
+    """The image in ``data``, an ELF32 little-endian Arm executable; ``path`` is for messages.
+
+    A file without sections or symbols loads without functions. Raises InputError, one line, for anything that can't be
+    loaded as it is meant.
+    """
+    header = read_header(path, data)
+    headers, segments = _read_tables(path, data, header)
+    _check_sections(path, data, headers)
+    sections = tuple(_section(i, name, fields) for i, (name, fields) in enumerate(headers))
+    loaded = _segments(path, data, segments, sections)
+    symbols = tuple(_symbols(path, data, headers))
+    code = CodeMap(symbols, sections)
+    named = objects(symbols)
+    return Image(
+        path=path,
+        format="elf",
+        sha256=hashlib.sha256(data).hexdigest(),
+        segments=loaded,
+        entry=_entry(path, header.entry, code, _profile(data, headers)),
+        functions=functions(symbols, code, bounded_demangler()),
+        objects=named,
+        data_ranges=code.data_ranges(),
+        vector_table=vector_table(named, sections, loaded),
+    )
+
+
+_Fields = dict[str, Any]
+
+
+def _read_tables(path: str, data: bytes, header: ElfHeader) -> tuple[list[tuple[str, _Fields]], list[_Fields]]:
+    """Section headers with names, and the program headers of loadable segments, as pyelftools reads them."""
+    from elftools.common.exceptions import ELFError
+    from elftools.construct import ConstructError
+    from elftools.elf.elffile import ELFFile
+
+    damage = (ELFError, ConstructError, ValueError, struct.error, RecursionError)
+    try:
+        elf = ELFFile(io.BytesIO(data))
+        segments = [dict(s.header) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
+    except damage as error:
+        raise InputError(f"{path}: program headers are damaged: {_first_line(error)}") from error
+    try:
+        sections = list(_named_sections(elf)) if header.sections else []
+    except damage as error:
+        raise InputError(f"{path}: section table is damaged: {_first_line(error)}") from error
+    return sections, segments
+
+
+def _named_sections(elf: ELFFile) -> Iterator[tuple[str, _Fields]]:
+    for section in elf.iter_sections():
+        yield section.name, dict(section.header)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _check_sections(path: str, data: bytes, headers: list[tuple[str, _Fields]]) -> None:
+    for index, (name, fields) in enumerate(headers):
+        if fields["sh_type"] in ("SHT_NULL", "SHT_NOBITS"):
+            continue
+        start, end = fields["sh_offset"], fields["sh_offset"] + fields["sh_size"]
+        if end > len(data):
+            raise InputError(
+                f"{path}: truncated: section {index} ({name or 'no name'}) is at 0x{start:x}..0x{end:x} of the file, "
+                f"which has 0x{len(data):x} bytes"
+            )
+
+
+def _section(index: int, name: str, fields: _Fields) -> Section:
+    return Section(
+        index=index,
+        name=name,
+        address=fields["sh_addr"],
+        offset=None if fields["sh_type"] == "SHT_NOBITS" else fields["sh_offset"],
+        size_bytes=fields["sh_size"],
+        allocated=bool(fields["sh_flags"] & _ALLOCATED) and fields["sh_type"] != "SHT_NULL",
+        executable=bool(fields["sh_flags"] & _EXECUTABLE),
+    )
+
+
+def _segments(path: str, data: bytes, headers: list[_Fields], sections: tuple[Section, ...]) -> tuple[Segment, ...]:
+    if len(headers) > _MOST_SEGMENTS:
+        raise InputError(f"{path}: {len(headers)} loadable segments, at most {_MOST_SEGMENTS} are supported")
+    claimed = sum(fields["p_filesz"] for fields in headers)
+    if claimed > 2 * len(data):
+        raise InputError(f"{path}: segments claim 0x{claimed:x} bytes of a file of 0x{len(data):x}")
+    found = []
+    occupied = [s for s in sections if s.allocated and s.size_bytes]
+    for index, fields in enumerate(headers):
+        if fields["p_memsz"] == 0 and fields["p_filesz"] == 0:
+            continue
+        _check_segment(path, data, index, fields)
+        segment = _segment(data, fields, occupied)
+        if segment is not None:
+            found.append(segment)
+    if not any(s.data for s in found):
+        raise InputError(f"{path}: no loadable segment has any bytes")
+    _check_overlaps(path, found)
+    return tuple(sorted(found, key=lambda s: (s.load_address, s.address)))
+
+
+def _check_segment(path: str, data: bytes, index: int, fields: _Fields) -> None:
+    offset, file_bytes, memory_bytes = fields["p_offset"], fields["p_filesz"], fields["p_memsz"]
+    if offset + file_bytes > len(data):
+        raise InputError(
+            f"{path}: truncated: loadable segment {index} is at 0x{offset:x}..0x{offset + file_bytes:x} of the file, "
+            f"which has 0x{len(data):x} bytes"
+        )
+    if file_bytes > memory_bytes:
+        raise InputError(
+            f"{path}: loadable segment {index} has 0x{file_bytes:x} bytes in the file but takes 0x{memory_bytes:x}"
+        )
+    for what, start, size in (("load", fields["p_paddr"], file_bytes), ("run", fields["p_vaddr"], memory_bytes)):
+        if start + size > _ADDRESS_SPACE:
+            raise InputError(
+                f"{path}: loadable segment {index} at {what} address 0x{start:08x} with 0x{size:x} bytes "
+                "runs past the end of the 32-bit address space"
+            )
+
+
+def _segment(data: bytes, fields: _Fields, sections: list[Section]) -> Segment | None:
+    """The segment without the file's own headers, which a linker with large pages puts before the first section."""
+    offset, file_bytes = fields["p_offset"], fields["p_filesz"]
+    inside = [s for s in sections if _lies_in(s, fields)]
+    skip = 0
+    if offset < HEADER_BYTES and file_bytes and sections:
+        starts = [s.offset for s in inside if s.offset is not None]
+        skip = min(starts) - offset if starts else file_bytes
+    if skip == fields["p_memsz"]:
+        return None
+    return Segment(
+        load_address=fields["p_paddr"] + skip,
+        address=fields["p_vaddr"] + skip,
+        data=data[offset + skip : offset + file_bytes],
+        memory_bytes=fields["p_memsz"] - skip,
+        executable=bool(fields["p_flags"] & 1),
+        name=_name_of(inside),
+    )
+
+
+def _lies_in(section: Section, fields: _Fields) -> bool:
+    if section.offset is None:
+        start, size = section.address - fields["p_vaddr"], fields["p_memsz"]
+    else:
+        start, size = section.offset - fields["p_offset"], fields["p_filesz"]
+    return bool(start >= 0 and start + section.size_bytes <= size)
+
+
+def _name_of(sections: list[Section]) -> str:
+    names = [s.name for s in sections]
+    more = len(names) - _NAMES_IN_SEGMENT
+    return "+".join(names[:_NAMES_IN_SEGMENT] + ([f"{more} more"] if more > 0 else []))
+
+
+def _check_overlaps(path: str, segments: list[Segment]) -> None:
+    loads = sorted((s.load_address, s.load_end, s.name) for s in segments if s.data)
+    runs = sorted((s.address, s.end, s.name) for s in segments)
+    for what, ranges in (("load", loads), ("run", runs)):
+        for (start, end, name), (next_start, next_end, next_name) in pairwise(ranges):
+            if next_start < end:
+                raise InputError(
+                    f"{path}: segments {name}{' ' * bool(name)}0x{start:08x}..0x{end:08x} and "
+                    f"{next_name}{' ' * bool(next_name)}0x{next_start:08x}..0x{next_end:08x} overlap ({what} addresses)"
+                )
+
+
+def _symbols(path: str, data: bytes, headers: list[tuple[str, _Fields]]) -> Iterator[Symbol]:
+    table = next((fields for _, fields in headers if fields["sh_type"] == "SHT_SYMTAB"), None)
+    if table is None:
+        return
+    size = table["sh_size"]
+    if table["sh_entsize"] != _SYMBOL.size or size % _SYMBOL.size:
+        raise InputError(
+            f"{path}: symbol table of 0x{size:x} bytes has entries of {table['sh_entsize']}, expected {_SYMBOL.size}"
+        )
+    if size // _SYMBOL.size > _MOST_SYMBOLS:
+        raise InputError(f"{path}: {size // _SYMBOL.size} symbols, at most {_MOST_SYMBOLS} are supported")
+    strings = headers[table["sh_link"]][1] if table["sh_link"] < len(headers) else {}
+    if strings.get("sh_type") != "SHT_STRTAB":
+        raise InputError(f"{path}: symbol names are in section {table['sh_link']}, which is no string table")
+    text = data[strings["sh_offset"] : strings["sh_offset"] + strings["sh_size"]]
+    rows = data[table["sh_offset"] : table["sh_offset"] + size]
+    name_bytes = 0
+    for index, (name_at, value, size_bytes, info, _, section) in enumerate(_SYMBOL.iter_unpack(rows)):
+        name = _name_at(path, text, index, name_at)
+        name_bytes += len(name)
+        if name_bytes > _MOST_NAME_BYTES:
+            raise InputError(f"{path}: symbol names add up to more than {_MOST_NAME_BYTES >> 20} MiB")
+        yield Symbol(name, value, size_bytes, info & 0xF, info >> 4, section)
+
+
+def _name_at(path: str, text: bytes, index: int, start: int) -> str:
+    if start == 0:
+        return ""
+    if start >= len(text):
+        raise InputError(
+            f"{path}: symbol {index} has its name at 0x{start:x} of a string table of 0x{len(text):x} bytes"
+        )
+    end = text.find(b"\0", start, start + _LONGEST_NAME)
+    if end < 0:
+        raise InputError(f"{path}: symbol {index} has a name without an end")
+    return text[start:end].decode("utf-8", "backslashreplace")
+
+
+def _profile(data: bytes, headers: list[tuple[str, _Fields]]) -> str | None:
+    for _, fields in headers:
+        if fields["sh_type"] == "SHT_ARM_ATTRIBUTES":
+            return cpu_profile(data[fields["sh_offset"] : fields["sh_offset"] + fields["sh_size"]])
+    return None
+
+
+def _entry(path: str, entry: int, code: CodeMap, profile: str | None) -> int | None:
+    """The entry point without its Thumb bit.
+
+    Without that bit it is Arm code, unless the file says otherwise: a linker that finds no entry symbol names the
+    first address of .text, which is often the vector table.
+    """
+    if entry % 2 == 1:
+        return entry - 1
+    kind = code.kind_at(entry)
+    if entry == 0 and kind != "a":
+        return None
+    if kind == "t":
+        return entry
+    if kind == "d" or (kind is None and profile == "M"):
+        return None
+    raise InputError(f"{path}: entry 0x{entry:08x} is Arm code; Cortex-M runs Thumb only")

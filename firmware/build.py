@@ -37,7 +37,7 @@ CORE_FLAGS: dict[str, tuple[str, ...]] = {
 # No contraction: multiply-adds are written where they are meant, so that every FPU gives the same bits.
 FLAGS = (
     *("-mthumb", "-O2", "-ffreestanding", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off"),
-    *("-fno-common", "-fno-ident", "-Wall", "-Wextra", "-Werror", "-I", str(FIRMWARE / "common")),
+    *("-masm-syntax-unified", "-fno-common", "-fno-ident", "-Wall", "-Wextra", "-Werror", "-I", "common"),
     f"-ffile-prefix-map={FIRMWARE}=.",
 )
 LANGUAGE_FLAGS: dict[str, tuple[str, ...]] = {
@@ -59,6 +59,16 @@ QEMU_BOARDS: dict[str, tuple[str, ...]] = {
     "mps2-an386": ("m4f",),
     "mps2-an500": ("m7",),
     "mps2-an505": ("m33",),
+}
+# Test programs that need more than the M4F target or a special build.
+TEST_TARGETS: dict[str, dict[str, str]] = {
+    "clock": BOARD_OF_CORE,
+    # Memory without wait states where a board has it, so that the core's own numbers show.
+    "microkernels": {"m0plus": "rpi-pico", "m3": "mps2-an385", "m4f": "mps2-an386"},
+}
+TEST_DEFINES: dict[str, tuple[str, ...]] = {
+    "return_main": ("NO_SEMIHOST_EXIT",),
+    "fpu_off": ("NO_FPU_ENABLE",),
 }
 # Their PSRAM is larger, but slower than the SSRAM.
 QEMU_DATA_REGION = "SSRAM23"
@@ -86,6 +96,16 @@ def example_programs() -> list[Program]:
         Program(FIRMWARE / "examples" / f"{name}.c", core, board, f"examples/{name}-{core}.elf")
         for name in examples()
         for core, board in BOARD_OF_CORE.items()
+    ]
+
+
+def test_programs() -> list[Program]:
+    """The programs of ``firmware/tests``; what they are for stands in each source."""
+    sources = sorted(p for p in (FIRMWARE / "tests").iterdir() if p.suffix in LANGUAGE_FLAGS)
+    return [
+        Program(source, core, board, f"tests/{source.stem}-{core}.elf", TEST_DEFINES.get(source.stem, ()))
+        for source in sources
+        for core, board in TEST_TARGETS.get(source.stem, {"m4f": BOARD_OF_CORE["m4f"]}).items()
     ]
 
 
@@ -148,7 +168,7 @@ def _build_program(program: Program, common: Path, folder: Path) -> Path:
 
 def committed_programs() -> list[Program]:
     """Everything whose ELF is committed."""
-    return example_programs()
+    return example_programs() + test_programs()
 
 
 def differing(programs: Iterable[Program]) -> list[str]:
@@ -158,6 +178,20 @@ def differing(programs: Iterable[Program]) -> list[str]:
         rebuilt = build(wanted, Path(scratch))
         pairs = [(p.output, FIRMWARE / p.output, new) for p, new in zip(wanted, rebuilt, strict=True)]
         return [name for name, old, new in pairs if not old.exists() or old.read_bytes() != new.read_bytes()]
+
+
+def _check(programs: list[Program]) -> int:
+    changed = differing(programs)
+    for name in changed:
+        print(f"differs: firmware/{name}", file=sys.stderr)
+    return 1 if changed else 0
+
+
+def _rebuild(programs: list[Program], version: str | None) -> int:
+    build(programs, FIRMWARE)
+    if version is not None:
+        COMPILER_FILE.write_text(version + "\n")
+    return 0
 
 
 def main() -> int:
@@ -174,15 +208,10 @@ def main() -> int:
     if unknown:
         print(f"error: no source named {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
-    if options.check:
-        changed = differing(programs)
-        for name in changed:
-            print(f"differs: firmware/{name}", file=sys.stderr)
-        return 1 if changed else 0
-    build(programs, FIRMWARE)
-    if not options.names:
-        COMPILER_FILE.write_text(version + "\n")
-    return 0
+    try:
+        return _check(programs) if options.check else _rebuild(programs, None if options.names else version)
+    except subprocess.CalledProcessError:
+        return 1  # the compiler has said why
 
 
 if __name__ == "__main__":

@@ -115,7 +115,14 @@ def _print_board(board: Board) -> None:
     print_table(["fact", "value", "source"], _fact_rows(board))
     print_line()
     regions = sorted(board.regions, key=lambda r: r.base)
-    columns = ["region", Column("addresses", wrap=False), Column("size", "right"), "kind", "access", "timing"]
+    columns: list[Column | str] = [
+        "region",
+        Column("addresses", wrap=False),
+        Column("size", "right"),
+        "kind",
+        "access",
+        "timing",
+    ]
     print_table(columns, (_region_row(r, board.clock.typical) for r in regions), title="Memory map")
     print_line()
     print_table(["region", "fact", "source"], (row for r in regions for row in _region_sources(r)))
@@ -138,7 +145,7 @@ def _print_power(board: Board) -> None:
     right: list[Column | str] = [Column(name, "right") for name in ("clock", "nominal", "low", "high")]
     print_table(["state", "supply", *right], (row[:-1] for row in _power_rows(board)), title="Power")
     print_line()
-    columns = ["state", Column("clock", "right"), "source"]
+    columns = ["state", right[0], "source"]
     print_table(columns, ([row[0], row[2], row[-1]] for row in _power_rows(board)))
 
 

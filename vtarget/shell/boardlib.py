@@ -95,7 +95,7 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> _Source:
     base = _read(base_path, chain)
     for key in _OWN_KEYS:
         base.data.pop(key, None)
-    replaced: set[KeyPath] = set()
+    replaced: set[KeyPath] = {(key,) for key in _OWN_KEYS}
     merged = _merge(base.data, data, (), replaced)
     kept = {at: place for at, place in base.lines.items() if not any(at[:n] in replaced for n in range(len(at) + 1))}
     return _Source(merged, LineMap(kept | lines))

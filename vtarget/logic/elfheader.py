@@ -33,11 +33,13 @@ _MACHINES = {
 
 @dataclass(frozen=True)
 class ElfHeader:
-    """What the header says, once it is known to fit the file. ``sections`` is 0 where there is no usable table."""
+    """What the header says, once it is known to fit the file. ``sections`` is 0 where there is no usable
+    table; ``name_section`` is the number of the one that holds the sections' names."""
 
     entry: int
     segments: int
     sections: int
+    name_section: int
 
 
 def read_header(path: str, data: bytes) -> ElfHeader:
@@ -59,11 +61,11 @@ def read_header(path: str, data: bytes) -> ElfHeader:
         raise InputError(f"{path}: no program headers, so nothing to load", hint="link it into an executable")
     _check_table(path, data, "program header", phoff, phnum, phentsize, PROGRAM_HEADER_BYTES)
     if shoff == 0 or shnum == 0:
-        return ElfHeader(entry, phnum, 0)
+        return ElfHeader(entry, phnum, 0, 0)
     _check_table(path, data, "section header", shoff, shnum, shentsize, SECTION_HEADER_BYTES)
     if shstrndx >= shnum:
         raise InputError(f"{path}: section names are in section {shstrndx}, but there are {shnum} sections")
-    return ElfHeader(entry, phnum, shnum if shstrndx else 0)
+    return ElfHeader(entry, phnum, shnum if shstrndx else 0, shstrndx)
 
 
 def _check_identity(path: str, data: bytes) -> None:

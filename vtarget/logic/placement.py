@@ -120,7 +120,7 @@ def _loaded_bytes(image: Image, board: Board, address: int, size_bytes: int) -> 
     real = _real(board, address)
     for segment in image.segments:
         start = real - _real(board, segment.load_address)
-        if 0 <= start and start + size_bytes <= len(segment.data):
+        if start >= 0 and start + size_bytes <= len(segment.data):
             return segment.data[start : start + size_bytes]
     return None
 

@@ -7,17 +7,22 @@ import io
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vtarget.base.errors import InputError
 from vtarget.data.image import Image, Segment
 from vtarget.logic.buildattributes import cpu_profile
-from vtarget.logic.elfheader import HEADER_BYTES, ElfHeader, read_header
+from vtarget.logic.elfheader import (
+    HEADER_BYTES,
+    PROGRAM_HEADER_BYTES,
+    SECTION_HEADER_BYTES,
+    ElfHeader,
+    read_header,
+)
 from vtarget.logic.symbols import CodeMap, Section, Symbol, functions, objects, vector_table
 from vtarget.shell.demangle import bounded_demangler
 
-if TYPE_CHECKING:
-    from elftools.elf.elffile import ELFFile
+_Fields = dict[str, Any]
 
 _ADDRESS_SPACE = 1 << 32
 _SYMBOL = struct.Struct("<IIIBBH")
@@ -37,8 +42,8 @@ def read_elf(path: str, data: bytes) -> Image:
     """
     header = read_header(path, data)
     headers, segments = _read_tables(path, data, header)
-    _check_sections(path, data, headers)
-    sections = tuple(_section(i, name, fields) for i, (name, fields) in enumerate(headers))
+    names = _names(path, data, header, headers)
+    sections = tuple(_section(i, name, fields) for i, (name, fields) in enumerate(zip(names, headers, strict=True)))
     loaded = _segments(path, data, segments, sections)
     symbols = tuple(_symbols(path, data, headers))
     code = CodeMap(symbols, sections)
@@ -56,47 +61,53 @@ def read_elf(path: str, data: bytes) -> Image:
     )
 
 
-_Fields = dict[str, Any]
+def _read_tables(path: str, data: bytes, header: ElfHeader) -> tuple[list[_Fields], list[_Fields]]:
+    """Section headers, and the program headers of loadable segments, as pyelftools decodes them.
 
-
-def _read_tables(path: str, data: bytes, header: ElfHeader) -> tuple[list[tuple[str, _Fields]], list[_Fields]]:
-    """Section headers with names, and the program headers of loadable segments, as pyelftools reads them."""
+    Only its header structures are used: its section objects follow links of the file before anyone can check them.
+    """
     from elftools.common.exceptions import ELFError
-    from elftools.construct import ConstructError
+    from elftools.common.utils import struct_parse
     from elftools.elf.elffile import ELFFile
 
-    damage = (ELFError, ConstructError, ValueError, struct.error, RecursionError)
     try:
         elf = ELFFile(io.BytesIO(data))
-        segments = [dict(s.header) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
-    except damage as error:
-        raise InputError(f"{path}: program headers are damaged: {_first_line(error)}") from error
-    try:
-        sections = list(_named_sections(elf)) if header.sections else []
-    except damage as error:
-        raise InputError(f"{path}: section table is damaged: {_first_line(error)}") from error
-    return sections, segments
+        segments = [
+            dict(struct_parse(elf.structs.Elf_Phdr, elf.stream, elf["e_phoff"] + index * PROGRAM_HEADER_BYTES))
+            for index in range(header.segments)
+        ]
+        sections = [
+            dict(struct_parse(elf.structs.Elf_Shdr, elf.stream, elf["e_shoff"] + index * SECTION_HEADER_BYTES))
+            for index in range(header.sections)
+        ]
+    except ELFError as error:
+        raise InputError(f"{path}: headers are damaged: {str(error).splitlines()[0]}") from error
+    return sections, [fields for fields in segments if fields["p_type"] == "PT_LOAD"]
 
 
-def _named_sections(elf: ELFFile) -> Iterator[tuple[str, _Fields]]:
-    for section in elf.iter_sections():
-        yield section.name, dict(section.header)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
-
-
-def _check_sections(path: str, data: bytes, headers: list[tuple[str, _Fields]]) -> None:
-    for index, (name, fields) in enumerate(headers):
-        if fields["sh_type"] in ("SHT_NULL", "SHT_NOBITS"):
-            continue
+def _names(path: str, data: bytes, header: ElfHeader, headers: list[_Fields]) -> list[str]:
+    """The sections' names, once every section is known to lie inside the file."""
+    for index, fields in enumerate(headers):
         start, end = fields["sh_offset"], fields["sh_offset"] + fields["sh_size"]
-        if end > len(data):
+        if fields["sh_type"] not in ("SHT_NULL", "SHT_NOBITS") and end > len(data):
             raise InputError(
-                f"{path}: truncated: section {index} ({name or 'no name'}) is at 0x{start:x}..0x{end:x} of the file, "
+                f"{path}: truncated: section {index} is at 0x{start:x}..0x{end:x} of the file, "
                 f"which has 0x{len(data):x} bytes"
             )
+    if not headers:
+        return []
+    text = _strings(path, data, headers, header.name_section, "section")
+    return [_name_at(path, text, f"section {i}", fields["sh_name"]) for i, fields in enumerate(headers)]
+
+
+def _strings(path: str, data: bytes, headers: list[_Fields], index: int, what: str) -> bytes:
+    if index >= len(headers) or headers[index]["sh_type"] != "SHT_STRTAB":
+        raise InputError(f"{path}: {what} names are in section {index}, which is no string table")
+    return _content(data, headers[index])
+
+
+def _content(data: bytes, fields: _Fields) -> bytes:
+    return data[fields["sh_offset"] : fields["sh_offset"] + fields["sh_size"]]
 
 
 def _section(index: int, name: str, fields: _Fields) -> Section:
@@ -197,8 +208,8 @@ def _check_overlaps(path: str, segments: list[Segment]) -> None:
                 )
 
 
-def _symbols(path: str, data: bytes, headers: list[tuple[str, _Fields]]) -> Iterator[Symbol]:
-    table = next((fields for _, fields in headers if fields["sh_type"] == "SHT_SYMTAB"), None)
+def _symbols(path: str, data: bytes, headers: list[_Fields]) -> Iterator[Symbol]:
+    table = next((fields for fields in headers if fields["sh_type"] == "SHT_SYMTAB"), None)
     if table is None:
         return
     size = table["sh_size"]
@@ -208,37 +219,31 @@ def _symbols(path: str, data: bytes, headers: list[tuple[str, _Fields]]) -> Iter
         )
     if size // _SYMBOL.size > _MOST_SYMBOLS:
         raise InputError(f"{path}: {size // _SYMBOL.size} symbols, at most {_MOST_SYMBOLS} are supported")
-    strings = headers[table["sh_link"]][1] if table["sh_link"] < len(headers) else {}
-    if strings.get("sh_type") != "SHT_STRTAB":
-        raise InputError(f"{path}: symbol names are in section {table['sh_link']}, which is no string table")
-    text = data[strings["sh_offset"] : strings["sh_offset"] + strings["sh_size"]]
-    rows = data[table["sh_offset"] : table["sh_offset"] + size]
+    text = _strings(path, data, headers, table["sh_link"], "symbol")
     name_bytes = 0
-    for index, (name_at, value, size_bytes, info, _, section) in enumerate(_SYMBOL.iter_unpack(rows)):
-        name = _name_at(path, text, index, name_at)
+    for index, (name_at, value, size_bytes, info, _, section) in enumerate(_SYMBOL.iter_unpack(_content(data, table))):
+        name = _name_at(path, text, f"symbol {index}", name_at)
         name_bytes += len(name)
         if name_bytes > _MOST_NAME_BYTES:
             raise InputError(f"{path}: symbol names add up to more than {_MOST_NAME_BYTES >> 20} MiB")
         yield Symbol(name, value, size_bytes, info & 0xF, info >> 4, section)
 
 
-def _name_at(path: str, text: bytes, index: int, start: int) -> str:
+def _name_at(path: str, text: bytes, owner: str, start: int) -> str:
     if start == 0:
         return ""
     if start >= len(text):
-        raise InputError(
-            f"{path}: symbol {index} has its name at 0x{start:x} of a string table of 0x{len(text):x} bytes"
-        )
+        raise InputError(f"{path}: {owner} has its name at 0x{start:x} of a string table of 0x{len(text):x} bytes")
     end = text.find(b"\0", start, start + _LONGEST_NAME)
     if end < 0:
-        raise InputError(f"{path}: symbol {index} has a name without an end")
+        raise InputError(f"{path}: {owner} has a name without an end")
     return text[start:end].decode("utf-8", "backslashreplace")
 
 
-def _profile(data: bytes, headers: list[tuple[str, _Fields]]) -> str | None:
-    for _, fields in headers:
+def _profile(data: bytes, headers: list[_Fields]) -> str | None:
+    for fields in headers:
         if fields["sh_type"] == "SHT_ARM_ATTRIBUTES":
-            return cpu_profile(data[fields["sh_offset"] : fields["sh_offset"] + fields["sh_size"]])
+            return cpu_profile(_content(data, fields))
     return None
 
 

@@ -109,8 +109,8 @@ class Insn:
     address. ``condition`` is the condition code 0..14 (14: always). ``reads`` and ``writes`` are bit masks:
     0-15 r0-r15, 16-47 s0-s31 (a d register is both its halves), 48 the flags. ``register_count`` counts words for
     multiple and pair transfers, 1 for other memory accesses. ``accumulator`` are the registers of ``reads`` that a
-    multiply-accumulate needs late. ``double``: works on double-precision values. ``sp_low`` <= 0 is the lowest SP it leaves or passes relative to SP before it;
-    ``sp_delta`` is what it adds to SP, None if that isn't fixed.
+    multiply-accumulate needs late. ``double``: works on double-precision values. ``sp_low`` <= 0 is the lowest SP it
+    leaves relative to SP before it; ``sp_delta`` is what it adds to SP, None if that isn't fixed.
     """
 
     size: int

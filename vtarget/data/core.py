@@ -1,0 +1,250 @@
+"""A core: what it can execute and what that costs in cycles, each figure with its source."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from vtarget.base.strictyaml import Field, FieldError, Model, model_validator
+from vtarget.data.cycles import Cycles
+from vtarget.data.insn import Feature
+
+Count = Annotated[int, Field(ge=0, le=1000)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class CostClass(StrEnum):
+    """Rows of a core's cycle table. Multiple transfers state their base: words are added by ``words_per_cycle``."""
+
+    ALU = "alu"
+    MUL = "mul"
+    MLA = "mla"
+    LONG_MUL = "long_mul"
+    LONG_MLA = "long_mla"
+    DSP = "dsp"
+    LOAD = "load"
+    STORE = "store"
+    STORE_REGISTER = "store_register"
+    LOAD_PAIR = "load_pair"
+    STORE_PAIR = "store_pair"
+    LOAD_MULTIPLE = "load_multiple"
+    STORE_MULTIPLE = "store_multiple"
+    LOAD_EXCLUSIVE = "load_exclusive"
+    STORE_EXCLUSIVE = "store_exclusive"
+    BRANCH = "branch"
+    CALL = "call"
+    CALL_REGISTER = "call_register"
+    TABLE_BRANCH = "table_branch"
+    IT = "it"
+    NOP = "nop"
+    SKIPPED = "skipped"
+    SYSTEM = "system"
+    CPS = "cps"
+    BARRIER = "barrier"
+    ISB = "isb"
+    WAIT = "wait"
+    BREAKPOINT = "breakpoint"
+    SVC = "svc"
+    UNDEFINED = "undefined"
+    FP_ALU = "fp_alu"
+    FP_MAC = "fp_mac"
+    FP_DIVIDE = "fp_divide"
+    FP_SQRT = "fp_sqrt"
+    FP_MOVE = "fp_move"
+    FP_MOVE_PAIR = "fp_move_pair"
+    FP_SYSTEM = "fp_system"
+    FP_LOAD = "fp_load"
+    FP_LOAD_DOUBLE = "fp_load_double"
+    FP_STORE = "fp_store"
+    FP_STORE_DOUBLE = "fp_store_double"
+    FP_LOAD_MULTIPLE = "fp_load_multiple"
+    FP_STORE_MULTIPLE = "fp_store_multiple"
+    FP_ALU_DOUBLE = "fp_alu_double"
+    FP_MUL_DOUBLE = "fp_mul_double"
+    FP_MAC_DOUBLE = "fp_mac_double"
+    FP_DIVIDE_DOUBLE = "fp_divide_double"
+
+
+class Refill(StrEnum):
+    """How a taken branch found its target; the figure is what it costs beyond the instruction itself."""
+
+    DIRECT = "direct"
+    CALL = "call"
+    REGISTER = "register"
+    LOAD_PC = "load_pc"
+    POP_PC = "pop_pc"
+    TABLE = "table"
+    MISALIGNED_TARGET = "misaligned_target"
+    LOOP_EXIT = "loop_exit"
+
+
+class Rule(StrEnum):
+    """What the neighbourhood of an instruction adds (``_penalty``) or takes off (``_saving``). Absent: 0."""
+
+    LOAD_AFTER_LOAD_SAVING = "load_after_load_saving"
+    INDEXED_LOAD_AFTER_LOAD_SAVING = "indexed_load_after_load_saving"
+    STORE_AFTER_LOAD_SAVING = "store_after_load_saving"
+    MIXED_MEMORIES_PENALTY = "mixed_memories_penalty"
+    LITERAL_LOAD_PENALTY = "literal_load_penalty"
+    ALU_TO_ADDRESS_PENALTY = "alu_to_address_penalty"
+    NOP_AFTER_LOAD_SAVING = "nop_after_load_saving"
+    STORE_MULTIPLE_AFTER_STORE_SAVING = "store_multiple_after_store_saving"
+    IT_AFTER_16BIT_SAVING = "it_after_16bit_saving"
+    FP_DEPENDENCY_PENALTY = "fp_dependency_penalty"
+    FP_DIVIDE_OVERLAP = "fp_divide_overlap"
+    THREE_MISALIGNED_WIDE_PENALTY = "three_misaligned_wide_penalty"
+    NARROW_MULTIPLY_PENALTY = "narrow_multiply_penalty"
+
+
+class Latency(StrEnum):
+    """Cycles from issue of a producer to issue of a dependent instruction, for the scoreboard pipelines. Absent: 1.
+
+    The ``_to_`` rows replace the producer's row for that kind of use.
+    """
+
+    ALU = "alu"
+    SHIFTED = "shifted"
+    FLAGS_OF_SHIFTED = "flags_of_shifted"
+    MULTIPLY = "multiply"
+    DSP = "dsp"
+    LOAD = "load"
+    LOAD_SMALL = "load_small"
+    ALU_TO_ADDRESS = "alu_to_address"
+    LOAD_TO_ADDRESS = "load_to_address"
+    ALU_TO_STORE_DATA = "alu_to_store_data"
+    LOAD_TO_STORE_DATA = "load_to_store_data"
+    LOAD_TO_MULTIPLY = "load_to_multiply"
+    LOAD_TO_SHIFT = "load_to_shift"
+    LOAD_TO_ACCUMULATOR = "load_to_accumulator"
+    MULTIPLY_TO_ADDRESS = "multiply_to_address"
+    MULTIPLY_TO_ACCUMULATOR = "multiply_to_accumulator"
+    FP_ALU = "fp_alu"
+    FP_MAC = "fp_mac"
+    FP_MAC_TO_ACCUMULATOR = "fp_mac_to_accumulator"
+    FP_MAC_BLOCKS_FP = "fp_mac_blocks_fp"
+    FP_LOAD = "fp_load"
+    FP_LOAD_TO_ACCUMULATOR = "fp_load_to_accumulator"
+    FP_DIVIDE = "fp_divide"
+    FP_SQRT = "fp_sqrt"
+    FP_TO_CORE = "fp_to_core"
+    CORE_TO_FP = "core_to_fp"
+    FP_ALU_DOUBLE = "fp_alu_double"
+    FP_MUL_DOUBLE = "fp_mul_double"
+    FP_MAC_DOUBLE = "fp_mac_double"
+    FP_DIVIDE_DOUBLE = "fp_divide_double"
+
+
+class Figure(Model):
+    """A number of cycles; ``low`` and ``high`` default to ``nominal``. ``source`` starts with tags of the core."""
+
+    nominal: Count
+    low: Count | None = None
+    high: Count | None = None
+    source: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        bounds = self.cycles
+        if not bounds.low <= bounds.nominal <= bounds.high:
+            raise FieldError("low <= nominal <= high must hold")
+        return self
+
+    @property
+    def cycles(self) -> Cycles:
+        """The three bounds."""
+        low = self.nominal if self.low is None else self.low
+        return Cycles(low, self.nominal, self.nominal if self.high is None else self.high)
+
+
+class Divide(Model):
+    """SDIV/UDIV by the operands' sizes, b(x) being the significant bits of |x|.
+
+    ``zero`` cycles if an operand is 0, ``short`` if b(Rn) < b(Rm), else ``base`` + (b(Rn) - b(Rm)) // ``step_bits``.
+    The bounds are ``slack`` off that, inside ``least`` .. ``most``.
+    """
+
+    zero: Count
+    short: Count
+    base: Count
+    step_bits: Literal[4, 8, 16, 32]
+    slack: Count = 0
+    least: Count
+    most: Count
+    source: str
+
+
+class LongMultiply(Model):
+    """Nominal cycles of long multiplies by the significant bytes (0..4) of the smaller operand."""
+
+    mul: Annotated[tuple[Count, ...], Field(min_length=5, max_length=5)]
+    mla: Annotated[tuple[Count, ...], Field(min_length=5, max_length=5)]
+    source: str
+
+
+class ErrorBudget(Model):
+    """What the form of the model may miss, on top of the figures' own bounds; percent of the cycles."""
+
+    low_pct: Percent
+    high_pct: Percent
+    source: str
+
+
+class Core(Model):
+    """One core. ``features`` it always has; ``optional`` ones depend on the chip (see ``configured``)."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    title: str
+    architecture: Literal["armv6-m", "armv7-m", "armv7e-m", "armv8-m.base", "armv8-m.main"]
+    pipeline: Literal["scalar", "m33", "m7"]
+    features: tuple[Feature, ...]
+    optional: tuple[Feature, ...] = ()
+    cycles: dict[CostClass, Figure]
+    words_per_cycle: Annotated[int, Field(ge=1, le=2)] = 1
+    refill: dict[Refill, Figure]
+    rules: dict[Rule, Figure] = Field(default_factory=dict)
+    latency: dict[Latency, Figure] = Field(default_factory=dict)
+    divide: Divide | None = None
+    long_multiply: LongMultiply | None = None
+    error_budget: ErrorBudget
+    sources: dict[str, str]
+    unknown: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for needed in (CostClass.ALU, CostClass.SKIPPED, CostClass.UNDEFINED, CostClass.BRANCH):
+            if needed not in self.cycles:
+                raise FieldError(f"'{needed}' is missing", at=("cycles",))
+        for path, source in self._sources():
+            for part in source.split(";"):
+                tag = part.split()[0] if part.split() else ""
+                if tag not in self.sources:
+                    raise FieldError(f"'{tag}' is not a tag of 'sources'", at=path)
+        return self
+
+    def _sources(self) -> list[tuple[tuple[str, ...], str]]:
+        """(key path, source text) of everything that has one."""
+        found: list[tuple[tuple[str, ...], str]] = [(("error_budget", "source"), self.error_budget.source)]
+        found += [(("cycles", key, "source"), figure.source) for key, figure in self.cycles.items()]
+        found += [(("refill", key, "source"), figure.source) for key, figure in self.refill.items()]
+        found += [(("rules", key, "source"), figure.source) for key, figure in self.rules.items()]
+        found += [(("latency", key, "source"), figure.source) for key, figure in self.latency.items()]
+        if self.divide is not None:
+            found.append((("divide", "source"), self.divide.source))
+        if self.long_multiply is not None:
+            found.append((("long_multiply", "source"), self.long_multiply.source))
+        return found
+
+    def configured(self, *, fpu: str | None, dsp: bool) -> Core:
+        """The core as a chip has it: its options ``fpu`` (``fpv4-sp``, ``fpv5-sp``, ``fpv5-dp``, None) and ``dsp``."""
+        wanted = set(_FPU_FEATURES.get((fpu or "").partition(" ")[0], ()))
+        if dsp:
+            wanted.add(Feature.DSP)
+        extra = tuple(f for f in self.optional if f in wanted)
+        return self.model_copy(update={"features": (*self.features, *extra), "optional": ()})
+
+
+_FPU_FEATURES = {
+    "fpv4-sp": (Feature.FP_SINGLE,),
+    "fpv5-sp": (Feature.FP_SINGLE, Feature.FP_V5),
+    "fpv5-dp": (Feature.FP_SINGLE, Feature.FP_V5, Feature.FP_DOUBLE),
+}

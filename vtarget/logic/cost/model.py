@@ -1,0 +1,146 @@
+"""Prices edges between blocks for one core, with zero-wait-state memory."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from vtarget.data.core import Core, CostClass, Refill
+from vtarget.data.cycles import NO_CYCLES, Cycles
+from vtarget.data.insn import Dynamic, Flow, Insn
+from vtarget.logic.cost.classes import cost_class, refill_class
+from vtarget.logic.cost.operands import divide_cycles, long_multiply_cycles
+from vtarget.logic.cost.scalar import ScalarPipeline
+from vtarget.logic.cost.scoreboard import ScoreboardPipeline
+from vtarget.logic.cost.timing import Pipeline, Timing
+from vtarget.logic.decode import Block
+
+
+class Exit(StrEnum):
+    """How a block was left: on to the next address, by its branch, or not at all (the run ended)."""
+
+    FALLTHROUGH = "fallthrough"
+    TAKEN = "taken"
+    END = "end"
+
+
+class CostModel:
+    """Cycles of blocks on ``core`` (as ``configured``); pure, it only remembers what it has priced."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self._pipeline: Pipeline = ScalarPipeline(core) if core.pipeline == "scalar" else ScoreboardPipeline(core)
+        self._refill = {key: figure.cycles for key, figure in core.refill.items()}
+        self._taken_pairs = core.pipeline == "m33"  # elsewhere a block costs the same whichever way it is left
+        self._edges: dict[tuple[Block, Exit, Block | None], Cycles] = {}
+        self._timings: dict[tuple[Block, frozenset[int], bool], Timing] = {}
+        self._sites: dict[tuple[Block, int, int], Cycles] = {}
+
+    def edge(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
+        """All cycles ``source`` takes when it is left by ``exit`` for ``target``.
+
+        Instructions with a ``dynamic`` cost count as not executed (1 cycle if predicated, else 0): see ``site``. A
+        taken branch includes its refill; without one, what the pipeline overlaps with ``target`` is taken off.
+        """
+        key = (source, exit, target)
+        found = self._edges.get(key)
+        if found is None:
+            found = self._edges[key] = self._price(source, exit, target)
+        return found
+
+    def site(self, block: Block, index: int, operand_class: int) -> Cycles:
+        """What one execution of the dynamic instruction ``index`` adds to the edge, its operands of that class."""
+        key = (block, index, operand_class)
+        found = self._sites.get(key)
+        if found is None:
+            found = self._sites[key] = self._site(block, index, operand_class)
+        return found
+
+    def prefix(self, block: Block, index: int) -> int:
+        """Nominal cycles from the block's start to its instruction ``index``."""
+        timing = self._timing(block, _dynamic_predicated(block), False)
+        before = timing.nominal_before
+        return before[index] if index < len(before) else timing.cycles.nominal
+
+    def _price(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
+        if not source.insns:
+            return NO_CYCLES
+        last = source.insns[-1]
+        taken = exit is Exit.TAKEN
+        skipped = _dynamic_predicated(source)
+        if exit is Exit.FALLTHROUGH and last.predicated and last.flow is not Flow.NONE:
+            skipped |= {len(source.insns) - 1}
+        timing = self._timing(source, skipped, taken)
+        gap = self._gap(last, exit, target)
+        total = timing.cycles + gap
+        if target is not None and exit is not Exit.END:
+            total = total + self._pipeline.overlap(timing, target, gap, taken)
+        return _sane(total)
+
+    def _gap(self, last: Insn, exit: Exit, target: Block | None) -> Cycles:
+        """Cycles between the block's last instruction and the next block's first."""
+        if exit is Exit.FALLTHROUGH:
+            return self._loop_exit(last)
+        kind = refill_class(last)
+        if exit is Exit.END or kind is None:
+            return NO_CYCLES
+        refill = self._refill.get(kind, NO_CYCLES)
+        if kind in (Refill.DIRECT, Refill.CALL) and _is_misaligned(target):
+            refill = refill + self._refill.get(Refill.MISALIGNED_TARGET, NO_CYCLES)
+        return refill
+
+    def _loop_exit(self, last: Insn) -> Cycles:
+        """A backward branch not taken is what a branch predictor gets wrong."""
+        backward = last.flow is Flow.CONDITIONAL and last.branch_offset is not None and last.branch_offset < 0
+        return self._refill.get(Refill.LOOP_EXIT, NO_CYCLES) if backward else NO_CYCLES
+
+    def _timing(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
+        key = (block, skipped, taken and self._taken_pairs)
+        found = self._timings.get(key)
+        if found is None:
+            found = self._timings[key] = self._pipeline.time(*key)
+        return found
+
+    def _site(self, block: Block, index: int, operand_class: int) -> Cycles:
+        insn = block.insns[index]
+        if insn.dynamic is None:
+            raise ValueError(f"instruction {index} of the block at 0x{block.address:08x} has no dynamic cost")
+        if insn.dynamic is Dynamic.PREDICATED:
+            return self._executed(block, index)
+        cost = self._by_operands(insn, operand_class)
+        if insn.predicated:
+            skipped = self.core.cycles[CostClass.SKIPPED].cycles
+            cost = cost + skipped * -1
+        return _sane(cost)
+
+    def _by_operands(self, insn: Insn, operand_class: int) -> Cycles:
+        if insn.dynamic is Dynamic.DIVIDE:
+            return divide_cycles(self.core.divide, operand_class) if self.core.divide is not None else NO_CYCLES
+        row = cost_class(insn)
+        figure = self.core.cycles.get(row, self.core.cycles[CostClass.UNDEFINED]).cycles
+        table = self.core.long_multiply
+        by_class = None if table is None else table.mla if row is CostClass.LONG_MLA else table.mul
+        return long_multiply_cycles(figure, by_class, operand_class)
+
+    def _executed(self, block: Block, index: int) -> Cycles:
+        """What executing a predicated instruction costs beyond its slot, after its likes before it in the block."""
+        skipped = _dynamic_predicated(block)
+        condition = block.insns[index].condition
+        before = frozenset(i for i in skipped if i >= index or block.insns[i].condition != condition)
+        without = self._timing(block, before, False).cycles
+        executed = self._timing(block, before - {index}, False).cycles
+        return _sane(executed + without * -1)
+
+
+def _dynamic_predicated(block: Block) -> frozenset[int]:
+    return frozenset(i for i, insn in enumerate(block.insns) if insn.dynamic is Dynamic.PREDICATED)
+
+
+def _is_misaligned(target: Block | None) -> bool:
+    """Whether the first instruction of ``target`` is 32 bits wide and straddles a word."""
+    return target is not None and bool(target.address & 2) and bool(target.insns) and target.insns[0].size == 4
+
+
+def _sane(cycles: Cycles) -> Cycles:
+    """Bounds in order and no time gained."""
+    nominal = max(cycles.nominal, 0)
+    return Cycles(max(0, min(cycles.low, nominal)), nominal, max(cycles.high, nominal))

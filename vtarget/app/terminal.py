@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -77,3 +78,22 @@ def write_json(target: str, value: object) -> None:
         Path(target).write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"--json {target}: can't be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def run_progress(limit_instructions: int | None) -> Iterator[Callable[[int, int], None] | None]:
+    """A line on standard error that follows a run, if that is a terminal; yields the function to report to."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    text = TextColumn("emulating: {task.fields[done]:.0f} M instructions, {task.fields[cycles]:.0f} M cycles")
+    with Progress(text, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("run", total=limit_instructions, done=0.0, cycles=0.0)
+
+        def report(instructions: int, cycles: int) -> None:
+            progress.update(task, done=instructions / 1e6, cycles=cycles / 1e6)
+
+        yield report

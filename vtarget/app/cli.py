@@ -1,0 +1,68 @@
+"""The command line: ``vtarget``. Commands load their packages only when they run, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from vtarget import __version__
+from vtarget.base.errors import VtargetError, printable
+
+COMMANDS = {
+    "run": ("vtarget.app.run_cmd", "run", "Run a firmware image on a virtual board and profile it."),
+    "boards": ("vtarget.app.boards_cmd", "boards", "List, show and check boards."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used; its help needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order they are meant to be read."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(__version__, prog_name="vtarget")
+def cli() -> None:
+    """Cycles, milliseconds, microjoules and bytes per kernel of real firmware, without the board."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: runs a command and exits with 0, 1 (what was asked about failed) or 2 (wrong usage or input)."""
+    try:
+        code = cli.main(arguments, prog_name="vtarget", standalone_mode=False)
+    except VtargetError as error:
+        _complain(error.one_line())
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        _complain(printable(error.format_message()))
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _complain("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"error: {text}\n")

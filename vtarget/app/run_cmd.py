@@ -1,0 +1,255 @@
+"""``vtarget run``: emulate an image (or price a stored record) and print its profile."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vtarget.base.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from vtarget.data.image import Image
+    from vtarget.data.profile import Profile
+    from vtarget.data.record import ExecutionRecord
+    from vtarget.logic.pricing import Pricer
+    from vtarget.shell.machine import RunOptions
+
+READ_LIMIT_BYTES = 64 << 20
+
+
+@click.command()
+@click.argument("firmware", required=False, metavar="FIRMWARE")
+@click.option("-b", "--board", required=True, metavar="BOARD", help="A board's name or a YAML file.")
+@click.option("--json", "json_path", metavar="PATH", help="Write the profile as JSON to PATH ('-': standard output).")
+@click.option("--until", metavar="SYMBOL|ADDRESS", help="Stop before executing this address.")
+@click.option("--max-instructions", type=click.IntRange(min=1), metavar="N", help="Stop after N instructions.")
+@click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop after S virtual s.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True, metavar="S",
+              help="Stop after S seconds of wall time.")  # fmt: skip
+@click.option("--span", "spans", multiple=True, metavar="SYMBOL", help="Report each call of this function by itself.")
+@click.option("--kernels", metavar="REGEX", help="Show only kernels whose name matches.")
+@click.option("--write", "writes", multiple=True, metavar="SYMBOL=FILE",
+              help="Put a file's bytes at SYMBOL at reset and again when main is entered.")  # fmt: skip
+@click.option("--read", "reads", multiple=True, metavar="SYMBOL[:SIZE]=FILE", help="Save memory at the end of the run.")
+@click.option("--base", metavar="ADDRESS", help="Load address of a raw binary (default: the board's boot region).")
+@click.option("--clock", metavar="HZ", help="Core clock, such as '80 MHz' (default: the board's typical clock).")
+@click.option("--place", "places", multiple=True, metavar="REGION=REGION",
+              help="Price code of one region as if it lay in another.")  # fmt: skip
+@click.option("--power", "power_state", metavar="STATE", help="Power state to price energy for (default: the first).")
+@click.option("--record", "record_path", metavar="FILE", help="Save the facts of the run.")
+@click.option("--from-record", "from_record", metavar="FILE", help="Price a stored record instead of running.")
+@click.option("--strict", is_flag=True, help="Fail if anything was approximated or not modelled.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def run(
+    firmware: str | None,
+    board: str,
+    json_path: str | None,
+    kernels: str | None,
+    power_state: str | None,
+    record_path: str | None,
+    from_record: str | None,
+    strict: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Run FIRMWARE (ELF, Intel HEX or raw binary) on BOARD and show what each kernel costs.
+
+    Exit status: 0 done; 1 the firmware faulted, reached a limit or exited with a code other than 0; 2 unusable input.
+    """
+    from vtarget.logic.report import failure
+    from vtarget.shell.running import price
+
+    pattern = _pattern(kernels)
+    pricer = _pricer(board, options["clock"], options["places"])
+    if from_record is not None:
+        _refuse_with_record(firmware, options)
+        from vtarget.shell.recordfile import load_record
+
+        record = load_record(from_record)
+        profile = price(record, pricer, power_state=power_state)
+    else:
+        if firmware is None:
+            raise click.UsageError("missing argument FIRMWARE (or --from-record FILE)")
+        record, profile = _emulate(firmware, pricer, options, power_state)
+    if record_path is not None:
+        from vtarget.shell.recordfile import save_record
+
+        save_record(record, record_path)
+    _show(profile, pattern, json_path, quiet)
+    reason = failure(profile)
+    if reason is not None:
+        raise RunError(reason)
+    if strict and profile.not_modelled:
+        rest = f" (+{len(profile.not_modelled) - 1} more)" if len(profile.not_modelled) > 1 else ""
+        raise RunError(f"--strict: not modelled: {profile.not_modelled[0]}{rest}")
+    return 0
+
+
+def _pattern(text: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except re.error as error:
+        raise InputError(f"--kernels '{text}': not a regular expression: {error}") from None
+
+
+def _pricer(board: str, clock: str | None, places: tuple[str, ...]) -> Pricer:
+    from vtarget.base.units import FREQUENCY, parse
+    from vtarget.shell.running import pricer_for
+
+    try:
+        clock_hz = None if clock is None else int(parse(clock, FREQUENCY))
+    except ValueError as error:
+        raise InputError(f"--clock: {error}") from None
+    placement = tuple(_pair("--place", place, "REGION=REGION") for place in places)
+    return pricer_for(board, clock_hz=clock_hz, placement=placement)
+
+
+def _pair(option: str, text: str, form: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not (left and equals and right):
+        raise InputError(f"{option} '{text}': expected {form}")
+    return left, right
+
+
+def _refuse_with_record(firmware: str | None, options: dict[str, Any]) -> None:
+    if firmware is not None:
+        raise InputError("FIRMWARE and --from-record exclude each other")
+    for name in ("until", "max_instructions", "max_seconds", "spans", "writes", "reads", "base"):
+        if options[name]:
+            raise InputError(f"--{name.replace('_', '-').rstrip('s')} needs a run, not --from-record")
+
+
+def _emulate(
+    firmware: str, pricer: Pricer, options: dict[str, Any], power_state: str | None
+) -> tuple[ExecutionRecord, Profile]:
+    from vtarget.logic.energy import power_at
+    from vtarget.shell.imagefile import load_image
+    from vtarget.shell.machine import Machine
+    from vtarget.shell.running import price
+
+    power_at(pricer.board, pricer.clock_hz, power_state)
+    image = load_image(firmware, base=_base(options["base"], pricer))
+    saves = [_read_request(image, text) for text in options["reads"]]
+    with _progress(options["max_instructions"]) as progress:
+        result = Machine(image, pricer, _options(image, options, saves, progress)).run()
+    profile = price(result.record, pricer, power_state=power_state)
+    for (path, _, _), data in zip(saves, result.reads, strict=True):
+        _save(path, data)
+    return result.record, profile
+
+
+def _base(text: str | None, pricer: Pricer) -> int:
+    if text is None:
+        return pricer.board.vector_addresses()[0]
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise InputError(f"--base '{text}': not an address", hint="such as 0x08000000") from None
+
+
+def _options(image: Image, options: dict[str, Any], saves: list[tuple[str, int, int]], progress: Any) -> RunOptions:
+    from vtarget.shell.machine import RunLimits, RunOptions
+    from vtarget.shell.symbols import resolve_address, resolve_function
+
+    until = options["until"]
+    return RunOptions(
+        until=None if until is None else resolve_address(image, until, "--until")[0] & ~1,
+        limits=RunLimits(options["max_instructions"], options["max_seconds"], options["timeout"]),
+        spans=tuple(resolve_function(image, name, "--span") for name in options["spans"]),
+        writes=tuple(_write_request(image, text) for text in options["writes"]),
+        reads=tuple((address, size) for _, address, size in saves),
+        progress=progress,
+    )
+
+
+def _write_request(image: Image, text: str) -> tuple[int, bytes]:
+    from vtarget.shell.symbols import resolve_address
+
+    symbol, path = _pair("--write", text, "SYMBOL=FILE")
+    address, size_bytes = resolve_address(image, symbol, "--write")
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"--write {path}: {error.strerror}") from None
+    if size_bytes and len(data) > size_bytes:
+        raise InputError(f"--write {path}: {len(data)} bytes do not fit {symbol} ({size_bytes} bytes)")
+    return address, data
+
+
+def _read_request(image: Image, text: str) -> tuple[str, int, int]:
+    from vtarget.shell.symbols import resolve_address
+
+    symbol, path = _pair("--read", text, "SYMBOL[:SIZE]=FILE")
+    given = re.fullmatch(r"(.+[^:]):(\d+|0x[0-9a-fA-F]+)", symbol)
+    address, size_bytes = resolve_address(image, given[1] if given else symbol, "--read")
+    size_bytes = int(given[2], 0) if given else size_bytes
+    if not 0 < size_bytes <= READ_LIMIT_BYTES:
+        raise InputError(f"--read {symbol}: its size is unknown or unusable", hint="give it as SYMBOL:SIZE=FILE")
+    if not Path(path).absolute().parent.is_dir():
+        raise InputError(f"--read {path}: no such directory")
+    return path, address, size_bytes
+
+
+def _save(path: str, data: bytes) -> None:
+    try:
+        Path(path).write_bytes(data)
+    except OSError as error:
+        raise InputError(f"--read {path}: {error.strerror}") from None
+
+
+def _progress(limit: int | None) -> Any:
+    from vtarget.app.terminal import run_progress
+
+    return run_progress(limit)
+
+
+def _show(profile: Profile, pattern: re.Pattern[str] | None, json_path: str | None, quiet: bool) -> None:
+    from dataclasses import replace
+
+    from vtarget.app.terminal import write_json
+    from vtarget.logic.report import select_kernels
+    from vtarget.logic.result import profile_json
+
+    if json_path is not None:
+        write_json(json_path, profile_json(replace(profile, kernels=select_kernels(profile, pattern))))
+    if json_path != "-" and not quiet:
+        _print(profile, pattern)
+
+
+def _print(profile: Profile, pattern: re.Pattern[str] | None) -> None:
+    from vtarget.app.terminal import Column, print_line, print_table
+    from vtarget.logic import report
+
+    if profile.console:
+        print_line("console", style="bold")
+        for line in profile.console.rstrip("\n").split("\n"):
+            print_line(f"  {line.rstrip(chr(13))}")
+        print_line()
+    table = report.kernel_table(profile, pattern)
+    columns = [report.KERNEL_COLUMNS[0], *(Column(name, "right") for name in report.KERNEL_COLUMNS[1:])]
+    print_table(columns, table.rows, title=report.heading(profile))
+    if table.left_out:
+        print_line(f"… and {table.left_out} more kernels with {100 * table.left_out_share:.1f} % of the cycles")
+    print_line()
+    if profile.spans:
+        right = [Column(name, "right") for name in ("call", "instructions", "cycles", "time", "energy")]
+        print_table(["span", *right], report.span_rows(profile))
+        print_line()
+    for label, value in report.total_lines(profile):
+        print_line(f"{label:<14} {value}")
+    print_line()
+    right = [Column(name, "right") for name in ("used", "of bytes", "share")]
+    print_table(["region", *right], report.memory_rows(profile))
+    if profile.not_modelled:
+        print_line()
+        print_line("not modelled", style="bold")
+        for note in profile.not_modelled:
+            print_line(f"  {note}")
+    if len(profile.exit.call_stack) and report.failure(profile):
+        print_line()
+        print_line("call stack", style="bold")
+        for line in report.stack_lines(profile.exit):
+            print_line(f"  {line}")

@@ -1,0 +1,147 @@
+"""The facts of one run: what executed, how often, and in which calling context. No cycles, seconds or joules.
+
+Indices between tables are positions: a node names a block and a context, an edge two nodes, a context a chain of
+functions. Every array is one-dimensional unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from vtarget.data.image import RegionUse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Indices = NDArray[np.int32]
+    Counts = NDArray[np.int64]
+
+OPERAND_CLASSES = 16
+
+
+class Reason(StrEnum):
+    """Why a run ended."""
+
+    SEMIHOSTING = "semihosting"
+    UNTIL = "until"
+    LIMIT = "limit"
+    FAULT = "fault"
+    IDLE = "idle"
+    RETURN = "return"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One line of a call stack: the function, and where in it (the call's return address, or the pc)."""
+
+    function: str
+    address: int
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a run ended. ``code`` is the firmware's exit code (0 where it has none); ``call_stack`` innermost first."""
+
+    reason: Reason
+    code: int
+    pc: int
+    detail: str = ""
+    call_stack: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordedFunction:
+    """A kernel: ``address`` of its entry, its (demangled) name and size, 0 if unknown."""
+
+    name: str
+    address: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class RecordedRegion:
+    """A region of the board that the run was made on."""
+
+    name: str
+    kind: str
+    base: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Stack:
+    """How deep a stack got: ``lowest`` is the lowest stack pointer seen, ``bytes`` = top - lowest."""
+
+    name: str
+    top: int
+    lowest: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes used at the deepest point."""
+        return max(0, self.top - self.lowest)
+
+
+@dataclass(frozen=True)
+class SpanFacts:
+    """One call of a spanned function: which edges and sites were counted between entry and return, callees included.
+
+    ``edges``/``edge_counts`` pair up; so do ``sites`` and the rows of ``site_counts`` (n x OPERAND_CLASSES).
+    """
+
+    name: str
+    index: int
+    edges: Indices
+    edge_counts: Counts
+    sites: Indices
+    site_counts: Counts
+
+
+@dataclass(frozen=True)
+class ExecutionRecord:
+    """Facts of one run.
+
+    ``block_code[i]`` are the bytes of the block at ``block_address[i]``. A context is a chain of functions (each once,
+    in order of first appearance on the call stack) and the function running: ``chain_parent`` (-1: none) and
+    ``chain_function`` form the chains. ``edge_exit`` is 0 for falling through, 1 for taken; ``edge_call`` the function
+    that the edge calls, -1 if none; ``edge_source`` is -1 for the edge into the first block. ``site_insn`` is an
+    instruction's position in its node's block. The last node executed ``final_instructions`` instructions.
+    """
+
+    image_path: str
+    image_sha256: str
+    board: str
+    core: str
+    clock_hz: int
+    regions: tuple[RecordedRegion, ...]
+    functions: tuple[RecordedFunction, ...]
+    chain_parent: Indices
+    chain_function: Indices
+    context_chain: Indices
+    context_function: Indices
+    block_address: Counts
+    block_code: tuple[bytes, ...]
+    node_block: Indices
+    node_context: Indices
+    edge_source: Indices
+    edge_target: Indices
+    edge_exit: Indices
+    edge_call: Indices
+    edge_count: Counts
+    site_node: Indices
+    site_insn: Indices
+    site_counts: Counts
+    final_node: int
+    final_instructions: int
+    instructions: int
+    live_cycles: int
+    exit: Exit
+    console: str
+    stacks: tuple[Stack, ...]
+    memory: tuple[RegionUse, ...]
+    clock_reads: int
+    not_modelled: tuple[str, ...]
+    spans: tuple[SpanFacts, ...] = ()

@@ -1,0 +1,61 @@
+"""The price of a transition: the core's cycles plus the memory's, for one board at one clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vtarget.data.board import Board
+from vtarget.data.core import Core
+from vtarget.data.cycles import Cycles
+from vtarget.logic.cost import CostModel, Exit
+from vtarget.logic.decode import Block
+from vtarget.logic.memory_cost import FetchModel
+
+
+@dataclass(frozen=True)
+class Pricer:
+    """Prices transitions and dynamic instructions. The live clock of a run and the profile after it use the same one."""
+
+    core: Core
+    board: Board
+    fetch: FetchModel
+    model: CostModel = field(repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        core: Core,
+        board: Board,
+        *,
+        clock_hz: int | None = None,
+        placement: tuple[tuple[str, str], ...] = (),
+        wait_states: int | None = None,
+    ) -> Pricer:
+        """A pricer for ``board`` at ``clock_hz`` (its typical clock if None)."""
+        fetch = FetchModel(board, clock_hz or board.clock.typical, placement, wait_states)
+        configured = core.configured(fpu=board.fpu, dsp=board.dsp)
+        return cls(configured, board, fetch, CostModel(configured))
+
+    @property
+    def clock_hz(self) -> int:
+        """Core clock that wait states and time are computed for."""
+        return self.fetch.clock_hz
+
+    def edge(self, source: Block, leaving: Exit, target: Block | None) -> Cycles:
+        """All cycles that ``source`` takes when left that way, and the fetch stalls of getting to ``target``."""
+        cycles = self.model.edge(source, leaving, target)
+        if target is None:
+            return cycles
+        return cycles + self._fetch(source, leaving, target)
+
+    def site(self, block: Block, index: int, operand_class: int) -> Cycles:
+        """What one execution of dynamic instruction ``index`` adds for operands of that class."""
+        return self.model.site(block, index, operand_class)
+
+    def prefix(self, block: Block, index: int) -> int:
+        """Nominal cycles of the block's first ``index`` instructions."""
+        return self.model.prefix(block, index)
+
+    def _fetch(self, source: Block, leaving: Exit, target: Block) -> Cycles:
+        before = source.address + len(source.code) - 1 if leaving is Exit.FALLTHROUGH else None
+        return self.fetch.stall(target.address, len(target.code), before)

@@ -1,0 +1,160 @@
+"""A profile in words and columns, for people. Pure: the application decides where it goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vtarget.data.profile import Bound, Kernel, Profile
+from vtarget.data.record import Exit, Reason
+
+KERNEL_COLUMNS = ("kernel", "calls", "instructions", "cycles", "with callees", "time", "energy", "share")
+MOST_KERNELS = 25
+_PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
+
+
+@dataclass(frozen=True)
+class KernelTable:
+    """Rows to print and how many kernels (with what share of the cycles) were left out."""
+
+    rows: tuple[tuple[str, ...], ...]
+    left_out: int
+    left_out_share: float
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A value with three significant digits and a prefix: ``12.3 ms``. ``unknown`` for None."""
+    if value is None:
+        return "unknown"
+    if value == 0:
+        return f"0 {unit}"
+    for factor, prefix in _PREFIXES:
+        if abs(value) >= factor * 0.9995:
+            return f"{_three_digits(value / factor)} {prefix}{unit}"
+    return f"{_three_digits(value / _PREFIXES[-1][0])} {_PREFIXES[-1][1]}{unit}"
+
+
+def _three_digits(value: float) -> str:
+    magnitude = abs(value)
+    decimals = 2 if magnitude < 9.995 else 1 if magnitude < 99.95 else 0
+    return f"{value:,.{decimals}f}"
+
+
+def select_kernels(profile: Profile, pattern: re.Pattern[str] | None) -> tuple[Kernel, ...]:
+    """Kernels whose name the pattern finds; all of them without one."""
+    return tuple(k for k in profile.kernels if pattern is None or pattern.search(k.name))
+
+
+def kernel_table(profile: Profile, pattern: re.Pattern[str] | None = None) -> KernelTable:
+    """The kernels to show: all that match a pattern, else the MOST_KERNELS with most cycles."""
+    chosen = select_kernels(profile, pattern)
+    shown = chosen if pattern is not None else chosen[:MOST_KERNELS]
+    total = profile.cycles.nominal or 1.0
+    rest = sum(k.cycles for k in chosen[len(shown) :])
+    return KernelTable(tuple(_row(k, total) for k in shown), len(chosen) - len(shown), rest / total)
+
+
+def _row(kernel: Kernel, total: float) -> tuple[str, ...]:
+    return (
+        kernel.name,
+        f"{kernel.calls:,}",
+        f"{kernel.instructions:,}",
+        f"{kernel.cycles:,}",
+        f"{kernel.total_cycles:,}",
+        quantity(kernel.latency_s, "s"),
+        quantity(kernel.energy_j, "J"),
+        f"{100 * kernel.cycles / total:.1f} %",
+    )
+
+
+def heading(profile: Profile) -> str:
+    """One line: what ran where."""
+    return (
+        f"{profile.firmware_path} on {profile.board} ({profile.core} at {profile.clock_hz / 1e6:g} MHz), "
+        f"{profile.provenance}"
+    )
+
+
+def total_lines(profile: Profile) -> list[tuple[str, str]]:
+    """(label, value) of the totals."""
+    energy = profile.energy_j
+    lines = [
+        ("instructions", f"{profile.instructions:,}"),
+        ("cycles", _with_bounds(profile.cycles, lambda v: f"{v:,.0f}")),
+        ("time", _with_bounds(profile.latency_s, lambda v: quantity(v, "s"))),
+        (
+            "energy",
+            _with_bounds(energy, lambda v: quantity(v, "J")) if energy else f"unknown ({profile.power_source})",
+        ),
+    ]
+    if energy:
+        lines.append(("power", profile.power_source))
+    lines.extend((f"stack ({s.name})", f"{s.bytes:,} bytes at most") for s in profile.memory.stacks)
+    lines.append(("ended by", ending(profile.exit)))
+    return lines
+
+
+def _with_bounds(bound: Bound, show: Callable[[float], str]) -> str:
+    return f"{show(bound.nominal)} ({show(bound.low)} .. {show(bound.high)})"
+
+
+def memory_rows(profile: Profile) -> list[tuple[str, ...]]:
+    """Region, used, size, percent; only regions that are used."""
+    return [
+        (r.name, f"{r.used_bytes:,}", f"{r.size_bytes:,}", f"{100 * r.used_bytes / r.size_bytes:.1f} %")
+        for r in profile.memory.regions
+        if r.used_bytes
+    ]
+
+
+def ending(ended: Exit) -> str:
+    """How the run ended, in words."""
+    detail = f": {ended.detail}" if ended.detail else ""
+    match ended.reason:
+        case Reason.SEMIHOSTING:
+            return f"semihosting exit, code {ended.code}"
+        case Reason.RETURN:
+            return f"return from main, value {ended.code}"
+        case Reason.UNTIL:
+            return f"reaching 0x{ended.pc:08x} (--until)"
+        case _:
+            return f"{ended.reason.value}{detail} at 0x{ended.pc:08x}"
+
+
+def failure(profile: Profile) -> str | None:
+    """One line about why the run counts as failed (fault, limit, exit code), or None. Names place and call stack."""
+    ended = profile.exit
+    if ended.reason is Reason.SEMIHOSTING and ended.code:
+        return f"{profile.firmware_path}: the firmware exited with code {ended.code}"
+    if ended.reason not in (Reason.FAULT, Reason.LIMIT):
+        return None
+    what = "limit reached: " if ended.reason is Reason.LIMIT else ""
+    return f"{profile.firmware_path}: {what}{ended.detail}, at pc 0x{ended.pc:08x} in {_stack(ended)}"
+
+
+def _stack(ended: Exit, most: int = 8) -> str:
+    names = [f.function for f in ended.call_stack[:most]]
+    folded: list[str] = []
+    for name in names:
+        if not folded or folded[-1] != name:
+            folded.append(name)
+    more = len(ended.call_stack) - len(names)
+    return " < ".join(folded) + (f" < … ({more} more frames)" if more > 0 else "")
+
+
+def stack_lines(ended: Exit, most: int = 30) -> list[str]:
+    """The call stack, one frame a line, innermost first; the middle of a deep one is left out."""
+    lines = [f"0x{frame.address:08x} {frame.function}" for frame in ended.call_stack]
+    if len(lines) <= most:
+        return lines
+    half = most // 2
+    return [*lines[:half], f"… {len(lines) - 2 * half} more frames", *lines[-half:]]
+
+
+def span_rows(profile: Profile, most: int = 50) -> list[tuple[str, ...]]:
+    """One row per span, the first ``most``."""
+    return [
+        (s.name, f"{s.index}", f"{s.instructions:,}", f"{s.cycles:,}", quantity(s.latency_s, "s"), quantity(s.energy_j, "J"))
+        for s in profile.spans[:most]
+    ]

@@ -1,0 +1,87 @@
+"""A profile as the JSON contract (``schema: vtarget.profile``) and back into nothing else: JSON is for others to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vtarget import __version__
+from vtarget.data.profile import Bound, Profile
+from vtarget.data.record import Frame
+
+SCHEMA = "vtarget.profile"
+SCHEMA_VERSION = 1
+
+
+def profile_json(profile: Profile) -> dict[str, Any]:
+    """The contract's object. The same profile gives the same object: no dates, no host facts."""
+    energy = profile.energy_j
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "vtarget_version": __version__,
+        "board": {"name": profile.board, "core": profile.core, "clock_hz": profile.clock_hz},
+        "firmware": {"path": profile.firmware_path, "sha256": profile.firmware_sha256},
+        "exit": {
+            "reason": profile.exit.reason.value,
+            "code": profile.exit.code,
+            "pc": profile.exit.pc,
+            "detail": profile.exit.detail,
+            "call_stack": [_frame(frame) for frame in profile.exit.call_stack],
+        },
+        "instructions": profile.instructions,
+        "cycles": int(profile.cycles.nominal),
+        "cycles_low": int(profile.cycles.low),
+        "cycles_high": int(profile.cycles.high),
+        **_bounds("latency_s", profile.latency_s),
+        **(_bounds("energy_j", energy) if energy else {"energy_j": None, "energy_j_low": None, "energy_j_high": None}),
+        "power_source": profile.power_source,
+        "provenance": profile.provenance,
+        "kernels": [
+            {
+                "name": k.name,
+                "address": k.address,
+                "calls": k.calls,
+                "instructions": k.instructions,
+                "cycles": k.cycles,
+                "total_cycles": k.total_cycles,
+                "latency_s": k.latency_s,
+                "energy_j": k.energy_j,
+            }
+            for k in profile.kernels
+        ],
+        "spans": [
+            {
+                "name": s.name,
+                "index": s.index,
+                "instructions": s.instructions,
+                "cycles": s.cycles,
+                "latency_s": s.latency_s,
+                "energy_j": s.energy_j,
+            }
+            for s in profile.spans
+        ],
+        "layers": [],
+        "memory": {
+            "flash_bytes": profile.memory.flash_bytes,
+            "ram_bytes": profile.memory.ram_bytes,
+            "stack_peak_bytes": profile.memory.stack_peak_bytes,
+            "arena_bytes": None,
+            "regions": [
+                {"name": r.name, "used_bytes": r.used_bytes, "size_bytes": r.size_bytes} for r in profile.memory.regions
+            ],
+            "stacks": [
+                {"name": s.name, "top": s.top, "lowest": s.lowest, "bytes": s.bytes} for s in profile.memory.stacks
+            ],
+        },
+        "validation": None,
+        "console": profile.console,
+        "not_modelled": list(profile.not_modelled),
+    }
+
+
+def _frame(frame: Frame) -> dict[str, Any]:
+    return {"function": frame.function, "address": frame.address}
+
+
+def _bounds(name: str, bound: Bound) -> dict[str, float]:
+    return {name: bound.nominal, f"{name}_low": bound.low, f"{name}_high": bound.high}

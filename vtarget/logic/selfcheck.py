@@ -1,0 +1,44 @@
+"""Self-checks of a record: its counts must explain each other, on every run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vtarget.base.errors import RunError
+from vtarget.data.insn import Dynamic
+from vtarget.data.record import ExecutionRecord
+from vtarget.logic.decode import Block
+
+
+def check_record(record: ExecutionRecord) -> None:
+    """RunError unless counted instructions equal the sum over blocks, every node is left as often as it is entered
+    (but for the last), and every divide in every node was observed as often as it executed."""
+    nodes = len(record.node_block)
+    entered = np.bincount(record.edge_target, weights=record.edge_count, minlength=nodes).astype(np.int64)
+    inner = record.edge_source >= 0
+    left = np.bincount(record.edge_source[inner], weights=record.edge_count[inner], minlength=nodes).astype(np.int64)
+    blocks = [Block(int(a), c) for a, c in zip(record.block_address, record.block_code, strict=True)]
+    lengths = np.array([len(b.insns) for b in blocks], dtype=np.int64)[record.node_block]
+    total = int((left * lengths).sum()) + record.final_instructions
+    if total != record.instructions:
+        raise RunError(f"self-check: {record.instructions} instructions counted, but blocks add up to {total}")
+    last = np.zeros(nodes, dtype=np.int64)
+    if record.final_node >= 0:
+        last[record.final_node] = 1
+    if not np.array_equal(entered, left + last):
+        raise RunError("self-check: a block was left more or less often than it was entered")
+    _check_sites(record, blocks, left)
+
+
+def _check_sites(record: ExecutionRecord, blocks: list[Block], left: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+    seen = record.site_counts.sum(axis=1)
+    for row, (node, index) in enumerate(zip(record.site_node, record.site_insn, strict=True)):
+        block = blocks[record.node_block[node]]
+        insn = block.insns[index]
+        extra = int(node == record.final_node)
+        exact = insn.dynamic is not Dynamic.PREDICATED and not insn.predicated
+        if seen[row] > left[node] + extra or (exact and seen[row] < left[node]):
+            raise RunError(
+                f"self-check: {insn.text} at 0x{block.addresses[index]:08x} was observed {seen[row]} times "
+                f"in {left[node]} passages"
+            )

@@ -1,0 +1,180 @@
+"""The emulated CPU (home of unicorn): memory, registers and native hooks, in vtarget's words."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import unicorn as uni
+import unicorn.arm_const as arm
+from unicorn.unicorn_py3.unicorn import uclib
+
+from vtarget.base.errors import InputError
+from vtarget.data.board import Board, Region
+
+CPU_MODELS = {
+    "cortex-m0": arm.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m0plus": arm.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m3": arm.UC_CPU_ARM_CORTEX_M3,
+    "cortex-m4": arm.UC_CPU_ARM_CORTEX_M4,
+    "cortex-m7": arm.UC_CPU_ARM_CORTEX_M7,
+    "cortex-m33": arm.UC_CPU_ARM_CORTEX_M33,
+}
+REGISTERS = (*(getattr(arm, f"UC_ARM_REG_R{i}") for i in range(13)), *(arm.UC_ARM_REG_SP, arm.UC_ARM_REG_LR), arm.UC_ARM_REG_PC)
+SP = arm.UC_ARM_REG_SP
+INTERRUPT_SVC, INTERRUPT_BKPT, INTERRUPT_NO_COPROCESSOR = 2, 7, 17
+PAGE = 4096
+
+_FAULTS = {
+    uni.UC_ERR_READ_UNMAPPED: "read of unmapped memory",
+    uni.UC_ERR_WRITE_UNMAPPED: "write to unmapped memory",
+    uni.UC_ERR_FETCH_UNMAPPED: "jump to unmapped memory",
+    uni.UC_ERR_WRITE_PROT: "write to read-only memory",
+    uni.UC_ERR_READ_PROT: "read of protected memory",
+    uni.UC_ERR_FETCH_PROT: "jump to memory that is not executable",
+    uni.UC_ERR_INSN_INVALID: "undefined instruction",
+    uni.UC_ERR_EXCEPTION: "unhandled exception",
+    uni.UC_ERR_READ_UNALIGNED: "unaligned read",
+    uni.UC_ERR_WRITE_UNALIGNED: "unaligned write",
+    uni.UC_ERR_FETCH_UNALIGNED: "unaligned jump",
+}
+
+
+@dataclass(frozen=True)
+class EngineFault:
+    """What stopped the emulator: a plain sentence, and the address it tripped over if it was a memory access."""
+
+    what: str
+    address: int | None
+
+
+class Engine:
+    """One emulated core with the memory of one board."""
+
+    def __init__(self, board: Board) -> None:
+        try:
+            model = CPU_MODELS[board.core]
+        except KeyError:
+            known = ", ".join(CPU_MODELS)
+            raise InputError(f"core {board.core} of board {board.name} can't be emulated", hint=f"known: {known}") from None
+        self.uc = uni.Uc(uni.UC_ARCH_ARM, uni.UC_MODE_THUMB)
+        self.uc.ctl_set_cpu_model(model)
+        self._keep: list[Any] = []
+        self._fault_address: int | None = None
+        for region in board.regions:
+            if region.alias_of is None:
+                self._map(region, [a for a in board.regions if a.alias_of == region.name])
+        self.uc.hook_add(uni.UC_HOOK_MEM_INVALID, self._on_invalid_access)
+
+    def _map(self, region: Region, aliases: list[Region]) -> None:
+        size = -(-region.size // PAGE) * PAGE
+        rights = uni.UC_PROT_READ
+        rights |= uni.UC_PROT_WRITE if region.writable else 0
+        rights |= uni.UC_PROT_EXEC if region.execute else 0
+        if not aliases:
+            self.uc.mem_map(region.base, size, rights)
+            return
+        memory = ctypes.create_string_buffer(size + PAGE)
+        start = -(-ctypes.addressof(memory) // PAGE) * PAGE
+        self._keep.append(memory)
+        for place in (region, *aliases):
+            self.uc.mem_map_ptr(place.base, size, rights, ctypes.c_void_p(start))
+
+    def _on_invalid_access(self, uc: Any, access: int, address: int, size: int, value: int, data: Any) -> bool:
+        self._fault_address = address
+        return False
+
+    def map_registers(
+        self, base: int, size: int, read: Callable[[int, int], int], write: Callable[[int, int, int], None]
+    ) -> None:
+        """Memory-mapped registers: ``read(address, size)`` and ``write(address, size, value)`` with full addresses."""
+        self.uc.mmio_map(
+            base,
+            size,
+            lambda _uc, offset, width, _data: read(base + offset, width),
+            None,
+            lambda _uc, offset, width, value, _data: write(base + offset, width, value),
+            None,
+        )
+
+    def write(self, address: int, data: bytes) -> None:
+        """Put bytes into memory, flash included."""
+        self.uc.mem_write(address, data)
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        """Bytes of memory; raises InputError where it is unmapped."""
+        try:
+            return bytes(self.uc.mem_read(address, size_bytes))
+        except uni.UcError:
+            raise InputError(f"0x{address:08x}..0x{address + size_bytes:08x} is not memory of this board") from None
+
+    def register(self, number: int) -> int:
+        """A core register by its number, 0..15."""
+        return int(self.uc.reg_read(REGISTERS[number]))
+
+    def set_register(self, number: int, value: int) -> None:
+        """Set a core register by its number, 0..15; the pc takes the Thumb bit."""
+        self.uc.reg_write(REGISTERS[number], value | 1 if number == 15 else value)
+
+    @property
+    def on_process_stack(self) -> bool:
+        """Whether CONTROL.SPSEL selects the process stack (PSP)."""
+        return bool(int(self.uc.reg_read(arm.UC_ARM_REG_CONTROL)) & 2)
+
+    def registers(self) -> list[int]:
+        """r0..r15."""
+        return [int(self.uc.reg_read(r)) for r in REGISTERS]
+
+    def hook_native(self, kind: str, function: int, data: int, begin: int = 1, end: int = 0) -> None:
+        """Register a native callback (``block`` or ``code``) at an address range, both ends included; all by default."""
+        handle = ctypes.c_size_t()
+        number = uni.UC_HOOK_BLOCK if kind == "block" else uni.UC_HOOK_CODE
+        error = uclib.uc_hook_add(
+            self.uc._uch if hasattr(self.uc, "_uch") else self.uc._uc,
+            ctypes.byref(handle),
+            number,
+            ctypes.c_void_p(function),
+            ctypes.c_void_p(data),
+            ctypes.c_uint64(begin),
+            ctypes.c_uint64(end),
+        )
+        if error != uni.UC_ERR_OK:
+            raise RuntimeError(f"uc_hook_add failed: {error}")
+
+    def hook_instruction(self, address: int, function: Callable[[int], None]) -> None:
+        """Call ``function(address)`` before the instruction there executes."""
+        self.uc.hook_add(uni.UC_HOOK_CODE, lambda _uc, a, _size, _data: function(a), begin=address, end=address)
+
+    def hook_interrupts(self, function: Callable[[int], None]) -> None:
+        """Call ``function(number)`` for each exception the core raises (INTERRUPT_*)."""
+        self.uc.hook_add(uni.UC_HOOK_INTR, lambda _uc, number, _data: function(number))
+
+    def forget_code(self, address: int, size_bytes: int) -> None:
+        """Drop translated code there, so that hooks added since take effect."""
+        self.uc.ctl_remove_cache(address, address + size_bytes)
+
+    def stop(self) -> None:
+        """Stop before the next block (or, from a block hook, before this one)."""
+        self.uc.emu_stop()
+
+    def run(self, pc: int, until: int) -> EngineFault | None:
+        """Run from ``pc`` until something stops it; None if it stopped by request or at ``until``."""
+        self._fault_address = None
+        try:
+            self.uc.emu_start(pc | 1, until)
+        except uni.UcError as error:
+            what = _FAULTS.get(error.errno, f"emulator error {error.errno}")
+            return EngineFault(what, self._fault_address)
+        return None
+
+
+def stop_function() -> Any:
+    """The C function ``uc_emu_stop``."""
+    return uclib.uc_emu_stop
+
+
+def read_function() -> Any:
+    """The C function ``uc_reg_read``."""
+    return uclib.uc_reg_read

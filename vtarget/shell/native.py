@@ -1,0 +1,409 @@
+"""The recorder's hot path, compiled by numba and called by unicorn without entering Python (home of numba).
+
+All state lives in one zero-filled int64 buffer. Its first words are the header (``H_*``); behind it stand tables of
+fixed capacity, of which only touched pages take memory:
+
+* a *slot* caches, per block address, the edges from the two latest predecessors: what the next block is does not
+  depend on a chain of loads, so the processor overlaps this bookkeeping with the emulated code;
+* a *node* is a block in a calling context;
+* an *edge* is a transition between two nodes, with its count and its live price;
+* a *site* is an instruction of a node whose cost depends on its operands or on whether it executes;
+* a *frame* is one active call.
+
+Unicorn calls ``on_block`` before each block. A known transition is counted here; an unknown one asks Python (once).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numba
+import numpy as np
+from numba import carray, cfunc, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from llvmlite import ir
+
+# Header words.
+H_CURRENT = 0
+H_CYCLES = 1
+H_INSTRUCTIONS = 2
+H_CYCLE_LIMIT = 3
+H_INSTRUCTION_LIMIT = 4
+H_SKIP = 5
+H_FRAMES = 6
+H_STOPPED = 7
+H_SP_LOW = 8
+H_MISS = 9
+H_EVENT = 10
+H_STOP_FUNCTION = 11
+H_READ_FUNCTION = 12
+H_SP_ID = 13
+H_SCRATCH = 14
+H_SCRATCH_ADDRESS = 15
+H_LOST_SITES = 16
+H_RARE = 17
+H_BUFFER = 18
+H_SPAN = 19
+HEADER_WORDS = 64
+
+# Slot words: a block key and two (source node, edge) pairs.
+T_KEY, T_SOURCE0, T_EDGE0, T_SOURCE1, T_EDGE1 = range(5)
+SLOT_WORDS = 8
+
+# Node words. A block's key is its address with its size in the upper half.
+N_KEY, N_CONTEXT, N_SITES, N_SP_LOW = range(4)
+NODE_WORDS = 4
+
+# Edge words.
+E_COUNT, E_TARGET, E_CYCLES, E_INSTRUCTIONS, E_FLAGS, E_SOURCE, E_RETURN, E_KEY = range(8)
+EDGE_WORDS = 8
+
+# Edge flags.
+CALL = 1
+RETURN = 2
+READ_SP = 4
+EVENT = 8
+DYNAMIC = 16  # the source ends in an indirect jump or return: its target's context depends on the frames
+
+# Frame words.
+F_RETURN, F_CONTEXT, F_SP, F_SPAN = range(4)
+FRAME_WORDS = 4
+
+# Site words: address, then a count and a live price per operand class.
+OPERAND_CLASSES = 16
+S_ADDRESS = 0
+S_COUNTS = 1
+S_PRICES = S_COUNTS + OPERAND_CLASSES
+SITE_WORDS = S_PRICES + OPERAND_CLASSES + 7
+
+# Hook words (one per hooked instruction): the buffer's address and what to observe.
+K_BUFFER, K_KIND, K_RN, K_RM, K_SIGNED = range(5)
+HOOK_WORDS = 8
+OBSERVE_EXECUTED, OBSERVE_DIVIDE, OBSERVE_LONG_MULTIPLY = range(3)
+
+SLOT_CAPACITY = 1 << 15
+NODE_CAPACITY = 1 << 20
+EDGE_CAPACITY = 1 << 21
+HASH_CAPACITY = 1 << 22
+SITE_CAPACITY = 1 << 18
+FRAME_CAPACITY = 1 << 20
+HOOK_CAPACITY = 1 << 16
+
+SLOTS = HEADER_WORDS
+NODES = SLOTS + SLOT_CAPACITY * SLOT_WORDS
+EDGES = NODES + NODE_CAPACITY * NODE_WORDS
+SITES = EDGES + EDGE_CAPACITY * EDGE_WORDS
+FRAMES = SITES + SITE_CAPACITY * SITE_WORDS
+HOOKS = FRAMES + FRAME_CAPACITY * FRAME_WORDS
+HASHES = HOOKS + HOOK_CAPACITY * HOOK_WORDS
+BUFFER_WORDS = HASHES + HASH_CAPACITY
+
+_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _pointer(typingctx: Any, address: Any) -> Any:
+    """An int64 address as a pointer to int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.intp_t.as_pointer())
+
+    return types.CPointer(types.int64)(types.int64), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _call3(typingctx: Any, function: Any, a: Any, b: Any, c: Any) -> Any:
+    """Call the C function at ``function`` as ``int64 f(int64, int64, int64)``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = cgutils.intp_t
+        pointer = builder.inttoptr(args[0], ir.FunctionType(word, [word, word, word]).as_pointer())
+        return builder.call(pointer, args[1:])
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64), codegen
+
+
+def hash_slot_of(source: int, key: int, context: int) -> int:
+    """``hash_slot`` for Python callers: the same 64-bit wrap-around arithmetic."""
+    mixed = (source ^ (key * 31) ^ (context * 1000003)) * _MULTIPLIER
+    return ((mixed & 0xFFFFFFFFFFFFFFFF) >> 40) & (HASH_CAPACITY - 1)
+
+
+@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+def hash_slot(source: int, key: int, context: int) -> int:
+    """First slot to look at for an edge from ``source`` to block ``key`` in ``context`` (-1: any)."""
+    mixed = (source ^ (key * 31) ^ (context * 1000003)) * _MULTIPLIER
+    return (mixed >> 40) & (HASH_CAPACITY - 1)
+
+
+@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+def find_edge(s: Any, source: int, key: int, context: int) -> int:
+    """Offset of the known edge, or 0."""
+    slot = hash_slot(source, key, context)
+    while True:
+        edge = s[HASHES + slot]
+        if edge == 0:
+            return 0
+        if s[edge + E_SOURCE] == source and s[edge + E_KEY] == key:
+            if context < 0:
+                if s[edge + E_FLAGS] & RETURN == 0:
+                    return int(edge)
+            elif s[edge + E_FLAGS] & RETURN and s[s[edge + E_TARGET] + N_CONTEXT] == context:
+                return int(edge)
+        slot = (slot + 1) & (HASH_CAPACITY - 1)
+
+
+@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+def _read_register(s: Any, uc: int, register: int) -> int:
+    s[H_SCRATCH] = 0
+    _call3(s[H_READ_FUNCTION], uc, register, s[H_SCRATCH_ADDRESS])
+    return s[H_SCRATCH] & 0xFFFFFFFF
+
+
+@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+def _stop(s: Any, uc: int) -> None:
+    s[H_STOPPED] = 1
+    _call3(s[H_STOP_FUNCTION], uc, 0, 0)
+
+
+@numba.njit  # type: ignore[untyped-decorator]
+def _look_up(s: Any, uc: int, current: int, key: int) -> int:
+    """The edge from ``current`` to block ``key`` in the light of the frames; asks Python if it is new. 0: stop."""
+    edge = 0
+    frames = s[H_FRAMES]
+    if frames > 0:
+        top = FRAMES + (frames - 1) * FRAME_WORDS
+        edge = find_edge(s, current, key, s[top + F_CONTEXT])
+        if edge != 0 and s[edge + E_RETURN] != s[top + F_RETURN]:
+            edge = 0
+    if edge == 0:
+        edge = find_edge(s, current, key, -1)
+        if edge != 0 and s[edge + E_FLAGS] & DYNAMIC and frames > 0 and s[top + F_RETURN] == key & 0xFFFFFFFF:
+            edge = 0
+    if edge == 0:
+        edge = _call3(s[H_MISS], current, key, 0)
+    if edge != 0:
+        slot = SLOTS + ((key >> 1) & (SLOT_CAPACITY - 1)) * SLOT_WORDS
+        if s[slot + T_KEY] == key:
+            s[slot + T_SOURCE1] = s[slot + T_SOURCE0]
+            s[slot + T_EDGE1] = s[slot + T_EDGE0]
+        else:
+            s[slot + T_KEY] = key
+            s[slot + T_SOURCE1] = 0
+        s[slot + T_SOURCE0] = current
+        s[slot + T_EDGE0] = edge
+    return edge
+
+
+@numba.njit  # type: ignore[untyped-decorator]
+def _special(s: Any, uc: int, current: int, edge: int, key: int) -> int:
+    """Handle an edge that moves frames, reads SP or is an event. Returns the edge really taken, 0 to stop."""
+    flags = s[edge + E_FLAGS]
+    if flags & (RETURN | DYNAMIC):
+        frames = s[H_FRAMES]
+        top = FRAMES + (frames - 1) * FRAME_WORDS
+        if flags & RETURN:
+            wrong = (
+                frames == 0
+                or s[top + F_RETURN] != s[edge + E_RETURN]
+                or s[top + F_CONTEXT] != s[s[edge + E_TARGET] + N_CONTEXT]
+            )
+        else:
+            wrong = frames > 0 and s[top + F_RETURN] == key & 0xFFFFFFFF
+        if wrong:
+            edge = _look_up(s, uc, current, key)
+            if edge == 0:
+                return 0
+            flags = s[edge + E_FLAGS]
+    if flags & EVENT:
+        edge = _call3(s[H_EVENT], edge, key, 0)
+        if edge == 0:
+            return 0
+        flags = s[edge + E_FLAGS]
+    if flags & RETURN:
+        if s[FRAMES + (s[H_FRAMES] - 1) * FRAME_WORDS + F_SPAN] != 0 and _call3(s[H_EVENT], edge, key, 1) == 0:
+            return 0
+        s[H_FRAMES] -= 1
+    if flags & (CALL | READ_SP):
+        sp = _read_register(s, uc, s[H_SP_ID])
+        if flags & CALL:
+            top = FRAMES + s[H_FRAMES] * FRAME_WORDS
+            s[top + F_RETURN] = s[edge + E_RETURN]
+            s[top + F_CONTEXT] = s[current + N_CONTEXT]
+            s[top + F_SP] = sp
+            s[top + F_SPAN] = s[H_SPAN]
+            s[H_SPAN] = 0
+            s[H_FRAMES] += 1
+            if s[H_FRAMES] >= FRAME_CAPACITY - 1:
+                s[H_INSTRUCTION_LIMIT] = 0
+        low = sp + s[s[edge + E_TARGET] + N_SP_LOW]
+        if low < s[H_SP_LOW]:
+            s[H_SP_LOW] = low
+    return edge
+
+
+def _emit_on_block(module: Any) -> Any:
+    """Add the block callback to an LLVM module: ``void on_block(uc, address, size, state)``.
+
+    Written as IR because numba wraps a Python-level callback in a second call with error handling, which costs as much
+    as the counting itself. It counts a block whose transition is cached and plain and leaves everything else to
+    ``_on_rare_block``; both do the same bookkeeping.
+    """
+    word, half = ir.IntType(64), ir.IntType(32)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [word, word, half, word.as_pointer()]), "vt_on_block")
+    function.linkage = "internal"
+    uc, address, size, state = function.args
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    blocks = {name: function.append_basic_block(name) for name in ("hit", "second", "flags", "limits", "count", "rare")}
+
+    def at(base: Any, index: int) -> Any:
+        return b.gep(base, [ir.Constant(word, index)], inbounds=True)
+
+    def load(base: Any, index: int) -> Any:
+        return b.load(at(base, index))
+
+    key = b.or_(address, b.shl(b.zext(size, word), ir.Constant(word, 32)))
+    index = b.and_(b.lshr(key, ir.Constant(word, 1)), ir.Constant(word, SLOT_CAPACITY - 1))
+    slot = b.gep(at(state, SLOTS), [b.mul(index, ir.Constant(word, SLOT_WORDS))], inbounds=True)
+    current = load(state, H_CURRENT)
+    b.cbranch(b.icmp_signed("==", load(slot, T_KEY), key), blocks["hit"], blocks["rare"])
+
+    b.position_at_end(blocks["hit"])
+    first = load(slot, T_EDGE0)
+    b.cbranch(b.icmp_signed("==", load(slot, T_SOURCE0), current), blocks["flags"], blocks["second"])
+    b.position_at_end(blocks["second"])
+    second = load(slot, T_EDGE1)
+    b.cbranch(b.icmp_signed("==", load(slot, T_SOURCE1), current), blocks["flags"], blocks["rare"])
+
+    b.position_at_end(blocks["flags"])
+    found = b.phi(word)
+    found.add_incoming(first, blocks["hit"])
+    found.add_incoming(second, blocks["second"])
+    edge = b.gep(state, [found], inbounds=True)
+    b.cbranch(b.icmp_signed("==", load(edge, E_FLAGS), ir.Constant(word, 0)), blocks["limits"], blocks["rare"])
+
+    b.position_at_end(blocks["limits"])
+    cycles = b.add(load(state, H_CYCLES), load(edge, E_CYCLES))
+    instructions = b.add(load(state, H_INSTRUCTIONS), load(edge, E_INSTRUCTIONS))
+    within = b.and_(
+        b.icmp_signed("<", cycles, load(state, H_CYCLE_LIMIT)),
+        b.icmp_signed("<", instructions, load(state, H_INSTRUCTION_LIMIT)),
+    )
+    b.cbranch(within, blocks["count"], blocks["rare"])
+
+    b.position_at_end(blocks["count"])
+    b.store(b.add(load(edge, E_COUNT), ir.Constant(word, 1)), at(edge, E_COUNT))
+    b.store(load(edge, E_TARGET), at(state, H_CURRENT))
+    b.store(cycles, at(state, H_CYCLES))
+    b.store(instructions, at(state, H_INSTRUCTIONS))
+    b.ret_void()
+
+    b.position_at_end(blocks["rare"])
+    rare_type = ir.FunctionType(word, [word, word, word]).as_pointer()
+    b.call(b.inttoptr(load(state, H_RARE), rare_type), [uc, key, load(state, H_BUFFER)])
+    b.ret_void()
+    return function
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _on_block_address(typingctx: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(_emit_on_block(builder.module), cgutils.intp_t)
+
+    return types.int64(), codegen
+
+
+@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
+def on_block_address() -> int:
+    """The address of the native block callback, for ``uc_hook_add``; its user data is the state buffer."""
+    return int(_on_block_address())
+
+
+def _on_rare_block(uc: int, key: int, buffer: int) -> int:
+    """A block after an uncached, special or last transition."""
+    s = carray(_pointer(buffer), (BUFFER_WORDS,))
+    if s[H_SKIP] != 0:
+        s[H_SKIP] = 0
+        return 0
+    current = s[H_CURRENT]
+    edge = _look_up(s, uc, current, key)
+    if edge != 0 and s[edge + E_FLAGS] != 0:
+        edge = _special(s, uc, current, edge, key)
+    if edge == 0:
+        return 0
+    s[edge + E_COUNT] += 1
+    s[H_CURRENT] = s[edge + E_TARGET]
+    s[H_CYCLES] += s[edge + E_CYCLES]
+    s[H_INSTRUCTIONS] += s[edge + E_INSTRUCTIONS]
+    if s[H_CYCLES] >= s[H_CYCLE_LIMIT] or s[H_INSTRUCTIONS] >= s[H_INSTRUCTION_LIMIT]:
+        s[H_SKIP] = 1
+        _stop(s, uc)
+    return 0
+
+
+@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+def _bits(value: int) -> int:
+    """Index of the highest set bit plus one."""
+    bits = 0
+    while value != 0:
+        value >>= 1
+        bits += 1
+    return bits
+
+
+@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+def _magnitude(value: int, signed: int) -> int:
+    if signed != 0 and value & 0x80000000:
+        return (1 << 32) - value
+    return value
+
+
+@numba.njit  # type: ignore[untyped-decorator]
+def observed_class(kind: int, rn: int, rm: int, signed: int) -> int:
+    """Operand class as ``logic.cost`` defines it; ``kind`` is one of OBSERVE_*."""
+    if kind == OBSERVE_EXECUTED:
+        return 0
+    n = _bits(_magnitude(rn, signed))
+    m = _bits(_magnitude(rm, signed))
+    if kind == OBSERVE_DIVIDE:
+        if n == 0 or m == 0:
+            return 0
+        if n < m:
+            return 1
+        return 2 + (n - m) // 4
+    return (min(n, m) + 7) // 8
+
+
+def _on_site(uc: int, address: int, size: int, data: Any) -> None:
+    k = carray(data, (HOOK_WORDS,))
+    s = carray(_pointer(k[K_BUFFER]), (BUFFER_WORDS,))
+    site = s[s[H_CURRENT] + N_SITES]
+    if site == 0:
+        s[H_LOST_SITES] += 1
+        return
+    while s[site + S_ADDRESS] != np.int64(address):
+        if s[site + S_ADDRESS] == 0:
+            s[H_LOST_SITES] += 1
+            return
+        site += SITE_WORDS
+    operands = 0
+    if k[K_KIND] != OBSERVE_EXECUTED:
+        rn = _read_register(s, np.int64(uc), k[K_RN])
+        rm = _read_register(s, np.int64(uc), k[K_RM])
+        operands = observed_class(k[K_KIND], rn, rm, k[K_SIGNED])
+    s[site + S_COUNTS + operands] += 1
+    s[H_CYCLES] += s[site + S_PRICES + operands]
+
+
+_SIGNATURE = types.void(types.intp, types.uint64, types.uint32, types.CPointer(types.int64))
+on_rare_block = cfunc(types.int64(types.int64, types.int64, types.int64), cache=True)(_on_rare_block)
+on_site = cfunc(_SIGNATURE, cache=True)(_on_site)
+
+MISS_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+def function_address(function: Any) -> int:
+    """The address of a ctypes function or callback."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -90,19 +90,17 @@ def _groups(path: str, data: bytes) -> Iterator[tuple[int, str]]:
     ended_at = None
     for number, raw in enumerate(io.StringIO(data.decode("latin-1"), newline=None), start=1):
         record = raw.strip()
-        if not record:
-            group.append("\n")
-            continue
-        if ended_at is not None:
+        if record and ended_at is not None:
             raise InputError(f"{path}: line {number} comes after the end-of-file record of line {ended_at}")
         if record[7:9] in _EXTENDED_ADDRESS and group:
             yield first, "".join(group)
             group, first = [], number
-        if record[7:9] == _END_OF_FILE:
-            ended_at = number
         group.append(record + "\n")
-    yield first, "".join(group)
+        if record[7:9] == _END_OF_FILE:
+            yield first, "".join(group)
+            ended_at = number
     if ended_at is None:
+        yield first, "".join(group)
         raise InputError(f"{path}: truncated: no end-of-file record")
 
 

@@ -31,7 +31,7 @@ class Reading:
         self.own_condition = conditional and condition == ALWAYS
         self.types = tuple(t for t in types if t not in ("w", "n"))
         self.mnemonic = ".".join((head, *self.types))
-        self.flag_setting = head == f"{found.insn_name()}s"
+        self.flag_setting = isa.kind_of(head) is None and head.endswith("s") and isa.kind_of(head[:-1]) is not None
         self.name = head[:-1] if self.flag_setting else head
         self.operands = list(found.operands)
         self.masks = masks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 
 from vtarget.data.insn import Flow, Insn, Kind
 from vtarget.logic import isa
@@ -74,6 +75,7 @@ def pairs_m7(older: Insn, younger: Insn, bound: Bound, *, skipped: tuple[bool, b
     return set(units) not in _ALONE
 
 
+@cache
 def _unit(insn: Insn) -> _Unit:
     kind = insn.kind
     if is_multiply(insn):

@@ -1,0 +1,130 @@
+"""Branches, calls and returns: what the manuals say they cost on the scalar cores."""
+
+from __future__ import annotations
+
+from kernels import Kernel
+
+from vtarget.logic.cost import Exit
+
+BRANCH_KERNELS = (
+    Kernel(
+        "conditional branch not taken",
+        "TRM-M0 Table 3-1; RP2040JS; TRM-M4 Table 3-1 with P = 1",
+        "beq .+16",
+        "06d0",
+        {"m0": 1, "m0plus": 1, "m3": 1, "m4": 1},
+        exit=Exit.FALLTHROUGH,
+    ),
+    Kernel(
+        "conditional branch taken",
+        "TRM-M0 Table 3-1; RP2040JS; TRM-M4 Table 3-1 with P = 1",
+        "beq .+16",
+        "06d0",
+        {"m0": 3, "m0plus": 2, "m3": 2, "m4": 2},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "branch",
+        "TRM-M0 Table 3-1; RP2040JS; TRM-M4 Table 3-1 with P = 1",
+        "b .+16",
+        "06e0",
+        {"m0": 3, "m0plus": 2, "m3": 2, "m4": 2},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "compare and branch not taken",
+        "TRM-M4 Table 3-1",
+        "cbz r0, .+16",
+        "30b1",
+        {"m3": 1, "m4": 1},
+        exit=Exit.FALLTHROUGH,
+    ),
+    Kernel(
+        "compare and branch taken",
+        "TRM-M4 Table 3-1 with P = 1",
+        "cbz r0, .+16",
+        "30b1",
+        {"m3": 2, "m4": 2},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "call",
+        "TRM-M0 Table 3-1; RP2040JS; TRM-M4 Table 3-1 with P = 1",
+        "bl .+16",
+        "00f006f8",
+        {"m0": 4, "m0plus": 3, "m3": 2, "m4": 2},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "call by register",
+        "TRM-M0 Table 3-1; RP2040JS; TRM-M4 Table 3-1 with P = 3",
+        "blx r3",
+        "9847",
+        {"m0": 3, "m0plus": 2, "m3": 4, "m4": 4},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "return",
+        "TRM-M0 Table 3-1; RP2040JS; TRM-M4 Table 3-1 with P = 3",
+        "bx lr",
+        "7047",
+        {"m0": 3, "m0plus": 2, "m3": 4, "m4": 4},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "move to PC",
+        "TRM-M0 Table 3-1; RP2040JS; TRM-M4 Table 3-1 with P = 3",
+        "mov pc, r3",
+        "9f46",
+        {"m0": 3, "m0plus": 2, "m3": 4, "m4": 4},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "pop with PC",
+        "TRM-M0 Table 3-1; RP2040JS; TRM-M4 Table 3-1 with P = 3; M0 4+N, M0+ 3+N, else 1+N+P",
+        "pop {r4, r5, pc}",
+        "30bd",
+        {"m0": 7, "m0plus": 6, "m3": 7, "m4": 7},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "load to PC",
+        "TRM-M4 section 3.3.2, 5 in all",
+        "ldr.w pc, [r0, r1, lsl #2]",
+        "50f821f0",
+        {"m3": 5, "m4": 5},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "table branch",
+        "TRM-M4 Table 3-1, 2+P with P = 3",
+        "tbb [pc, r0]",
+        "dfe800f0",
+        {"m3": 5, "m4": 5},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "loop of four",
+        "TRM-M0 Table 3-1; RP2040JS; TRM-M4 Table 3-1 with P = 1",
+        "ldr r0, [r1, r2]; adds r3, r3, r0; subs r2, r2, #4; bne .-6",
+        "88581b18043afbd1",
+        {"m0": 7, "m0plus": 6, "m3": 6, "m4": 6},
+        exit=Exit.TAKEN,
+    ),
+    Kernel(
+        "predicated return not taken",
+        "RECALLED, a false instruction takes its slot",
+        "it eq; popeq {r4, pc}",
+        "08bf10bd",
+        {"m3": 2, "m4": 2},
+        exit=Exit.FALLTHROUGH,
+    ),
+    Kernel(
+        "predicated return taken",
+        "TRM-M4 Table 3-1, IT 1 and 1+N+P",
+        "it eq; popeq {r4, pc}",
+        "08bf10bd",
+        {"m3": 7, "m4": 7},
+        exit=Exit.TAKEN,
+    ),
+)

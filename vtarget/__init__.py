@@ -1,3 +1,87 @@
-"""vtarget: a virtual Cortex-M target that prices firmware in cycles, time, energy and bytes."""
+"""vtarget: a virtual Cortex-M target that prices firmware in cycles, time, energy and bytes.
+
+    >>> import vtarget
+    >>> profile = vtarget.run("firmware/examples/conv_int8-m4f.elf", "nucleo-l4r5zi")
+    >>> profile.instructions
+    917247
+
+The names below are the library. They load what they need when they are first used, so importing vtarget is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vtarget.base.errors import InputError, RunError, VtargetError
+    from vtarget.data.board import Board
+    from vtarget.data.core import Core
+    from vtarget.data.image import Image
+    from vtarget.data.limits import RunLimits
+    from vtarget.data.profile import Profile
+    from vtarget.data.record import ExecutionRecord
+    from vtarget.logic.pricing import Pricer
+    from vtarget.logic.result import profile_json
+    from vtarget.shell.boardlib import board_names, core_names, load_board, load_core
+    from vtarget.shell.imagefile import load_image
+    from vtarget.shell.recordfile import load_record, save_record
+    from vtarget.shell.running import execute, price, pricer_for, record, run
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Board",
+    "Core",
+    "ExecutionRecord",
+    "Image",
+    "InputError",
+    "Pricer",
+    "Profile",
+    "RunError",
+    "RunLimits",
+    "VtargetError",
+    "__version__",
+    "board_names",
+    "core_names",
+    "execute",
+    "load_board",
+    "load_core",
+    "load_image",
+    "load_record",
+    "price",
+    "pricer_for",
+    "profile_json",
+    "record",
+    "run",
+    "save_record",
+]
+
+_HOMES = {
+    "vtarget.base.errors": ("InputError", "RunError", "VtargetError"),
+    "vtarget.data.board": ("Board",),
+    "vtarget.data.core": ("Core",),
+    "vtarget.data.image": ("Image",),
+    "vtarget.data.limits": ("RunLimits",),
+    "vtarget.data.profile": ("Profile",),
+    "vtarget.data.record": ("ExecutionRecord",),
+    "vtarget.logic.pricing": ("Pricer",),
+    "vtarget.logic.result": ("profile_json",),
+    "vtarget.shell.boardlib": ("board_names", "core_names", "load_board", "load_core"),
+    "vtarget.shell.imagefile": ("load_image",),
+    "vtarget.shell.recordfile": ("load_record", "save_record"),
+    "vtarget.shell.running": ("execute", "price", "pricer_for", "record", "run"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(importlib.import_module(module), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'vtarget' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

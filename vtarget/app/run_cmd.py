@@ -11,13 +11,9 @@ import click
 from vtarget.base.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from vtarget.data.image import Image
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
     from vtarget.logic.pricing import Pricer
-    from vtarget.shell.machine import RunOptions
-
-READ_LIMIT_BYTES = 64 << 20
 
 
 @click.command()
@@ -125,72 +121,51 @@ def _refuse_with_record(firmware: str | None, options: dict[str, Any]) -> None:
 def _emulate(
     firmware: str, pricer: Pricer, options: dict[str, Any], power_state: str | None
 ) -> tuple[ExecutionRecord, Profile]:
-    from vtarget.logic.energy import power_at
-    from vtarget.shell.imagefile import load_image
-    from vtarget.shell.machine import Machine
-    from vtarget.shell.running import price
+    from vtarget.data.limits import RunLimits
+    from vtarget.shell.running import check_power_state, execute, price
 
-    power_at(pricer.board, pricer.clock_hz, power_state)
-    image = load_image(firmware, base=_base(options["base"], pricer))
-    saves = [_read_request(image, text) for text in options["reads"]]
+    check_power_state(pricer, power_state)
+    saves = [_read_request(text) for text in options["reads"]]
     with _progress(options["max_instructions"]) as progress:
-        result = Machine(image, pricer, _options(image, options, saves, progress)).run()
+        result = execute(
+            firmware,
+            pricer,
+            base=_base(options["base"]),
+            until=options["until"],
+            spans=options["spans"],
+            limits=RunLimits(options["max_instructions"], options["max_seconds"], options["timeout"]),
+            writes=[_write_request(text) for text in options["writes"]],
+            reads=[(symbol, size_bytes) for symbol, size_bytes, _ in saves],
+            progress=progress,
+        )
     profile = price(result.record, pricer, power_state=power_state)
-    for (path, _, _), data in zip(saves, result.reads, strict=True):
+    for (_, _, path), data in zip(saves, result.reads, strict=True):
         _save(path, data)
     return result.record, profile
 
 
-def _base(text: str | None, pricer: Pricer) -> int:
-    if text is None:
-        return pricer.board.vector_addresses()[0]
+def _base(text: str | None) -> int | None:
     try:
-        return int(text, 0)
+        return None if text is None else int(text, 0)
     except ValueError:
         raise InputError(f"--base '{text}': not an address", hint="such as 0x08000000") from None
 
 
-def _options(image: Image, options: dict[str, Any], saves: list[tuple[str, int, int]], progress: Any) -> RunOptions:
-    from vtarget.shell.machine import RunLimits, RunOptions
-    from vtarget.shell.symbols import resolve_address, resolve_function
-
-    until = options["until"]
-    return RunOptions(
-        until=None if until is None else resolve_address(image, until, "--until")[0] & ~1,
-        limits=RunLimits(options["max_instructions"], options["max_seconds"], options["timeout"]),
-        spans=tuple(resolve_function(image, name, "--span") for name in options["spans"]),
-        writes=tuple(_write_request(image, text) for text in options["writes"]),
-        reads=tuple((address, size) for _, address, size in saves),
-        progress=progress,
-    )
-
-
-def _write_request(image: Image, text: str) -> tuple[int, bytes]:
-    from vtarget.shell.symbols import resolve_address
-
+def _write_request(text: str) -> tuple[str, bytes]:
     symbol, path = _pair("--write", text, "SYMBOL=FILE")
-    address, size_bytes = resolve_address(image, symbol, "--write")
     try:
-        data = Path(path).read_bytes()
+        return symbol, Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"--write {path}: {error.strerror}") from None
-    if size_bytes and len(data) > size_bytes:
-        raise InputError(f"--write {path}: {len(data)} bytes do not fit {symbol} ({size_bytes} bytes)")
-    return address, data
 
 
-def _read_request(image: Image, text: str) -> tuple[str, int, int]:
-    from vtarget.shell.symbols import resolve_address
-
+def _read_request(text: str) -> tuple[str, int | None, str]:
+    """(symbol, size in bytes if given, file)."""
     symbol, path = _pair("--read", text, "SYMBOL[:SIZE]=FILE")
-    given = re.fullmatch(r"(.+[^:]):(\d+|0x[0-9a-fA-F]+)", symbol)
-    address, size_bytes = resolve_address(image, given[1] if given else symbol, "--read")
-    size_bytes = int(given[2], 0) if given else size_bytes
-    if not 0 < size_bytes <= READ_LIMIT_BYTES:
-        raise InputError(f"--read {symbol}: its size is unknown or unusable", hint="give it as SYMBOL:SIZE=FILE")
     if not Path(path).absolute().parent.is_dir():
         raise InputError(f"--read {path}: no such directory")
-    return path, address, size_bytes
+    given = re.fullmatch(r"(.+[^:]):(\d+|0x[0-9a-fA-F]+)", symbol)
+    return (given[1], int(given[2], 0), path) if given else (symbol, None, path)
 
 
 def _save(path: str, data: bytes) -> None:
@@ -229,7 +204,10 @@ def _print(profile: Profile, pattern: re.Pattern[str] | None) -> None:
             print_line(f"  {line.rstrip(chr(13))}")
         print_line()
     table = report.kernel_table(profile, pattern)
-    columns = [report.KERNEL_COLUMNS[0], *(Column(name, "right") for name in report.KERNEL_COLUMNS[1:])]
+    columns: list[Column | str] = [
+        report.KERNEL_COLUMNS[0],
+        *(Column(name, "right") for name in report.KERNEL_COLUMNS[1:]),
+    ]
     print_table(columns, table.rows, title=report.heading(profile))
     if table.left_out:
         print_line(f"… and {table.left_out} more kernels with {100 * table.left_out_share:.1f} % of the cycles")

@@ -11,6 +11,7 @@ import numpy as np
 from vtarget.base.errors import RunError
 from vtarget.data.image import Image
 from vtarget.data.insn import Feature, Insn, Kind
+from vtarget.data.limits import RunLimits
 from vtarget.data.record import ExecutionRecord, Exit, Reason, RecordedFunction, RecordedRegion
 from vtarget.logic.cost import Exit as Leaving
 from vtarget.logic.cost import missing_feature
@@ -29,15 +30,6 @@ CHUNK_SECONDS = 0.25
 # Startup code that main returns into gets this far before the run ends all the same.
 AFTER_MAIN_INSTRUCTIONS = 1_000_000
 FP_FEATURES = frozenset({Feature.FP_SINGLE, Feature.FP_DOUBLE, Feature.FP_V5})
-
-
-@dataclass(frozen=True)
-class RunLimits:
-    """When to stop a run that doesn't end by itself. Virtual seconds are at the board's clock, wall seconds the host's."""
-
-    instructions: int | None = None
-    seconds: float | None = None
-    wall_seconds: float | None = 60.0
 
 
 @dataclass(frozen=True)

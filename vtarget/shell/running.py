@@ -2,12 +2,98 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board
+from vtarget.data.limits import RunLimits
 from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.boardlib import load_board, load_core
+
+if TYPE_CHECKING:
+    from vtarget.data.image import Image
+    from vtarget.shell.machine import RunResult
+
+MOST_READ_BYTES = 64 << 20
+
+
+def run(
+    firmware: str | os.PathLike[str],
+    board: str | Board,
+    *,
+    clock_hz: int | None = None,
+    base: int | None = None,
+    until: str | int | None = None,
+    spans: Iterable[str] = (),
+    limits: RunLimits = RunLimits(),
+    writes: Mapping[str, bytes] | None = None,
+    power_state: str | None = None,
+) -> Profile:
+    """Run a firmware file on a board (a name, a path or a value) and price the run.
+
+    ``clock_hz`` defaults to the board's typical clock, ``base`` (of a raw binary) to its boot region. ``until`` is a
+    symbol or an address to stop before; ``spans`` are functions whose calls are reported one by one; ``writes`` puts
+    bytes at symbols at reset and again when ``main`` is entered; ``power_state`` is the board's first by default.
+
+    A firmware that faults or reaches a limit is a result too: see ``Profile.exit``. InputError for input that can't
+    be used, RunError if a self-check fails.
+    """
+    pricer = pricer_for(board, clock_hz=clock_hz)
+    check_power_state(pricer, power_state)
+    result = execute(firmware, pricer, base=base, until=until, spans=spans, limits=limits, writes=_pairs(writes))
+    return price(result.record, pricer, power_state=power_state)
+
+
+def record(
+    firmware: str | os.PathLike[str],
+    board: str | Board,
+    *,
+    clock_hz: int | None = None,
+    base: int | None = None,
+    until: str | int | None = None,
+    spans: Iterable[str] = (),
+    limits: RunLimits = RunLimits(),
+    writes: Mapping[str, bytes] | None = None,
+) -> ExecutionRecord:
+    """Run a firmware file on a board and return the facts of the run, to be priced with ``price``. As ``run``."""
+    pricer = pricer_for(board, clock_hz=clock_hz)
+    return execute(firmware, pricer, base=base, until=until, spans=spans, limits=limits, writes=_pairs(writes)).record
+
+
+def execute(
+    firmware: str | os.PathLike[str],
+    pricer: Pricer,
+    *,
+    base: int | None = None,
+    until: str | int | None = None,
+    spans: Iterable[str] = (),
+    limits: RunLimits = RunLimits(),
+    writes: Iterable[tuple[str, bytes]] = (),
+    reads: Iterable[tuple[str, int | None]] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> RunResult:
+    """Run a firmware file on the pricer's board. ``reads`` names memory to return as it was at the end of the run:
+    symbols or addresses with a size in bytes (None: the symbol's). ``progress`` is told (instructions, cycles).
+    """
+    from vtarget.shell.imagefile import load_image
+    from vtarget.shell.machine import Machine, RunOptions
+    from vtarget.shell.symbols import resolve_address, resolve_function
+
+    start = pricer.board.vector_addresses()[0] if base is None else base
+    image = load_image(os.fspath(firmware), base=start)
+    options = RunOptions(
+        until=None if until is None else resolve_address(image, str(until), "--until")[0] & ~1,
+        limits=limits,
+        spans=tuple(resolve_function(image, name, "--span") for name in spans),
+        writes=tuple(_write(image, symbol, data) for symbol, data in writes),
+        reads=tuple(_read(image, symbol, size_bytes) for symbol, size_bytes in reads),
+        progress=progress,
+    )
+    return Machine(image, pricer, options).run()
 
 
 def pricer_for(
@@ -29,9 +115,14 @@ def pricer_for(
             f"--clock: {clock_hz / 1e6:g} MHz is not a clock of board {loaded.name}",
             hint=f"it runs at up to {loaded.clock.max / 1e6:g} MHz",
         )
-    return Pricer.of(
-        load_core(loaded.core), loaded, clock_hz=clock_hz, placement=placement, wait_states=wait_states
-    )
+    return Pricer.of(load_core(loaded.core), loaded, clock_hz=clock_hz, placement=placement, wait_states=wait_states)
+
+
+def check_power_state(pricer: Pricer, power_state: str | None) -> None:
+    """InputError if the pricer's board has no power state of that name; better before a long run than after it."""
+    from vtarget.logic.energy import power_at
+
+    power_at(pricer.board, pricer.clock_hz, power_state)
 
 
 def price(record: ExecutionRecord, pricer: Pricer, *, power_state: str | None = None) -> Profile:
@@ -39,3 +130,26 @@ def price(record: ExecutionRecord, pricer: Pricer, *, power_state: str | None = 
     from vtarget.logic.profile import build_profile
 
     return build_profile(record, pricer, power_state=power_state)
+
+
+def _pairs(writes: Mapping[str, bytes] | None) -> Iterable[tuple[str, bytes]]:
+    return () if writes is None else writes.items()
+
+
+def _write(image: Image, symbol: str, data: bytes) -> tuple[int, bytes]:
+    from vtarget.shell.symbols import resolve_address
+
+    address, size_bytes = resolve_address(image, symbol, "--write")
+    if size_bytes and len(data) > size_bytes:
+        raise InputError(f"--write {symbol}: {len(data)} bytes do not fit it ({size_bytes} bytes)")
+    return address, data
+
+
+def _read(image: Image, symbol: str, size_bytes: int | None) -> tuple[int, int]:
+    from vtarget.shell.symbols import resolve_address
+
+    address, symbol_bytes = resolve_address(image, symbol, "--read")
+    wanted = symbol_bytes if size_bytes is None else size_bytes
+    if not 0 < wanted <= MOST_READ_BYTES:
+        raise InputError(f"--read {symbol}: its size is unknown or unusable", hint="give it as SYMBOL:SIZE=FILE")
+    return address, wanted

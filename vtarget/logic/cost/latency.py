@@ -107,10 +107,12 @@ class LatencyTable:
         return {}
 
     def _needs(self, insn: Insn) -> tuple[tuple[int, Use], ...]:
+        """Branches don't wait for flags: their resolution is part of the refill. Predicted ones wait for nothing."""
         accumulator = insn.accumulator & ~insn.address_reads
         rest = insn.reads & ~(insn.address_reads | accumulator | FLAGS)
-        predicted = self._predicts and insn.kind is Kind.BRANCH
-        flags = 0 if predicted else insn.reads & FLAGS
+        branches = insn.kind is Kind.BRANCH
+        predicted = branches and self._predicts
+        flags = 0 if branches else insn.reads & FLAGS
         needs = (
             (insn.address_reads, Use.ADDRESS),
             (accumulator, Use.ACCUMULATE),

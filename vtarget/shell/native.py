@@ -3,7 +3,7 @@
 All state lives in one zero-filled int64 buffer. Its first words are the header (``H_*``); behind it stand tables of
 fixed capacity, of which only touched pages take memory:
 
-* a *slot* caches, per block address, the edges from the two latest predecessors: what the next block is does not
+* a *slot* caches, per block address, the edges from up to WAYS predecessors: what the next block is does not
   depend on a chain of loads, so the processor overlaps this bookkeeping with the emulated code;
 * a *node* is a block in a calling context;
 * an *edge* is a transition between two nodes, with its count and its live price;
@@ -16,6 +16,7 @@ Unicorn calls ``on_block`` before each block. A known transition is counted here
 from __future__ import annotations
 
 import ctypes
+import mmap
 from typing import Any
 
 import numba
@@ -24,6 +25,7 @@ from numba import carray, cfunc, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from llvmlite import ir
+from numpy.typing import NDArray
 
 # Header words.
 H_CURRENT = 0
@@ -46,19 +48,28 @@ H_LOST_SITES = 16
 H_RARE = 17
 H_BUFFER = 18
 H_SPAN = 19
+H_FAST_LIMIT = 20
 HEADER_WORDS = 64
 
-# Slot words: a block key and two (source node, edge) pairs.
-T_KEY, T_SOURCE0, T_EDGE0, T_SOURCE1, T_EDGE1 = range(5)
-SLOT_WORDS = 8
+# Slot words: a block key, a spare, then WAYS (source node, edge) pairs.
+T_KEY = 0
+T_PAIRS = 2
+WAYS = 7
+SLOT_WORDS = 16
 
 # Node words. A block's key is its address with its size in the upper half.
 N_KEY, N_CONTEXT, N_SITES, N_SP_LOW = range(4)
 NODE_WORDS = 4
 
-# Edge words.
-E_COUNT, E_TARGET, E_CYCLES, E_INSTRUCTIONS, E_FLAGS, E_SOURCE, E_RETURN, E_KEY = range(8)
+# Edge words. The fast path adds E_FAST: the cycles, or SPECIAL where flags call for the rare path.
+E_COUNT, E_TARGET, E_FAST, E_INSTRUCTIONS, E_FLAGS, E_SOURCE, E_RETURN, E_KEY = range(8)
 EDGE_WORDS = 8
+SPECIAL = 1 << 61
+# E_FLAGS holds the flags in its low bits and the cycles above them.
+CYCLES_SHIFT = 8
+# No modelled core retires more instructions than this per cycle: how far the fast path may go without looking at the
+# instruction limit.
+MOST_PER_CYCLE_SHIFT = 2
 
 # Edge flags.
 CALL = 1
@@ -169,6 +180,21 @@ def _stop(s: Any, uc: int) -> None:
 
 
 @numba.njit  # type: ignore[untyped-decorator]
+def _remember(s: Any, current: int, key: int, edge: int) -> None:
+    """Cache an edge in the first free way of its slot; when all are taken, in the last."""
+    slot = SLOTS + ((key >> 1) & (SLOT_CAPACITY - 1)) * SLOT_WORDS
+    if s[slot + T_KEY] != key:
+        s[slot + T_KEY] = key
+        for way in range(WAYS):
+            s[slot + T_PAIRS + 2 * way] = 0
+    way = 0
+    while way < WAYS - 1 and s[slot + T_PAIRS + 2 * way] != 0 and s[slot + T_PAIRS + 2 * way] != current:
+        way += 1
+    s[slot + T_PAIRS + 2 * way] = current
+    s[slot + T_PAIRS + 2 * way + 1] = edge
+
+
+@numba.njit  # type: ignore[untyped-decorator]
 def _look_up(s: Any, uc: int, current: int, key: int) -> int:
     """The edge from ``current`` to block ``key`` in the light of the frames; asks Python if it is new. 0: stop."""
     edge = 0
@@ -185,15 +211,7 @@ def _look_up(s: Any, uc: int, current: int, key: int) -> int:
     if edge == 0:
         edge = _call3(s[H_MISS], current, key, 0)
     if edge != 0:
-        slot = SLOTS + ((key >> 1) & (SLOT_CAPACITY - 1)) * SLOT_WORDS
-        if s[slot + T_KEY] == key:
-            s[slot + T_SOURCE1] = s[slot + T_SOURCE0]
-            s[slot + T_EDGE1] = s[slot + T_EDGE0]
-        else:
-            s[slot + T_KEY] = key
-            s[slot + T_SOURCE1] = 0
-        s[slot + T_SOURCE0] = current
-        s[slot + T_EDGE0] = edge
+        _remember(s, current, key, edge)
     return edge
 
 
@@ -256,7 +274,8 @@ def _emit_on_block(module: Any) -> Any:
     function.linkage = "internal"
     uc, address, size, state = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
-    blocks = {name: function.append_basic_block(name) for name in ("hit", "second", "flags", "limits", "count", "rare")}
+    blocks = {name: function.append_basic_block(name) for name in ("found", "count", "rare")}
+    ways = [function.append_basic_block(f"way{way}") for way in range(WAYS)]
 
     def at(base: Any, index: int) -> Any:
         return b.gep(base, [ir.Constant(word, index)], inbounds=True)
@@ -268,36 +287,28 @@ def _emit_on_block(module: Any) -> Any:
     index = b.and_(b.lshr(key, ir.Constant(word, 1)), ir.Constant(word, SLOT_CAPACITY - 1))
     slot = b.gep(at(state, SLOTS), [b.mul(index, ir.Constant(word, SLOT_WORDS))], inbounds=True)
     current = load(state, H_CURRENT)
-    b.cbranch(b.icmp_signed("==", load(slot, T_KEY), key), blocks["hit"], blocks["rare"])
+    b.cbranch(b.icmp_signed("==", load(slot, T_KEY), key), ways[0], blocks["rare"])
 
-    b.position_at_end(blocks["hit"])
-    first = load(slot, T_EDGE0)
-    b.cbranch(b.icmp_signed("==", load(slot, T_SOURCE0), current), blocks["flags"], blocks["second"])
-    b.position_at_end(blocks["second"])
-    second = load(slot, T_EDGE1)
-    b.cbranch(b.icmp_signed("==", load(slot, T_SOURCE1), current), blocks["flags"], blocks["rare"])
+    edges = []
+    for way, otherwise in zip(ways, [*ways[1:], blocks["rare"]], strict=True):
+        b.position_at_end(way)
+        pair = T_PAIRS + 2 * len(edges)
+        edges.append(load(slot, pair + 1))
+        b.cbranch(b.icmp_signed("==", load(slot, pair), current), blocks["found"], otherwise)
 
-    b.position_at_end(blocks["flags"])
+    b.position_at_end(blocks["found"])
     found = b.phi(word)
-    found.add_incoming(first, blocks["hit"])
-    found.add_incoming(second, blocks["second"])
+    for way, value in zip(ways, edges, strict=True):
+        found.add_incoming(value, way)
     edge = b.gep(state, [found], inbounds=True)
-    b.cbranch(b.icmp_signed("==", load(edge, E_FLAGS), ir.Constant(word, 0)), blocks["limits"], blocks["rare"])
-
-    b.position_at_end(blocks["limits"])
-    cycles = b.add(load(state, H_CYCLES), load(edge, E_CYCLES))
-    instructions = b.add(load(state, H_INSTRUCTIONS), load(edge, E_INSTRUCTIONS))
-    within = b.and_(
-        b.icmp_signed("<", cycles, load(state, H_CYCLE_LIMIT)),
-        b.icmp_signed("<", instructions, load(state, H_INSTRUCTION_LIMIT)),
-    )
-    b.cbranch(within, blocks["count"], blocks["rare"])
+    cycles = b.add(load(state, H_CYCLES), load(edge, E_FAST))
+    b.cbranch(b.icmp_signed("<", cycles, load(state, H_FAST_LIMIT)), blocks["count"], blocks["rare"])
 
     b.position_at_end(blocks["count"])
     b.store(b.add(load(edge, E_COUNT), ir.Constant(word, 1)), at(edge, E_COUNT))
     b.store(load(edge, E_TARGET), at(state, H_CURRENT))
     b.store(cycles, at(state, H_CYCLES))
-    b.store(instructions, at(state, H_INSTRUCTIONS))
+    b.store(b.add(load(state, H_INSTRUCTIONS), load(edge, E_INSTRUCTIONS)), at(state, H_INSTRUCTIONS))
     b.ret_void()
 
     b.position_at_end(blocks["rare"])
@@ -329,17 +340,20 @@ def _on_rare_block(uc: int, key: int, buffer: int) -> int:
         return 0
     current = s[H_CURRENT]
     edge = _look_up(s, uc, current, key)
-    if edge != 0 and s[edge + E_FLAGS] != 0:
+    if edge != 0 and s[edge + E_FAST] == SPECIAL:
         edge = _special(s, uc, current, edge, key)
     if edge == 0:
         return 0
     s[edge + E_COUNT] += 1
     s[H_CURRENT] = s[edge + E_TARGET]
-    s[H_CYCLES] += s[edge + E_CYCLES]
+    s[H_CYCLES] += s[edge + E_FLAGS] >> CYCLES_SHIFT
     s[H_INSTRUCTIONS] += s[edge + E_INSTRUCTIONS]
     if s[H_CYCLES] >= s[H_CYCLE_LIMIT] or s[H_INSTRUCTIONS] >= s[H_INSTRUCTION_LIMIT]:
         s[H_SKIP] = 1
         _stop(s, uc)
+        return 0
+    ahead = (s[H_INSTRUCTION_LIMIT] - s[H_INSTRUCTIONS]) >> MOST_PER_CYCLE_SHIFT
+    s[H_FAST_LIMIT] = min(s[H_CYCLE_LIMIT], s[H_CYCLES] + ahead)
     return 0
 
 
@@ -402,6 +416,11 @@ on_rare_block = cfunc(types.int64(types.int64, types.int64, types.int64), cache=
 on_site = cfunc(_SIGNATURE, cache=True)(_on_site)
 
 MISS_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+def new_buffer() -> NDArray[np.int64]:
+    """A zeroed state buffer. Mapped by hand: numpy asks for huge pages, and zeroing those costs more than a short run."""
+    return np.frombuffer(mmap.mmap(-1, BUFFER_WORDS * 8), dtype=np.int64)
 
 
 def function_address(function: Any) -> int:

@@ -132,7 +132,7 @@ class Recorder:
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self.sites: list[tuple[int, int, int]] = []  # (node number, instruction, offset)
-        self.words: NDArray[np.int64] = np.zeros(native.BUFFER_WORDS, dtype=np.int64)
+        self.words: NDArray[np.int64] = native.new_buffer()
         self.error: BaseException | None = None
         self.idle = False
         self.spans = SpanRecorder(self, span_names)
@@ -197,6 +197,7 @@ class Recorder:
         """Stop at the first block that begins at or after these totals."""
         self.words[native.H_CYCLE_LIMIT] = cycles
         self.words[native.H_INSTRUCTION_LIMIT] = instructions
+        self.words[native.H_FAST_LIMIT] = 0
 
     def edge_counts(self) -> NDArray[np.int64]:
         """How often each edge was taken, in order of first sight."""
@@ -351,13 +352,15 @@ class Recorder:
             flags |= native.EVENT
         words = self.words
         words[offset + native.E_TARGET] = target.offset
-        words[offset + native.E_FLAGS] = flags
         words[offset + native.E_SOURCE] = current
         words[offset + native.E_RETURN] = arrival.return_address
         words[offset + native.E_KEY] = _key(target.block)
+        cycles = 0
         if source is not None:
-            words[offset + native.E_CYCLES] = self.pricer.edge(source.block, leaving, target.block).nominal
+            cycles = self.pricer.edge(source.block, leaving, target.block).nominal
             words[offset + native.E_INSTRUCTIONS] = len(source.block.insns)
+        words[offset + native.E_FAST] = native.SPECIAL if flags else cycles
+        words[offset + native.E_FLAGS] = flags | cycles << native.CYCLES_SHIFT
         number = source.number if source else -1
         edge = Edge(offset, number, target.number, leaving, arrival.call, arrival.unwinds)
         self.edges.append(edge)

@@ -1,0 +1,1 @@
+"""From a graph to C: one call per operator, with its constants and parameters computed here."""

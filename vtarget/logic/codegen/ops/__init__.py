@@ -1,0 +1,28 @@
+"""The operators that code can be generated for, by their builtin names, sorted: one module per kind of operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from vtarget.data.emission import Layer
+from vtarget.data.graph import Graph, Operator
+from vtarget.data.target import Target
+from vtarget.logic.codegen.ops import (
+    conv_2d,
+)
+
+
+class OperatorModule(Protocol):
+    """What a module of this package offers."""
+
+    def check(self, operator: Operator, graph: Graph) -> str | None:
+        """Why the operator can't be generated, None if it can."""
+
+    def emit(self, operator: Operator, graph: Graph, engine: str, target: Target) -> Layer:
+        """The operator as C; only for an operator that passed ``check``."""
+
+
+MODULES: Mapping[str, OperatorModule] = {
+    "CONV_2D": conv_2d,
+}

@@ -235,6 +235,16 @@ class Board(Model):
                 return r
         return None
 
+    def covers(self, address: int, size_bytes: int, *, writable: bool = False) -> bool:
+        """Whether every byte of a stretch lies in a region (that stores reach, if ``writable``); regions may touch."""
+        end = address + size_bytes
+        while address < end:
+            region = self.region_at(address)
+            if region is None or (writable and not region.writable):
+                return False
+            address = region.end
+        return True
+
     def vector_addresses(self) -> tuple[int, ...]:
         """Where to look for a vector table, in order."""
         base = self.region(self.boot.region).base

@@ -22,11 +22,23 @@ CPU_MODELS = {
     "cortex-m7": arm.UC_CPU_ARM_CORTEX_M7,
     "cortex-m33": arm.UC_CPU_ARM_CORTEX_M33,
 }
-REGISTERS = (*(getattr(arm, f"UC_ARM_REG_R{i}") for i in range(13)), *(arm.UC_ARM_REG_SP, arm.UC_ARM_REG_LR), arm.UC_ARM_REG_PC)
+REGISTERS = (
+    *(getattr(arm, f"UC_ARM_REG_R{i}") for i in range(13)),
+    *(arm.UC_ARM_REG_SP, arm.UC_ARM_REG_LR),
+    arm.UC_ARM_REG_PC,
+)
 SP = arm.UC_ARM_REG_SP
-INTERRUPT_SVC, INTERRUPT_BKPT, INTERRUPT_NO_COPROCESSOR = 2, 7, 17
+INTERRUPT_SVC, INTERRUPT_PREFETCH_ABORT, INTERRUPT_DATA_ABORT, INTERRUPT_BKPT = 2, 3, 4, 7
+# Others that the emulator raises, by its numbers.
+EXCEPTIONS = {
+    17: "instruction of a coprocessor that isn't there",
+    18: "jump to an address without the Thumb bit (Arm state)",
+    19: "stack pointer below its limit (MSPLIM, PSPLIM)",
+    22: "unaligned access",
+}
 PAGE = 4096
 
+_FETCH_ERRORS = frozenset({uni.UC_ERR_FETCH_UNMAPPED, uni.UC_ERR_FETCH_PROT, uni.UC_ERR_FETCH_UNALIGNED})
 _FAULTS = {
     uni.UC_ERR_READ_UNMAPPED: "read of unmapped memory",
     uni.UC_ERR_WRITE_UNMAPPED: "write to unmapped memory",
@@ -44,10 +56,12 @@ _FAULTS = {
 
 @dataclass(frozen=True)
 class EngineFault:
-    """What stopped the emulator: a plain sentence, and the address it tripped over if it was a memory access."""
+    """What stopped the emulator, in words; the address it tripped over if it was a memory access; whether it was
+    fetching an instruction there."""
 
     what: str
     address: int | None
+    fetching: bool = False
 
 
 class Engine:
@@ -58,9 +72,12 @@ class Engine:
             model = CPU_MODELS[board.core]
         except KeyError:
             known = ", ".join(CPU_MODELS)
-            raise InputError(f"core {board.core} of board {board.name} can't be emulated", hint=f"known: {known}") from None
+            raise InputError(
+                f"core {board.core} of board {board.name} can't be emulated", hint=f"known: {known}"
+            ) from None
         self.uc = uni.Uc(uni.UC_ARCH_ARM, uni.UC_MODE_THUMB)
         self.uc.ctl_set_cpu_model(model)
+        self._board = board
         self._keep: list[Any] = []
         self._fault_address: int | None = None
         for region in board.regions:
@@ -103,6 +120,12 @@ class Engine:
         """Put bytes into memory, flash included."""
         self.uc.mem_write(address, data)
 
+    def store(self, address: int, data: bytes) -> None:
+        """Put bytes where the firmware could store them; InputError elsewhere."""
+        if not self._board.covers(address, len(data), writable=True):
+            raise InputError(f"0x{address:08x}..0x{address + len(data):08x} is no RAM of board {self._board.name}")
+        self.uc.mem_write(address, data)
+
     def read(self, address: int, size_bytes: int) -> bytes:
         """Bytes of memory; raises InputError where it is unmapped."""
         try:
@@ -119,6 +142,11 @@ class Engine:
         self.uc.reg_write(REGISTERS[number], value | 1 if number == 15 else value)
 
     @property
+    def in_thumb_state(self) -> bool:
+        """Whether the core is in Thumb state, the only one that Cortex-M executes in."""
+        return bool(int(self.uc.reg_read(arm.UC_ARM_REG_CPSR)) & 1 << 5)
+
+    @property
     def on_process_stack(self) -> bool:
         """Whether CONTROL.SPSEL selects the process stack (PSP)."""
         return bool(int(self.uc.reg_read(arm.UC_ARM_REG_CONTROL)) & 2)
@@ -128,7 +156,7 @@ class Engine:
         return [int(self.uc.reg_read(r)) for r in REGISTERS]
 
     def hook_native(self, kind: str, function: int, data: int, begin: int = 1, end: int = 0) -> None:
-        """Register a native callback (``block`` or ``code``) at an address range, both ends included; all by default."""
+        """Register a native callback (``block`` or ``code``) at addresses, both ends included; all by default."""
         handle = ctypes.c_size_t()
         number = uni.UC_HOOK_BLOCK if kind == "block" else uni.UC_HOOK_CODE
         error = uclib.uc_hook_add(
@@ -166,7 +194,7 @@ class Engine:
             self.uc.emu_start(pc | 1, until)
         except uni.UcError as error:
             what = _FAULTS.get(error.errno, f"emulator error {error.errno}")
-            return EngineFault(what, self._fault_address)
+            return EngineFault(what, self._fault_address, error.errno in _FETCH_ERRORS)
         return None
 
 

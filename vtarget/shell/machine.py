@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vtarget.base.errors import RunError
+from vtarget.base.errors import InputError, RunError
 from vtarget.data.image import Image
-from vtarget.data.insn import Feature, Insn, Kind
+from vtarget.data.insn import Feature, Flow, Insn, Kind
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import ExecutionRecord, Exit, Reason, RecordedFunction, RecordedRegion
 from vtarget.logic.cost import Exit as Leaving
@@ -19,12 +19,24 @@ from vtarget.logic.decode import Block, effective_address
 from vtarget.logic.placement import check_fits, find_vector_table, memory_use
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import check_record
-from vtarget.shell.engine import INTERRUPT_BKPT, INTERRUPT_SVC, Engine, EngineFault
-from vtarget.shell.recorder import UNLIMITED, Node, Recorder
-from vtarget.shell.semihosting import BREAKPOINT, Console, FirmwareExit, Semihosting
+from vtarget.shell.clock import LiveClock
+from vtarget.shell.deadline import Deadline
+from vtarget.shell.engine import (
+    EXCEPTIONS,
+    INTERRUPT_BKPT,
+    INTERRUPT_DATA_ABORT,
+    INTERRUPT_PREFETCH_ABORT,
+    INTERRUPT_SVC,
+    Engine,
+    EngineFault,
+)
+from vtarget.shell.recorder import UNLIMITED, Recorder
+from vtarget.shell.semihosting import BREAKPOINT, Console, FirmwareExit, Semihosting, signed
 from vtarget.shell.system import PPB_BASE, PPB_SIZE, SystemBlock
 
 NOWHERE = 0xFFFFFFFF  # no instruction starts at an odd address
+MAIN_RETURNED = "main returned"
+FIRST_EXC_RETURN = 0xFFFFFF00
 FIRST_CHUNK = 2_000_000
 CHUNK_SECONDS = 0.25
 # Startup code that main returns into gets this far before the run ends all the same.
@@ -66,18 +78,30 @@ class Machine:
         self.vector_table = find_vector_table(image, board)
         self.console = Console()
         self.recorder = Recorder(self.engine, image, pricer, self._guards, options.spans, watch=self)
+        self.clock = LiveClock(self.engine, self.recorder, pricer)
         self.system = SystemBlock(
-            board.core, has_fpu=board.fpu is not None, vector_table=self.vector_table, now=self._now
+            board.core, has_fpu=board.fpu is not None, vector_table=self.vector_table, now=self.clock.before_access
         )
-        self.semihosting = Semihosting(self.engine, self.console, lambda: self.recorder.cycles, pricer.clock_hz)
+        self.semihosting = Semihosting(
+            self.engine, self.console, lambda: self.clock.before_instruction(self.engine.register(15)), pricer.clock_hz
+        )
         self._ending: Exit | None = None
         self._main_result: int | None = None
-        self._main_pc = 0
+        self._main_entered = False
+        self._main_cap = UNLIMITED
+        self._chunk_end = UNLIMITED
+        self._event = False
         self._executed_in_last: int | None = None
-        self._access: tuple[int, int, int] = (-1, -1, 0)
         self._connect()
 
+    def _check_options(self) -> None:
+        writes = [("--write", at, at + len(data)) for at, data in self.options.writes]
+        for option, start, end in [*writes, *(("--read", at, at + size) for at, size in self.options.reads)]:
+            if not self.board.covers(start, end - start):
+                raise InputError(f"{option}: 0x{start:08x}..0x{end:08x} is not memory of board {self.board.name}")
+
     def _connect(self) -> None:
+        self._check_options()
         for segment in self.image.segments:
             self.engine.write(segment.load_address, segment.data)
         self._apply_writes()
@@ -91,11 +115,13 @@ class Machine:
     # Hooks.
 
     def _guards(self, block: Block) -> dict[int, Callable[[int], None]]:
-        """Instructions that this core doesn't have, or not yet (FPU disabled), and what to do before they execute."""
+        """Instructions that this core lacks, has switched off, or that the emulator ignores: what to do before each."""
         guards: dict[int, Callable[[int], None]] = {}
         for address, insn in zip(block.addresses, block.insns, strict=True):
             if insn.feature in FP_FEATURES and self.board.fpu is not None and not self.system.fpu_enabled:
                 guards[address] = self._refuse_disabled_fpu
+            if insn.mnemonic == "sev":
+                guards[address] = self._send_event
             if missing_feature(self.pricer.core, insn) is not None:
                 guards[address] = self._refuse_instruction
         return guards
@@ -108,11 +134,19 @@ class Machine:
         insn = self._insn_at(address)
         missing = missing_feature(self.pricer.core, insn)
         what = "undefined instruction" if insn.kind is Kind.UNDEFINED else f"instruction '{insn.text}'"
-        reason = "" if insn.kind is Kind.UNDEFINED else f", which {self.board.name} ({self.board.core}) lacks ({missing})"
+        reason = (
+            "" if insn.kind is Kind.UNDEFINED else f", which {self.board.name} ({self.board.core}) lacks ({missing})"
+        )
         self._fault(what + reason, address)
 
     def _insn_at(self, address: int) -> Insn:
-        return Block(address, self.engine.read(address, 4)).insns[0]
+        """An instruction of the current block."""
+        node = self.recorder.current
+        assert node is not None
+        return node.block.insns[node.block.addresses.index(address)]
+
+    def _send_event(self, _address: int) -> None:
+        self._event = True
 
     def _on_interrupt(self, number: int) -> None:
         pc = self.engine.register(15)
@@ -120,11 +154,17 @@ class Machine:
             self._on_breakpoint(pc)
         elif number == INTERRUPT_SVC:
             self._fault("SVC executed, but exceptions are not modelled", pc - 2)
+        elif number == INTERRUPT_PREFETCH_ABORT:
+            self._bad_jump("jump to memory that is not executable", pc)
+        elif number == INTERRUPT_DATA_ABORT:
+            address = effective_address(self._insn_at(pc), pc, self.engine.registers()) or 0
+            self._fault(f"unaligned access at 0x{address:08x}, which {self.board.core} can't do", pc)
         else:
-            self._fault(f"exception {number} raised, but exceptions are not modelled", pc)
+            what = EXCEPTIONS.get(number, f"exception {number} raised")
+            self._fault(f"{what}, and exceptions are not modelled", pc)
 
     def _on_breakpoint(self, pc: int) -> None:
-        if int.from_bytes(self.engine.read(pc, 2), "little") != BREAKPOINT:
+        if self.engine.read(pc, 2) != BREAKPOINT:
             self._fault("breakpoint (BKPT) without a debugger", pc)
             return
         result = self.semihosting.call(self.engine.register(0), self.engine.register(1))
@@ -137,6 +177,18 @@ class Machine:
     def _fault(self, detail: str, pc: int) -> None:
         self._end(Reason.FAULT, pc, detail=detail)
 
+    def _bad_jump(self, what: str, target: int) -> None:
+        """No instruction can be fetched at ``target``: the place to name is where execution came from."""
+        node = self.recorder.current
+        if node is None:
+            self._fault(f"{what} at 0x{target:08x}", target)
+            return
+        if target >= FIRST_EXC_RETURN:
+            what = "exception return outside an exception"
+        elif node.block.insns[-1].flow is Flow.NONE:
+            what = "execution ran out of memory"
+        self._end(Reason.FAULT, node.block.addresses[-1], detail=f"{what} at 0x{target:08x}", executed=True)
+
     def _end(self, reason: Reason, pc: int, *, code: int = 0, detail: str = "", executed: bool = False) -> None:
         """End the run at ``pc``; ``executed``: the instruction there has completed."""
         if self._ending is None:
@@ -145,43 +197,20 @@ class Machine:
             self._executed_in_last = self._executed(pc, executed)
         self.engine.stop()
 
-    # Time.
-
-    def _now(self, address: int, reading: bool) -> int:
-        """Nominal cycles before the instruction that is accessing ``address``."""
-        node = self.recorder.current
-        if node is None:
-            return 0
-        return self.recorder.cycles + self.pricer.prefix(node.block, self._accessing(node, address, reading))
-
-    def _accessing(self, node: Node, address: int, reading: bool) -> int:
-        """Position of the accessing instruction: of those that address it, the next one this pass hasn't used yet."""
-        registers = self.engine.registers()
-        wanted = [
-            index
-            for index, (at, insn) in enumerate(zip(node.block.addresses, node.block.insns, strict=True))
-            if insn.address is not None
-            and (effective_address(insn, at, registers) or 0) & ~3 == address & ~3
-            and insn.mnemonic.startswith("ldr" if reading else "str")
-        ]
-        passage = (node.number, self.recorder.instructions)
-        previous = self._access[2] if self._access[:2] == passage else -1
-        later = [index for index in wanted if index > previous]
-        chosen = later[0] if later else max(previous, 0)
-        self._access = (*passage, chosen)
-        return chosen
-
     # main, as the recorder sees it.
 
     def entered(self) -> None:
         """Startup code is through with memory: put the user's bytes there again."""
-        self._apply_writes()
+        if not self._main_entered:
+            self._main_entered = True
+            self._apply_writes()
 
     def left(self) -> None:
-        """``main`` returned: what its startup code does next decides how the run ends."""
+        """``main`` returned: what its startup code does next, for a while, decides how the run ends."""
         if self._main_result is None:
-            self._main_result = self.engine.register(0)
-            self._main_pc = self.engine.register(15)
+            self._main_result = signed(self.engine.register(0))
+            self._main_cap = self.recorder.instructions + AFTER_MAIN_INSTRUCTIONS
+            self._set_limits()
 
     # The run.
 
@@ -198,69 +227,93 @@ class Machine:
         return RunResult(record, tuple(self.engine.read(*place) for place in self.options.reads))
 
     def _loop(self, pc: int) -> None:
-        started = time.monotonic()
         chunk = FIRST_CHUNK
         until = NOWHERE if self.options.until is None else self.options.until
-        while self._ending is None:
-            before = time.monotonic()
-            self.recorder.limit(cycles=self._cycle_limit(), instructions=self._instruction_limit(chunk))
-            fault = self.engine.run(pc, until)
-            if self.recorder.error is not None:
-                raise self._as_error(self.recorder.error)
-            pc = self.engine.register(15)
-            if self._ending is None:
-                self._judge(fault, pc, time.monotonic() - started)
-            elapsed = time.monotonic() - before
-            if elapsed > 2 * CHUNK_SECONDS:
-                chunk = max(chunk // 2, 10_000)
-            elif elapsed < CHUNK_SECONDS:
-                chunk = min(chunk * 2, 200_000_000)
-            if self.options.progress is not None:
-                self.options.progress(self.recorder.instructions, self.recorder.cycles)
+        with Deadline(self.options.limits.wall_seconds, self._stop_soon) as deadline:
+            while self._ending is None:
+                before = time.monotonic()
+                self._chunk_end = self.recorder.instructions + chunk
+                self._set_limits()
+                fault = self.engine.run(pc, until)
+                if self.recorder.error is not None:
+                    raise self._as_error(self.recorder.error)
+                pc = self.engine.register(15)
+                if self._ending is None:
+                    self._judge(fault, pc, late=deadline.passed)
+                elapsed = time.monotonic() - before
+                if elapsed > 2 * CHUNK_SECONDS:
+                    chunk = max(chunk // 2, 10_000)
+                elif elapsed < CHUNK_SECONDS:
+                    chunk = min(chunk * 2, 200_000_000)
+                if self.options.progress is not None:
+                    self.options.progress(self.recorder.instructions, self.recorder.cycles)
+
+    def _set_limits(self) -> None:
+        instructions = min(self._total_limit(), self._main_cap, self._chunk_end)
+        self.recorder.limit(cycles=self._cycle_limit(), instructions=instructions)
+
+    def _stop_soon(self) -> None:
+        self.recorder.limit(instructions=0)
 
     def _cycle_limit(self) -> int:
         seconds = self.options.limits.seconds
-        return UNLIMITED if seconds is None else max(1, round(seconds * self.pricer.clock_hz))
+        return UNLIMITED if seconds is None else max(1, round(min(seconds * self.pricer.clock_hz, UNLIMITED)))
 
     def _total_limit(self) -> int:
         limit = self.options.limits.instructions
-        return UNLIMITED if limit is None else limit
+        return UNLIMITED if limit is None else min(limit, UNLIMITED)
 
-    def _instruction_limit(self, chunk: int) -> int:
-        return min(self._total_limit(), self.recorder.instructions + chunk)
-
-    def _judge(self, fault: EngineFault | None, pc: int, wall_seconds: float) -> None:
+    def _judge(self, fault: EngineFault | None, pc: int, *, late: bool) -> None:
         """Decide why the emulator came back, and end the run unless it should go on."""
         limits, recorder = self.options.limits, self.recorder
         if recorder.idle:
             self._idle(pc, "idle loop")
-        elif fault is not None:
-            at = f" at 0x{fault.address:08x}" if fault.address is not None else ""
-            self._fault(fault.what + at, pc)
         elif pc == self.options.until:
             self._end(Reason.UNTIL, pc)
+        elif (hint := self._hint_before(pc)) is not None:
+            self._wait(hint, pc)
+        elif fault is not None:
+            self._on_fault(fault, pc)
         elif recorder.instructions >= self._total_limit():
             self._end(Reason.LIMIT, pc, detail=f"{limits.instructions} instructions (--max-instructions)")
         elif recorder.cycles >= self._cycle_limit():
             self._end(Reason.LIMIT, pc, detail=f"{limits.seconds} s of virtual time (--max-seconds)")
-        elif self._waits(pc):
-            self._idle(pc, "waits for an interrupt that can't come")
-        elif limits.wall_seconds is not None and wall_seconds > limits.wall_seconds:
+        elif self._main_result is not None and recorder.instructions >= self._main_cap:
+            self._end(Reason.RETURN, pc, code=self._main_result, detail=MAIN_RETURNED)
+        elif late:
             self._end(Reason.LIMIT, pc, detail=f"{limits.wall_seconds:g} s of wall time (--timeout)")
         elif recorder.frames_full:
             self._end(Reason.LIMIT, pc, detail="call stack deeper than the recorder has room for")
 
-    def _waits(self, pc: int) -> bool:
+    def _hint_before(self, pc: int) -> str | None:
+        """The wfi, wfe or yield that was executed last, if it was one of them: the emulator comes back from those."""
         node = self.recorder.current
-        if node is None or node.block.insns[-1].kind is not Kind.WAIT:
-            return False
-        return pc == node.block.address + node.block.size and not self.recorder.stopped_by_limit
+        if node is None or self.recorder.stopped_by_limit or pc != node.block.address + node.block.size:
+            return None
+        mnemonic = node.block.insns[-1].mnemonic
+        return mnemonic if mnemonic in ("wfi", "wfe", "yield") else None
+
+    def _wait(self, hint: str, pc: int) -> None:
+        if hint == "wfi":
+            self._idle(pc, "waits for an interrupt that can't come")
+        elif hint == "wfe" and not self._event:
+            self._idle(pc, "waits for an event that can't come")
+        elif hint == "wfe":
+            self._event = False
+
+    def _on_fault(self, fault: EngineFault, pc: int) -> None:
+        if not self.engine.in_thumb_state:
+            self._fault(f"jump to 0x{pc:08x} without the Thumb bit (Arm state)", pc)
+        elif fault.fetching:
+            self._bad_jump(fault.what, pc)
+        else:
+            at = f" at 0x{fault.address:08x}" if fault.address is not None else ""
+            self._fault(fault.what + at, pc)
 
     def _idle(self, pc: int, detail: str) -> None:
-        if self._main_result is None:
-            self._end(Reason.IDLE, pc, detail=detail, executed=True)
-        else:
-            self._end(Reason.RETURN, pc, code=self._main_result, detail="main returned", executed=True)
+        code, reason = self._main_result or 0, Reason.IDLE if self._main_result is None else Reason.RETURN
+        detail = detail if reason is Reason.IDLE else MAIN_RETURNED
+        self._end(reason, pc, code=code, detail=detail, executed=True)
 
     def _as_error(self, error: BaseException) -> BaseException:
         return RunError(str(error)) if isinstance(error, MemoryError) else error
@@ -286,7 +339,6 @@ class Machine:
         final = recorder.current
         executed = self._executed_in_last or 0
         functions = recorder.functions
-        live = 0 if final is None else self._live_cycles(final, executed)
         return ExecutionRecord(
             image_path=self.image.path,
             image_sha256=self.image.sha256,
@@ -295,7 +347,8 @@ class Machine:
             clock_hz=self.pricer.clock_hz,
             regions=tuple(RecordedRegion(r.name, r.kind.value, r.base, r.size) for r in self.board.regions),
             functions=tuple(
-                RecordedFunction(*row) for row in zip(functions.names, functions.addresses, functions.sizes, strict=True)
+                RecordedFunction(*row)
+                for row in zip(functions.names, functions.addresses, functions.sizes, strict=True)
             ),
             chain_parent=np.array(tree.chain_parent, dtype=np.int32),
             chain_function=np.array(tree.chain_function, dtype=np.int32),
@@ -316,22 +369,15 @@ class Machine:
             final_node=final.number if final is not None else -1,
             final_instructions=executed,
             instructions=recorder.instructions + executed,
-            live_cycles=live,
+            live_cycles=self.clock.after_instructions(executed),
             exit=self._ending,
             console=self.console.text,
             stacks=recorder.stacks.result(),
             memory=memory_use(self.image, self.board),
-            clock_reads=self.system.clock_reads,
+            clock_reads=self.system.clock_reads + self.semihosting.clock_reads,
             not_modelled=self._not_modelled(),
             spans=tuple(recorder.spans.closed),
         )
-
-    def _live_cycles(self, final: Node, executed: int) -> int:
-        if executed == 0:
-            return self.recorder.cycles
-        size = sum(i.size for i in final.block.insns[:executed])
-        part = Block(final.block.address, final.block.code[:size])
-        return self.recorder.cycles + self.pricer.edge(part, Leaving.END, None).nominal
 
     def _not_modelled(self) -> tuple[str, ...]:
         notes = sorted(self.system.notes)

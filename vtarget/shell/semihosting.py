@@ -12,7 +12,7 @@ from enum import IntEnum
 from vtarget.base.errors import InputError
 from vtarget.shell.engine import Engine
 
-BREAKPOINT = 0xBEAB  # bkpt 0xab
+BREAKPOINT = b"\xab\xbe"  # bkpt 0xab
 
 
 class Sys(IntEnum):
@@ -51,6 +51,11 @@ class FirmwareExit:
     code: int
 
 
+def signed(word: int) -> int:
+    """A register's 32 bits as a C int."""
+    return word - (1 << 32) if word & 1 << 31 else word
+
+
 class Console:
     """What the firmware printed, up to a limit; the rest is counted and dropped."""
 
@@ -72,13 +77,14 @@ class Console:
 
 
 class Semihosting:
-    """Answers semihosting calls. ``seconds`` tells virtual time, ``cycles`` and ``clock_hz`` the tick count."""
+    """Answers semihosting calls. ``cycles`` tells nominal cycles since reset, at ``clock_hz``."""
 
     def __init__(self, engine: Engine, console: Console, cycles: Callable[[], int], clock_hz: int) -> None:
         self._engine = engine
         self._console = console
         self._cycles = cycles
         self._clock_hz = clock_hz
+        self.clock_reads = 0
         self.unknown: dict[int, int] = {}
 
     def call(self, operation: int, argument: int) -> FirmwareExit | int:
@@ -104,22 +110,30 @@ class Semihosting:
                 return FirmwareExit(0 if argument == APPLICATION_EXIT else 1)
             case Sys.EXIT_EXTENDED:
                 reason, code = self._words(argument, 2)
-                return FirmwareExit(code & 0xFF if reason == APPLICATION_EXIT else 1)
+                return FirmwareExit(signed(code) if reason == APPLICATION_EXIT else 1)
             case Sys.READ:
                 return self._words(argument, 3)[2]
             case Sys.ISTTY:
                 return 1 if self._words(argument, 1)[0] in (STDIN, STDOUT, STDERR) else 0
-            case Sys.CLOCK:
-                return self._cycles() * 100 // self._clock_hz
-            case Sys.ELAPSED:
-                self._engine.write(argument, self._cycles().to_bytes(8, "little"))
-                return 0
-            case Sys.TICKFREQ:
-                return self._clock_hz
-            case Sys.CLOSE | Sys.ISERROR | Sys.FLEN | Sys.TIME | Sys.ERRNO:
+            case Sys.ISERROR:
+                return 1 if signed(self._words(argument, 1)[0]) < 0 else 0
+            case Sys.CLOCK | Sys.TIME | Sys.ELAPSED | Sys.TICKFREQ:
+                self.clock_reads += 1
+                return self._time(operation, argument)
+            case Sys.CLOSE | Sys.FLEN | Sys.ERRNO:
                 return 0
         self.unknown[operation] = self.unknown.get(operation, 0) + 1
         return FAILED
+
+    def _time(self, operation: int, argument: int) -> int:
+        """Virtual time, which begins at reset: centiseconds, seconds, ticks of the core clock, or their frequency."""
+        if operation == Sys.TICKFREQ:
+            return self._clock_hz
+        cycles = self._cycles()
+        if operation == Sys.ELAPSED:
+            self._engine.store(argument, cycles.to_bytes(8, "little"))
+            return 0
+        return cycles * (100 if operation == Sys.CLOCK else 1) // self._clock_hz
 
     def _open(self, argument: int) -> int:
         pointer, mode, length = self._words(argument, 3)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 PPB_BASE, PPB_SIZE = 0xE0000000, 0x100000
 
+DWT_BASE, DWT_SIZE = 0xE0001000, 0x1000
 DWT_CTRL, DWT_CYCCNT, DWT_LAR, DWT_LSR = 0xE0001000, 0xE0001004, 0xE0001FB0, 0xE0001FB4
 SYST_CSR, SYST_RVR, SYST_CVR, SYST_CALIB = 0xE000E010, 0xE000E014, 0xE000E018, 0xE000E01C
 ICTR, ACTLR = 0xE000E004, 0xE000E008
@@ -25,12 +26,19 @@ CPUID_VALUES = {
     "cortex-m33": 0x410FD213,
 }
 BASELINE_CORES = frozenset({"cortex-m0", "cortex-m0plus"})
+# Cores whose DWT takes no writes until its lock register is given the key (DDI 0489, DWT_LAR; CoreSight IHI 0029).
+LOCKED_CORES = frozenset({"cortex-m7"})
+UNLOCK_KEY = 0xC5ACCE55
+LOCK_PRESENT, LOCKED = 1, 2
 
 CYCCNTENA, TRCENA = 1, 1 << 24
 ENABLE, TICKINT, CLKSOURCE, COUNTFLAG = 1, 2, 4, 1 << 16
 COUNTER_MASK = 0xFFFFFF
 CP10_CP11_FULL = 0xF << 20
 # What the SCB and the NVIC hold without anything following from it in this version.
+NVIC_ISER, NVIC_ISER_END = 0xE000E100, 0xE000E140
+ICSR_SET_PENDING = 1 << 31 | 1 << 28 | 1 << 26
+SYSRESETREQ = 1 << 2
 PLAIN_STORAGE = ((0xE000E100, 0xE000E500), (0xE000ED04, 0xE000ED90), (0xE000EF34, 0xE000EF48), (ACTLR, ACTLR + 4))
 
 
@@ -45,8 +53,10 @@ class SystemBlock:
         self._words: dict[int, int] = {VTOR: vector_table}
         self._cyccnt = 0
         self._cyccnt_since = 0
+        self._locked = core in LOCKED_CORES
+        self._systick_start = 0  # the counter's value at _systick_since
         self._systick_since = 0
-        self._systick_wraps_seen = 0
+        self._systick_flag = False
         self.clock_reads = 0
         self.untouched: dict[int, int] = {}
         self.notes: set[str] = set()
@@ -75,13 +85,16 @@ class SystemBlock:
             case _ if address == CPUID:
                 return CPUID_VALUES.get(self._core, 0)
             case _ if address == DWT_CYCCNT and self._has_cycle_counter:
-                return self._cycle_count(address, reading=True)
+                return self._read_cycle_counter()
             case _ if address == DWT_CTRL and self._has_cycle_counter:
                 return 4 << 28 | self._words.get(DWT_CTRL, 0)
             case _ if address == DWT_LSR:
+                return (LOCK_PRESENT | (LOCKED if self._locked else 0)) if self._core in LOCKED_CORES else 0
+            case _ if address == DWT_LAR:
                 return 0
             case _ if address == SYST_CVR:
-                return self._systick_value()
+                self._settle_systick(address, reading=True)
+                return self._systick_start
             case _ if address == SYST_CSR:
                 return self._systick_status()
         if not self._is_known(address):
@@ -89,24 +102,33 @@ class SystemBlock:
         return self._words.get(address, 0)
 
     def _write_word(self, address: int, value: int) -> None:
-        if address == DWT_CYCCNT and self._has_cycle_counter:
+        if DWT_BASE <= address < DWT_BASE + DWT_SIZE and self._locked and address != DWT_LAR:
+            self.notes.add("writes to the DWT ignored: it is locked, and the firmware did not give its DWT_LAR the key")
+        elif address == DWT_LAR:
+            self._locked = self._core in LOCKED_CORES and value != UNLOCK_KEY
+        elif address == DWT_CYCCNT and self._has_cycle_counter:
             self._cyccnt, self._cyccnt_since = value, self._now(address, False)
         elif address in (DWT_CTRL, DEMCR) and self._has_cycle_counter:
-            self._cyccnt = self._cycle_count(address, reading=False)
-            self._cyccnt_since = self._now(address, False)
+            now = self._now(address, False)
+            self._cyccnt, self._cyccnt_since = self._cycle_count(now), now
             self._words[address] = value & CYCCNTENA if address == DWT_CTRL else value
-        elif address == SYST_CSR:
-            self._configure_systick(value)
-        elif address == SYST_CVR:
-            self._systick_since, self._systick_wraps_seen = self._now(address, False), 0
-        elif address == SYST_RVR:
-            self._words[address] = value & COUNTER_MASK
+        elif address in (SYST_CSR, SYST_RVR, SYST_CVR):
+            self._write_systick(address, value)
         elif address != CPUID:
-            if not self._is_known(address):
-                self.untouched[address] = self.untouched.get(address, 0) + 1
-            if address == CPACR and not self._has_fpu:
-                value &= ~CP10_CP11_FULL
-            self._words[address] = value
+            self._store(address, value)
+
+    def _store(self, address: int, value: int) -> None:
+        if not self._is_known(address):
+            self.untouched[address] = self.untouched.get(address, 0) + 1
+        if address == CPACR and not self._has_fpu:
+            value &= ~CP10_CP11_FULL
+        if NVIC_ISER <= address < NVIC_ISER_END and value:
+            self.notes.add("interrupts enabled in the NVIC, but exceptions are not delivered")
+        if address == ICSR and value & ICSR_SET_PENDING:
+            self.notes.add("an exception was set pending (ICSR), but exceptions are not delivered")
+        if address == AIRCR and value & SYSRESETREQ:
+            self.notes.add("the firmware asked for a system reset (AIRCR), which is not carried out")
+        self._words[address] = value
 
     @staticmethod
     def _is_known(address: int) -> bool:
@@ -114,41 +136,51 @@ class SystemBlock:
             SYST_RVR, SYST_CALIB, DWT_CTRL, DWT_LAR, DEMCR, ICTR, CPUID,
         )  # fmt: skip
 
-    def _cycle_count(self, address: int, *, reading: bool) -> int:
-        if reading:
-            self.clock_reads += 1
-        running = self._words.get(DEMCR, 0) & TRCENA and self._words.get(DWT_CTRL, 0) & CYCCNTENA
-        elapsed = self._now(address, reading) - self._cyccnt_since if running else 0
+    def _read_cycle_counter(self) -> int:
+        self.clock_reads += 1
+        return self._cycle_count(self._now(DWT_CYCCNT, True) if self._counting else 0)
+
+    @property
+    def _counting(self) -> bool:
+        return bool(self._words.get(DEMCR, 0) & TRCENA and self._words.get(DWT_CTRL, 0) & CYCCNTENA)
+
+    def _cycle_count(self, now: int) -> int:
+        elapsed = now - self._cyccnt_since if self._counting else 0
         return (self._cyccnt + elapsed) & 0xFFFFFFFF
 
-    def _configure_systick(self, value: int) -> None:
-        if value & TICKINT:
-            self.notes.add("SysTick interrupt enabled (TICKINT), but exceptions are not delivered")
-        if value & ENABLE and not value & CLKSOURCE:
-            self.notes.add("SysTick runs on its reference clock, which is taken to be the core clock")
-        if value & ENABLE and not self._words.get(SYST_CSR, 0) & ENABLE:
-            self._systick_since, self._systick_wraps_seen = self._now(SYST_CSR, False), 0
-        self._words[SYST_CSR] = value & (ENABLE | TICKINT | CLKSOURCE)
+    # SysTick counts down to 0, then takes the reload value; from 0 it takes it at once. A zero reload value lets it
+    # stay at 0. Counting from 1 to 0 sets COUNTFLAG, which reading SYST_CSR or writing SYST_CVR clears (B3.3.1).
 
-    def _systick_ticks(self, address: int) -> int:
-        if not self._words.get(SYST_CSR, 0) & ENABLE:
-            return 0
-        self.clock_reads += 1
-        return self._now(address, True) - self._systick_since
+    def _write_systick(self, address: int, value: int) -> None:
+        self._settle_systick(address, reading=False)
+        if address == SYST_RVR:
+            self._words[address] = value & COUNTER_MASK
+        elif address == SYST_CVR:
+            self._systick_start, self._systick_flag = 0, False
+        else:
+            self._words[address] = value & (ENABLE | TICKINT | CLKSOURCE)
+            if value & TICKINT:
+                self.notes.add("SysTick interrupt enabled (TICKINT), but exceptions are not delivered")
+            if value & ENABLE and not value & CLKSOURCE:
+                self.notes.add("SysTick runs on its reference clock, which is taken to be the core clock")
 
-    def _systick_value(self) -> int:
-        """Counts reload, reload - 1, …, 0, reload: a period of reload + 1 cycles. Starts from 0, so reload comes next."""
-        reload = self._words.get(SYST_RVR, 0)
-        ticks = self._systick_ticks(SYST_CVR)
-        if ticks == 0 or reload == 0:
-            return 0
-        return reload - (ticks - 1) % (reload + 1)
+    def _settle_systick(self, address: int, *, reading: bool) -> None:
+        """Bring the counter's value and flag up to the access of ``address``."""
+        running = bool(self._words.get(SYST_CSR, 0) & ENABLE)
+        self.clock_reads += 1 if running and reading else 0
+        now = self._now(address, reading) if running or not reading else self._systick_since
+        ticks = now - self._systick_since if running else 0
+        self._systick_since = now
+        reload, start = self._words.get(SYST_RVR, 0), self._systick_start
+        if ticks < start:
+            self._systick_start = start - ticks
+            return
+        since_zero = ticks - start
+        self._systick_flag |= start > 0 or (since_zero > reload > 0)
+        self._systick_start = reload - (since_zero - 1) % (reload + 1) if since_zero else 0
 
     def _systick_status(self) -> int:
-        """COUNTFLAG reads as 1 if the counter went from 1 to 0 since it was last read."""
-        reload = self._words.get(SYST_RVR, 0)
-        ticks = self._systick_ticks(SYST_CSR)
-        wraps = ticks // (reload + 1) if reload else 0
-        flag = COUNTFLAG if wraps > self._systick_wraps_seen else 0
-        self._systick_wraps_seen = max(wraps, self._systick_wraps_seen)
+        self._settle_systick(SYST_CSR, reading=True)
+        flag = COUNTFLAG if self._systick_flag else 0
+        self._systick_flag = False
         return self._words.get(SYST_CSR, 0) | flag

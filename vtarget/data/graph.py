@@ -44,7 +44,7 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor. ``data`` is its little-endian content if constant; ``variable`` ones keep their content between calls."""
+    """A tensor. ``data`` is its little-endian content if constant; ``variable`` ones keep it between calls."""
 
     index: int
     name: str

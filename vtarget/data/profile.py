@@ -23,7 +23,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A function: ``cycles`` inside it, ``total_cycles`` callees included; ``energy`` is None where power is unknown."""
+    """A function: ``cycles`` inside it, ``total_cycles`` callees included; no ``energy_j`` where power is unknown."""
 
     name: str
     address: int

@@ -1,4 +1,4 @@
-"""What memory adds to the core's own cycles: wait states of instruction fetch, and honest bounds where caches decide."""
+"""What memory adds to the core's own cycles: wait states of instruction fetch, and bounds where caches decide."""
 
 from __future__ import annotations
 
@@ -83,13 +83,17 @@ class FetchModel:
         """What this model leaves out for code that executes from ``region``."""
         waits = self.waits(region)
         if waits is None:
-            return [f"{region.name}: access time unknown, priced as if every access hit (bound +{UNKNOWN_HIGH_PCT:g} %)"]
+            return [
+                f"{region.name}: access time unknown, priced as if every access hit (bound +{UNKNOWN_HIGH_PCT:g} %)"
+            ]
         if waits == 0:
             return []
         if region.accelerator is None:
             return [f"{region.name}: {waits} wait states on instruction fetch only, not on data"]
         name = region.accelerator.name
-        return [f"{region.name}: {waits} wait states behind {name}, misses not modelled (bound +{ACCELERATED_HIGH_PCT:g} %)"]
+        return [
+            f"{region.name}: {waits} wait states behind {name}, misses not modelled (bound +{ACCELERATED_HIGH_PCT:g} %)"
+        ]
 
 
 def high_budget_pct(fetch: FetchModel, region: Region) -> float:

@@ -14,7 +14,7 @@ from vtarget.logic.memory_cost import FetchModel
 
 @dataclass(frozen=True)
 class Pricer:
-    """Prices transitions and dynamic instructions. The live clock of a run and the profile after it use the same one."""
+    """Prices transitions and dynamic instructions: the same one for a run's live clock and for the profile after it."""
 
     core: Core
     board: Board

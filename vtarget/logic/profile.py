@@ -229,9 +229,7 @@ def _span(record: ExecutionRecord, priced: _Priced, span: SpanFacts, clock_hz: i
     sources = record.edge_source[span.edges]
     instructions = int((priced.lengths[sources] * span.edge_counts)[sources >= 0].sum())
     seconds = cycles / clock_hz
-    return Span(
-        span.name, span.index, instructions, cycles, seconds, power.watts.nominal * seconds if power else None
-    )
+    return Span(span.name, span.index, instructions, cycles, seconds, power.watts.nominal * seconds if power else None)
 
 
 def _memory(record: ExecutionRecord, board: Board) -> Memory:
@@ -263,6 +261,6 @@ def _not_modelled(record: ExecutionRecord, pricer: Pricer, power: Power | None) 
         notes.extend(pricer.fetch.notes(pricer.board.region(region)))
     if record.board != pricer.board.name and record.clock_reads:
         notes.append(
-            f"the firmware read the clock {record.clock_reads} times on {record.board}; a fresh run could take another path"
+            f"the firmware read the clock {record.clock_reads} times on {record.board}: a fresh run could go other ways"
         )
     return tuple(notes)

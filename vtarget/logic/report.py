@@ -155,6 +155,13 @@ def stack_lines(ended: Exit, most: int = 30) -> list[str]:
 def span_rows(profile: Profile, most: int = 50) -> list[tuple[str, ...]]:
     """One row per span, the first ``most``."""
     return [
-        (s.name, f"{s.index}", f"{s.instructions:,}", f"{s.cycles:,}", quantity(s.latency_s, "s"), quantity(s.energy_j, "J"))
+        (
+            s.name,
+            f"{s.index}",
+            f"{s.instructions:,}",
+            f"{s.cycles:,}",
+            quantity(s.latency_s, "s"),
+            quantity(s.energy_j, "J"),
+        )
         for s in profile.spans[:most]
     ]

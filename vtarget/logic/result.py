@@ -1,4 +1,4 @@
-"""A profile as the JSON contract (``schema: vtarget.profile``) and back into nothing else: JSON is for others to read."""
+"""A profile as the JSON contract (``schema: vtarget.profile``)."""
 
 from __future__ import annotations
 

@@ -30,7 +30,9 @@ def check_record(record: ExecutionRecord) -> None:
     _check_sites(record, blocks, left)
 
 
-def _check_sites(record: ExecutionRecord, blocks: list[Block], left: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+def _check_sites(
+    record: ExecutionRecord, blocks: list[Block], left: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> None:
     seen = record.site_counts.sum(axis=1)
     for row, (node, index) in enumerate(zip(record.site_node, record.site_insn, strict=True)):
         block = blocks[record.node_block[node]]

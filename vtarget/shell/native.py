@@ -1,117 +1,91 @@
 """The recorder's hot path, compiled by numba and called by unicorn without entering Python (home of numba).
 
-All state lives in one zero-filled int64 buffer. Its first words are the header (``H_*``); behind it stand tables of
-fixed capacity, of which only touched pages take memory:
-
-* a *slot* caches, per block address, the edges from up to WAYS predecessors: what the next block is does not
-  depend on a chain of loads, so the processor overlaps this bookkeeping with the emulated code;
-* a *node* is a block in a calling context;
-* an *edge* is a transition between two nodes, with its count and its live price;
-* a *site* is an instruction of a node whose cost depends on its operands or on whether it executes;
-* a *frame* is one active call.
-
 Unicorn calls ``on_block`` before each block. A known transition is counted here; an unknown one asks Python (once).
 """
 
 from __future__ import annotations
 
 import ctypes
-import mmap
 from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import carray, cfunc, types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from llvmlite import ir
-from numpy.typing import NDArray
 
-# Header words.
-H_CURRENT = 0
-H_CYCLES = 1
-H_INSTRUCTIONS = 2
-H_CYCLE_LIMIT = 3
-H_INSTRUCTION_LIMIT = 4
-H_SKIP = 5
-H_FRAMES = 6
-H_STOPPED = 7
-H_SP_LOW = 8
-H_MISS = 9
-H_EVENT = 10
-H_STOP_FUNCTION = 11
-H_READ_FUNCTION = 12
-H_SP_ID = 13
-H_SCRATCH = 14
-H_SCRATCH_ADDRESS = 15
-H_LOST_SITES = 16
-H_RARE = 17
-H_BUFFER = 18
-H_SPAN = 19
-H_FAST_LIMIT = 20
-HEADER_WORDS = 64
-
-# Slot words: a block key, a spare, then WAYS (source node, edge) pairs.
-T_KEY = 0
-T_PAIRS = 2
-WAYS = 7
-SLOT_WORDS = 16
-
-# Node words. A block's key is its address with its size in the upper half.
-N_KEY, N_CONTEXT, N_SITES, N_SP_LOW = range(4)
-NODE_WORDS = 4
-
-# Edge words. The fast path adds E_FAST: the cycles, or SPECIAL where flags call for the rare path.
-E_COUNT, E_TARGET, E_FAST, E_INSTRUCTIONS, E_FLAGS, E_SOURCE, E_RETURN, E_KEY = range(8)
-EDGE_WORDS = 8
-SPECIAL = 1 << 61
-# E_FLAGS holds the flags in its low bits and the cycles above them.
-CYCLES_SHIFT = 8
-# No modelled core retires more instructions than this per cycle: how far the fast path may go without looking at the
-# instruction limit.
-MOST_PER_CYCLE_SHIFT = 2
-
-# Edge flags.
-CALL = 1
-RETURN = 2
-READ_SP = 4
-EVENT = 8
-DYNAMIC = 16  # the source ends in an indirect jump or return: its target's context depends on the frames
-
-# Frame words.
-F_RETURN, F_CONTEXT, F_SP, F_SPAN = range(4)
-FRAME_WORDS = 4
-
-# Site words: address, then a count and a live price per operand class.
-OPERAND_CLASSES = 16
-S_ADDRESS = 0
-S_COUNTS = 1
-S_PRICES = S_COUNTS + OPERAND_CLASSES
-SITE_WORDS = S_PRICES + OPERAND_CLASSES + 7
-
-# Hook words (one per hooked instruction): the buffer's address and what to observe.
-K_BUFFER, K_KIND, K_RN, K_RM, K_SIGNED = range(5)
-HOOK_WORDS = 8
-OBSERVE_EXECUTED, OBSERVE_DIVIDE, OBSERVE_LONG_MULTIPLY = range(3)
-
-SLOT_CAPACITY = 1 << 15
-NODE_CAPACITY = 1 << 20
-EDGE_CAPACITY = 1 << 21
-HASH_CAPACITY = 1 << 22
-SITE_CAPACITY = 1 << 18
-FRAME_CAPACITY = 1 << 20
-HOOK_CAPACITY = 1 << 16
-
-SLOTS = HEADER_WORDS
-NODES = SLOTS + SLOT_CAPACITY * SLOT_WORDS
-EDGES = NODES + NODE_CAPACITY * NODE_WORDS
-SITES = EDGES + EDGE_CAPACITY * EDGE_WORDS
-FRAMES = SITES + SITE_CAPACITY * SITE_WORDS
-HOOKS = FRAMES + FRAME_CAPACITY * FRAME_WORDS
-HASHES = HOOKS + HOOK_CAPACITY * HOOK_WORDS
-BUFFER_WORDS = HASHES + HASH_CAPACITY
-
-_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)
+from vtarget.shell.layout import (
+    BUFFER_WORDS,
+    CALL,
+    CYCLES_SHIFT,
+    DYNAMIC,
+    E_COUNT,
+    E_FAST,
+    E_FLAGS,
+    E_INSTRUCTIONS,
+    E_KEY,
+    E_RETURN,
+    E_SOURCE,
+    E_TARGET,
+    EVENT,
+    F_CONTEXT,
+    F_RETURN,
+    F_SP,
+    F_SPAN,
+    FRAME_CAPACITY,
+    FRAME_WORDS,
+    FRAMES,
+    H_BUFFER,
+    H_CURRENT,
+    H_CYCLE_LIMIT,
+    H_CYCLES,
+    H_EVENT,
+    H_FAST_LIMIT,
+    H_FRAMES,
+    H_INSTRUCTION_LIMIT,
+    H_INSTRUCTIONS,
+    H_LOST_SITES,
+    H_MISS,
+    H_RARE,
+    H_READ_FUNCTION,
+    H_SCRATCH,
+    H_SCRATCH_ADDRESS,
+    H_SKIP,
+    H_SP_ID,
+    H_SP_LOW,
+    H_SPAN,
+    H_STOP_FUNCTION,
+    H_STOPPED,
+    HASH_CAPACITY,
+    HASH_MULTIPLIER,
+    HASHES,
+    HOOK_WORDS,
+    K_BUFFER,
+    K_KIND,
+    K_RM,
+    K_RN,
+    K_SIGNED,
+    MOST_PER_CYCLE_SHIFT,
+    N_CONTEXT,
+    N_SITES,
+    N_SP_LOW,
+    OBSERVE_DIVIDE,
+    OBSERVE_EXECUTED,
+    READ_SP,
+    RETURN,
+    S_ADDRESS,
+    S_COUNTS,
+    S_PRICES,
+    SITE_WORDS,
+    SLOT_CAPACITY,
+    SLOT_WORDS,
+    SLOTS,
+    SPECIAL,
+    T_KEY,
+    T_PAIRS,
+    WAYS,
+)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -136,17 +110,11 @@ def _call3(typingctx: Any, function: Any, a: Any, b: Any, c: Any) -> Any:
     return types.int64(types.int64, types.int64, types.int64, types.int64), codegen
 
 
-def hash_slot_of(source: int, key: int, context: int) -> int:
-    """``hash_slot`` for Python callers: the same 64-bit wrap-around arithmetic."""
-    mixed = (source ^ (key * 31) ^ (context * 1000003)) * _MULTIPLIER
-    return ((mixed & 0xFFFFFFFFFFFFFFFF) >> 40) & (HASH_CAPACITY - 1)
-
-
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]
 def hash_slot(source: int, key: int, context: int) -> int:
     """First slot to look at for an edge from ``source`` to block ``key`` in ``context`` (-1: any)."""
-    mixed = (source ^ (key * 31) ^ (context * 1000003)) * _MULTIPLIER
-    return (mixed >> 40) & (HASH_CAPACITY - 1)
+    mixed = (source ^ (key * 31) ^ (context * 1000003)) * HASH_MULTIPLIER
+    return int((mixed >> 40) & (HASH_CAPACITY - 1))
 
 
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]
@@ -289,7 +257,7 @@ def _emit_on_block(module: Any) -> Any:
     current = load(state, H_CURRENT)
     b.cbranch(b.icmp_signed("==", load(slot, T_KEY), key), ways[0], blocks["rare"])
 
-    edges = []
+    edges: list[Any] = []
     for way, otherwise in zip(ways, [*ways[1:], blocks["rare"]], strict=True):
         b.position_at_end(way)
         pair = T_PAIRS + 2 * len(edges)
@@ -386,8 +354,8 @@ def observed_class(kind: int, rn: int, rm: int, signed: int) -> int:
             return 0
         if n < m:
             return 1
-        return 2 + (n - m) // 4
-    return (min(n, m) + 7) // 8
+        return int(2 + (n - m) // 4)
+    return int((min(n, m) + 7) // 8)
 
 
 def _on_site(uc: int, address: int, size: int, data: Any) -> None:
@@ -416,11 +384,6 @@ on_rare_block = cfunc(types.int64(types.int64, types.int64, types.int64), cache=
 on_site = cfunc(_SIGNATURE, cache=True)(_on_site)
 
 MISS_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-
-
-def new_buffer() -> NDArray[np.int64]:
-    """A zeroed state buffer. Mapped by hand: numpy asks for huge pages, and zeroing those costs more than a short run."""
-    return np.frombuffer(mmap.mmap(-1, BUFFER_WORDS * 8), dtype=np.int64)
 
 
 def function_address(function: Any) -> int:

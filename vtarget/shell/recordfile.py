@@ -1,4 +1,4 @@
-"""Record files: one zip of plain arrays (numpy's .npz, no pickles) with a JSON header. The same record, the same bytes."""
+"""Record files: one zip of plain arrays (.npz, no pickles) with a JSON header. The same record, the same bytes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from vtarget.base.errors import InputError
 from vtarget.data.image import RegionUse
 from vtarget.data.record import (
     OPERAND_CLASSES,
-    Exit,
     ExecutionRecord,
+    Exit,
     Frame,
     Reason,
     RecordedFunction,
@@ -78,7 +78,15 @@ def load_record(path: str) -> ExecutionRecord:
             record = _from_arrays({name: archive[name] for name in archive.files})
     except OSError as error:
         raise InputError(f"{path}: can't read the record: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, NotImplementedError, AttributeError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        AttributeError,
+    ) as error:
         raise InputError(f"{path}: not a record of this version: {error}", hint="make one with --record") from None
     _check_indices(path, record)
     return record

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vtarget.data.record import SpanFacts
-from vtarget.shell import native
+from vtarget.shell import layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,11 +48,11 @@ class SpanRecorder:
         edges = recorder.edge_counts()
         edges[self._row(edge_offset)] += 1
         self._open.append(_Open(name, edges, recorder.site_counts()))
-        frames = int(recorder.words[native.H_FRAMES])
+        frames = int(recorder.words[layout.H_FRAMES])
         if pushes:
-            recorder.words[native.H_SPAN] = 1
+            recorder.words[layout.H_SPAN] = 1
         elif frames:
-            recorder.words[native.FRAMES + (frames - 1) * native.FRAME_WORDS + native.F_SPAN] = 1
+            recorder.words[layout.FRAMES + (frames - 1) * layout.FRAME_WORDS + layout.F_SPAN] = 1
 
     def end(self, edge_offset: int) -> None:
         """The innermost open span is being left by that edge, which isn't counted yet and belongs to it."""
@@ -86,4 +86,4 @@ class SpanRecorder:
         return tuple(span.name for span in self._open)
 
     def _row(self, edge_offset: int) -> int:
-        return (edge_offset - native.EDGES) // native.EDGE_WORDS - 1
+        return (edge_offset - layout.EDGES) // layout.EDGE_WORDS - 1

@@ -1,0 +1,40 @@
+"""Speed as ratios within one run; ``python tests/bench/figures.py`` prints the absolute figures of a machine."""
+
+from __future__ import annotations
+
+import pytest
+from speedlib import Workload, measure, run_bare
+
+from vtarget.shell.running import pricer_for
+
+pytestmark = pytest.mark.bench
+
+CONVOLUTION = Workload("conv_int8", 300)
+FFT = Workload("fft", 1000)
+
+
+@pytest.mark.parametrize("workload", [CONVOLUTION, FFT], ids=lambda w: w.name)
+def test_counting_costs_at_most_a_quarter_of_bare_emulation(workload: Workload) -> None:
+    speed = measure(workload)
+    assert speed.instructions >= 50_000_000
+    assert speed.ratio <= 1.25
+
+
+@pytest.mark.parametrize("workload", [CONVOLUTION, FFT], ids=lambda w: w.name)
+def test_a_virtual_m4_at_120_mhz_is_twice_as_fast_as_the_real_one(workload: Workload) -> None:
+    speed = measure(workload, rounds=3)
+    assert speed.virtual_s / speed.counted_s >= 2
+
+
+def test_counting_is_150_times_faster_than_a_python_hook_per_instruction() -> None:
+    counted = measure(CONVOLUTION, rounds=3)
+    small = Workload("conv_int8", 1)
+    image, pricer = small.image, pricer_for("nucleo-l4r5zi")
+    executed = [0]
+
+    def hook(_uc: object, _address: int, _size: int, _data: object) -> None:
+        executed[0] += 1
+
+    seconds = run_bare(image, pricer, small.options(image), hook)
+    hooked_rate = executed[0] / seconds
+    assert counted.instructions / counted.counted_s >= 150 * hooked_rate

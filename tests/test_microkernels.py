@@ -1,0 +1,134 @@
+"""Cycles of our assembly micro-kernels, run on the machine, against the manuals' numbers.
+
+Each figure is the kernel's own cycles less those of ``mk_empty`` (the ``bx lr``), written as the sum that the manual
+gives, with the table it stands in: TRM-M0+ (as LPC-M0+ and RP2040JS give it), TRM-M3 3.3, TRM-M4 table 3-1, 3.3.2 and
+table 7-1, COMP (divides as measured on STM32 M4). Where Arm leaves P open it is the core's stated refill.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from machinelib import PROGRAMS, run_elf
+
+BOARDS = {"m0plus": "rpi-pico", "m3": "mps2-an385", "m4f": "mps2-an386"}
+P, P_REGISTER = 1, 3
+
+COMMON_V7 = {
+    "alu": (100, "TRM-M4 3-1: ADD 1"),
+    "alu_wide": (40, "TRM-M4 3-1: ADD with shifted operand 1"),
+    "nop": (100, "TRM-M4 3-1: NOP 1"),
+    "mul": (32, "TRM-M4 3-1: MUL 1"),
+    "bitfield": (40, "TRM-M4 3-1: UBFX, CLZ 1"),
+    "load_independent": (20 + 1, "TRM-M4 3.3.2: n independent loads n + 1"),
+    "load_byte": (20 + 1, "TRM-M4 3.3.2: as LDR"),
+    "load_register_offset": (20 + 1, "TRM-M4 3.3.2: as LDR"),
+    "load_dependent": (20 * 2, "TRM-M4 3.3.2: address depends on the load before, no pipelining"),
+    "load_isolated": (10 * (2 + 1), "TRM-M4 3-1: LDR 2, ADD 1"),
+    "load_use": (10 * (2 + 1), "TRM-M4 3-1: LDR 2, no further load-use penalty"),
+    "load_after_alu": (10 * (1 + 2 + 1), "GCC-M4, JNK: result to address 1 more"),
+    "load_literal": (10 * (2 + 1), "TRM-M4 3-1: LDR literal 2"),
+    "load_store": (10 * (2 + 1 + 1), "TRM-M4 3.3.2: LDR + STR 3, NOP 1"),
+    "load_post_index": (10 * 2, "TRM-M4 3.3.2: same base with write-back, not pipelined"),
+    "store_run": (20, "TRM-M4 3.3.2: STR with immediate offset 1 through the write buffer"),
+    "store_isolated": (10 * (1 + 1), "TRM-M4 3.3.2: STR 1, ADD 1"),
+    "store_register_offset": (20 * 2, "TRM-M4 3.3.2: STR with register offset 2, nothing pipelines behind it"),
+    "ldm1": (8 * (1 + 1), "TRM-M4 3-1: LDM 1 + N"),
+    "ldm4": (8 * (1 + 4), "TRM-M4 3-1: LDM 1 + N"),
+    "stm4": (8 * (1 + 4), "TRM-M4 3-1: STM 1 + N"),
+    "push_pop4": (8 * 2 * (1 + 4), "TRM-M4 3-1: PUSH, POP 1 + N"),
+    "ldrd": (10 * (1 + 2), "TRM-M4 3-1: LDRD 1 + N"),
+    "strd": (10 * (1 + 2), "TRM-M4 3-1: STRD 1 + N"),
+    "branch": (10 * (1 + P), "TRM-M4 3-1: B 1 + P"),
+    "branch_taken": (2 + 10 * (1 + P), "TRM-M4 3-1: B<cc> taken 1 + P"),
+    "branch_not_taken": (2 + 20, "TRM-M4 3-1: B<cc> not taken 1"),
+    "branch_unaligned_wide": (10 * (1 + P + 1 + 1 + 1), "COMP: 1 more to a 32-bit target off its word"),
+    "cbz_taken": (2 + 10 * (1 + P), "TRM-M4 3-1: CBZ taken 1 + P"),
+    "cbz_not_taken": (2 + 20, "TRM-M4 3-1: CBZ not taken 1"),
+    "loop": (2 + 100 * 2 + 99 * P, "TRM-M4 3-1: SUB 1, B<cc> taken 1 + P, not taken 1"),
+    "call": (1 + 2 + 1 + 10 * (1 + P) + 1 + 2 + P_REGISTER - 4, "TRM-M4 3-1: PUSH, NOP, BL 1 + P, POP with PC"),
+    "it_true": (2 + 20, "TRM-M4 3-1: IT folded into a 16-bit instruction 0, ADD 1"),
+    "it_false": (2 + 20, "TRM-M4 3-1: a skipped instruction takes its slot"),
+    "it_after_wide": (2 + 20 * (1 + 1 + 1), "TRM-M4 3-1: IT not folded behind a 32-bit instruction 1"),
+    "ittee": (2 + 10 * 4, "TRM-M4 3-1: IT 0, four slots 1 each"),
+    "udiv_by_zero": (2 + 10 * 2, "COMP: a zero operand 2"),
+    "udiv_of_zero": (2 + 10 * 2, "COMP: a zero operand 2"),
+    "udiv_smaller": (2 + 10 * 3, "COMP: fewer bits than the divisor 3"),
+    "udiv_equal_bits": (2 + 10 * 5, "COMP: 5 + 0 // 4"),
+    "udiv_4_bits": (2 + 10 * 6, "COMP: 5 + 4 // 4"),
+    "udiv_16_bits": (2 + 10 * 9, "COMP: 5 + 16 // 4"),
+    "udiv_longest": (2 + 10 * 12, "COMP: 5 + 31 // 4; TRM-M4 3-1: at most 12"),
+    "sdiv_negative": (2 + 10 * 6, "COMP: magnitudes, 5 + 4 // 4"),
+    "sdiv_longest": (2 + 10 * 12, "COMP: 5 + 31 // 4; TRM-M4 3-1: at most 12"),
+}
+EXPECTED = {
+    "m0plus": {
+        "alu": (100, "TRM-M0+: ADD 1"),
+        "nop": (100, "TRM-M0+: NOP 1"),
+        "mul": (32, "TRM-M0+: MULS 1 (fast multiplier)"),
+        "load_independent": (20 * 2, "TRM-M0+: LDR 2"),
+        "load_dependent": (20 * 2, "TRM-M0+: LDR 2"),
+        "load_isolated": (10 * (2 + 1), "TRM-M0+: LDR 2, ADD 1"),
+        "load_use": (10 * (2 + 1), "TRM-M0+: no load-use penalty"),
+        "load_after_alu": (10 * (1 + 2), "TRM-M0+: ADD 1, LDR 2"),
+        "load_byte": (20 * 2, "TRM-M0+: LDRB 2"),
+        "load_literal": (10 * (2 + 1), "TRM-M0+: LDR literal 2"),
+        "load_store": (10 * (2 + 2 + 1), "TRM-M0+: LDR 2, STR 2, NOP 1"),
+        "store_run": (20 * 2, "TRM-M0+: STR 2"),
+        "store_register_offset": (20 * 2, "TRM-M0+: STR 2"),
+        "ldm1": (8 * (1 + 1), "TRM-M0+: LDM 1 + N"),
+        "ldm4": (8 * (1 + 4), "TRM-M0+: LDM 1 + N"),
+        "stm4": (8 * (1 + 4), "TRM-M0+: STM 1 + N"),
+        "push_pop4": (8 * 2 * (1 + 4), "TRM-M0+: PUSH, POP 1 + N"),
+        "branch": (10 * 2, "TRM-M0+: B 2"),
+        "branch_taken": (2 + 10 * 2, "TRM-M0+: B<cc> taken 2"),
+        "branch_not_taken": (2 + 20, "TRM-M0+: B<cc> not taken 1"),
+        "loop": (2 + 99 * 3 + 2, "TRM-M0+: SUB 1, B<cc> 2, at the end 1"),
+        "call": (1 + 2 + 1 + 10 * 3 + 3 + 2 - 2, "TRM-M0+: PUSH 1 + N, NOP 1, BL 3, POP with PC 3 + N"),
+        "call_register": (1 + 2 + 1 + 10 * (2 + 1) + 3 + 2 - 2, "TRM-M0+: BLX 2"),
+        "mrs": (10 * 3, "TRM-M0+: MRS 3"),
+        "barrier": (10 * 3, "TRM-M0+: DMB 3"),
+    },
+    "m3": COMMON_V7 | {"mla": (20 * 2, "TRM-M3 3.3: MLA 2")},
+    "m4f": COMMON_V7
+    | {
+        "mla": (20, "TRM-M4 3-1: MLA 1"),
+        "umull": (20, "TRM-M4 3-1: UMULL 1"),
+        "smlal": (20, "TRM-M4 3-1: SMLAL 1"),
+        "smlald": (20, "TRM-M4 3-2: SMLALD 1"),
+        "simd": (40, "TRM-M4 3-2: SADD8 and the like 1"),
+        "saturate": (20, "TRM-M4 3-1: SSAT 1"),
+        "vadd_independent": (20, "TRM-M4 7-1: VADD 1"),
+        "vadd_chain": (20 + 19, "TRM-M4 7-1: a result consumed by the next FP instruction 1 more"),
+        "vmul_chain": (20 + 19, "TRM-M4 7-1: VMUL 1, dependency 1 more"),
+        "vfma_independent": (20 * 3, "TRM-M4 7-1: VFMA 3"),
+        "vfma_chain": (20 * 3, "TRM-M4 7-1: VFMA 3, the addend is read a cycle later"),
+        "vmla_chain": (20 * 3, "TRM-M4 7-1: VMLA 3, the addend is read a cycle later"),
+        "vdiv": (10 * 14 - 1, "TRM-M4 7-1: VDIV 14, the last overlaps the bx lr"),
+        "vsqrt": (10 * 14 - 1, "TRM-M4 7-1: VSQRT 14, the last overlaps the bx lr"),
+        "vldr_independent": (20 + 1, "TRM-M4 3.3.2, GCC-M4: VLDR pipelines like LDR"),
+        "vldr_isolated": (10 * (2 + 1), "TRM-M4 7-1: VLDR 2, ADD 1"),
+        "vldm8": (8 * (1 + 8), "TRM-M4 7-1: VLDM 1 + N"),
+        "vstm8": (8 * (1 + 8), "TRM-M4 7-1: VSTM 1 + N"),
+        "vmov_core": (20, "TRM-M4 7-1: VMOV core to single 1"),
+        "vmov_two": (10 * 2, "TRM-M4 7-1: VMOV of two registers 2"),
+        "vcmp": (20, "TRM-M4 7-1: VCMP 1"),
+        "vcvt": (20, "TRM-M4 7-1: VCVT 1"),
+    },
+}
+CASES = [(core, kernel) for core, kernels in EXPECTED.items() for kernel in kernels]
+
+
+@cache
+def own_cycles(core: str) -> dict[str, int]:
+    """Own cycles of each micro-kernel on that core."""
+    profile = run_elf(PROGRAMS / f"microkernels-{core}.elf", BOARDS[core]).profile()
+    return {k.name.removeprefix("mk_"): k.cycles for k in profile.kernels if k.name.startswith("mk_")}
+
+
+@pytest.mark.parametrize(("core", "kernel"), CASES, ids=[f"{core}-{kernel}" for core, kernel in CASES])
+def test_kernel_takes_what_the_manual_says(core: str, kernel: str) -> None:
+    expected, source = EXPECTED[core][kernel]
+    cycles = own_cycles(core)
+    assert cycles[kernel] - cycles["empty"] == expected, source

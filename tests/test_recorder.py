@@ -1,0 +1,164 @@
+"""The recorder against a per-instruction hook, and its self-checks against forged records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from machinelib import EXAMPLES, PROGRAMS, Ran, run_elf
+
+from vtarget.base.errors import RunError
+from vtarget.data.insn import Dynamic
+from vtarget.data.record import ExecutionRecord
+from vtarget.logic.cost import operand_class
+from vtarget.logic.decode import Block
+from vtarget.logic.selfcheck import check_record
+from vtarget.shell import layout, native
+from vtarget.shell.engine import Engine
+from vtarget.shell.imagefile import load_image
+from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.running import pricer_for
+
+BOARD = "nucleo-l4r5zi"
+
+
+def executed_by_hook(path: Path) -> Counter[int]:
+    """How often each address executed, counted by a Python hook on every instruction of an uninstrumented run."""
+    import unicorn
+
+    pricer = pricer_for(BOARD)
+    machine = Machine(load_image(str(path)), pricer, RunOptions())
+    counts: Counter[int] = Counter()
+    machine.engine.uc.hook_add(unicorn.UC_HOOK_CODE, lambda _uc, address, _size, _data: counts.update((address,)))
+    machine.run()
+    return counts
+
+
+def counted_by_blocks(record: ExecutionRecord) -> tuple[Counter[int], Counter[int]]:
+    """(passages of each unconditional instruction, observed executions of each dynamic one), by address."""
+    blocks = [Block(int(a), c) for a, c in zip(record.block_address, record.block_code, strict=True)]
+    left: Counter[int] = Counter()
+    for source, count in zip(record.edge_source.tolist(), record.edge_count.tolist(), strict=True):
+        left[source] += count
+    plain: Counter[int] = Counter()
+    for node, block_number in enumerate(record.node_block.tolist()):
+        block = blocks[block_number]
+        partial = record.final_instructions if node == record.final_node else 0
+        for index, (address, insn) in enumerate(zip(block.addresses, block.insns, strict=True)):
+            if not insn.predicated:
+                plain[address] += left[node] + (index < partial)
+    dynamic: Counter[int] = Counter()
+    for row, (node, index) in enumerate(zip(record.site_node.tolist(), record.site_insn.tolist(), strict=True)):
+        address = blocks[record.node_block[node]].addresses[index]
+        dynamic[address] += int(record.site_counts[row].sum())
+    return +plain, dynamic
+
+
+@pytest.mark.parametrize("name", ["quantise", "fir", "conv_int8"])
+def test_counts_equal_a_hook_on_every_instruction(name: str) -> None:
+    path = EXAMPLES / f"{name}-m4f.elf"
+    hooked = executed_by_hook(path)
+    plain, dynamic = counted_by_blocks(run_elf(path, BOARD).record)
+    assert {a: hooked[a] for a in plain} == plain
+    assert {a: hooked[a] for a in dynamic} == dict(dynamic)
+
+
+def test_predicated_instructions_are_seen_only_when_they_execute() -> None:
+    record = run_elf(EXAMPLES / "quantise-m4f.elf", BOARD).record
+    blocks = [Block(int(a), c) for a, c in zip(record.block_address, record.block_code, strict=True)]
+    kinds = {
+        blocks[record.node_block[n]].insns[i].dynamic
+        for n, i in zip(record.site_node.tolist(), record.site_insn.tolist(), strict=True)
+    }
+    assert Dynamic.DIVIDE in kinds
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("kind", [layout.OBSERVE_DIVIDE, layout.OBSERVE_LONG_MULTIPLY])
+def test_native_operand_classes_are_those_of_the_cost_model(kind: int, signed: int) -> None:
+    generator = np.random.default_rng(7)
+    widths = generator.integers(0, 33, size=(2000, 2))
+    operands = [tuple(int(generator.integers(0, 1 << 32)) >> (32 - int(w)) for w in row) for row in widths]
+    dynamic = Dynamic.DIVIDE if kind == layout.OBSERVE_DIVIDE else Dynamic.LONG_MULTIPLY
+    edges = [(0, 0), (0, 1), (1, 0), (0x80000000, 1), (0xFFFFFFFF, 0x80000000), (0xFFFFFFFF, 1)]
+    for rn, rm in [*edges, *operands]:
+        assert native.observed_class(kind, rn, rm, signed) == operand_class(dynamic, rn, rm, bool(signed))
+
+
+def test_python_and_native_agree_on_hash_slots() -> None:
+    for source, key, context in [(64, 0x800000100 | 8 << 32, -1), (99, 0x8000123 | 2 << 32, 7), (1 << 25, 1 << 40, 0)]:
+        assert layout.hash_slot_of(source, key, context) == native.hash_slot(source, key, context)
+
+
+def test_stack_peak_is_the_lowest_pointer() -> None:
+    record = run_elf(PROGRAMS / "inclusive_recursion-m4f.elf", BOARD).record
+    (stack,) = record.stacks
+    # Reset_Handler pushes 8 bytes, main 8, descend 8 each, five deep; the longer mutual recursion goes six deep.
+    assert stack.name == "msp"
+    assert stack.bytes == stack.top - stack.lowest == 8 + 8 + 6 * 8
+
+
+@pytest.fixture(scope="module")
+def ran() -> Ran:
+    return run_elf(PROGRAMS / "inclusive_recursion-m4f.elf", BOARD)
+
+
+def test_self_check_passes_a_true_record(ran: Ran) -> None:
+    check_record(ran.record)
+
+
+def test_self_check_finds_a_wrong_instruction_count(ran: Ran) -> None:
+    with pytest.raises(RunError, match=r"instructions counted, but blocks add up to"):
+        check_record(replace(ran.record, instructions=ran.record.instructions + 1))
+
+
+def test_self_check_finds_an_edge_that_was_missed(ran: Ran) -> None:
+    counts = ran.record.edge_count.copy()
+    counts[3] += 1
+    with pytest.raises(RunError, match="self-check"):
+        check_record(replace(ran.record, edge_count=counts))
+
+
+def test_self_check_finds_an_unobserved_divide() -> None:
+    record = run_elf(EXAMPLES / "quantise-m4f.elf", BOARD).record
+    counts = record.site_counts.copy()
+    counts[np.flatnonzero(counts.sum(axis=1))[0]] = 0
+    with pytest.raises(RunError, match=r"observed 0 times in \d+ passages"):
+        check_record(replace(record, site_counts=counts))
+
+
+def test_a_limit_stops_at_the_block_that_passes_it_and_counts_it_once() -> None:
+    whole = run_elf(EXAMPLES / "fir-m4f.elf", BOARD)
+    from vtarget.shell.machine import RunLimits
+
+    totals = []
+    for limit in (1000, 1001, 5000, 99_999):
+        record = run_elf(EXAMPLES / "fir-m4f.elf", BOARD, limits=RunLimits(instructions=limit)).record
+        totals.append(record.instructions - limit)
+        assert (
+            record.live_cycles
+            == run_elf(EXAMPLES / "fir-m4f.elf", BOARD, limits=RunLimits(instructions=limit)).profile().cycles.nominal
+        )
+    assert all(0 <= over < 64 for over in totals)
+    assert whole.record.exit.reason.value == "semihosting"
+
+
+def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vtarget.shell import machine
+
+    whole = run_elf(EXAMPLES / "fir-m4f.elf", BOARD).record
+    monkeypatch.setattr(machine, "FIRST_CHUNK", 10_001)
+    monkeypatch.setattr(machine, "CHUNK_SECONDS", 0.0)
+    pieces = run_elf(EXAMPLES / "fir-m4f.elf", BOARD).record
+    assert pieces.instructions == whole.instructions
+    assert pieces.live_cycles == whole.live_cycles
+    assert np.array_equal(pieces.edge_count, whole.edge_count)
+
+
+def test_engine_maps_aliases_onto_the_same_memory() -> None:
+    engine = Engine(pricer_for(BOARD).board)
+    engine.write(0x10000010, b"same")
+    assert engine.read(0x20030010, 4) == b"same"

@@ -1,0 +1,64 @@
+"""Stacks: how deep each got, and which blocks move the stack pointer how far."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from vtarget.data.record import Stack
+from vtarget.logic.decode import Block
+from vtarget.shell import layout
+
+if TYPE_CHECKING:
+    from vtarget.shell.recorder import Recorder
+
+
+class StackRecorder:
+    """The lowest pointer of each stack: MSP, and PSP once the firmware switches to it."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._name = "msp"
+        self._top: dict[str, int] = {}
+        self._lowest: dict[str, int] = {}
+
+    def start(self, top: int) -> None:
+        """Execution begins on the main stack at ``top``."""
+        self._top["msp"] = top
+        self._recorder.words[layout.H_SP_LOW] = top
+
+    def switched(self) -> None:
+        """The firmware wrote MSP, PSP or CONTROL: take the stack in use from the core."""
+        engine, words = self._recorder.engine, self._recorder.words
+        self._save()
+        self._name = "psp" if engine.on_process_stack else "msp"
+        sp = engine.register(13)
+        if self._name not in self._top or sp > self._top[self._name]:
+            self._top[self._name] = self._lowest[self._name] = sp
+        words[layout.H_SP_LOW] = min(self._lowest[self._name], sp)
+
+    def result(self) -> tuple[Stack, ...]:
+        """All stacks used."""
+        self._save()
+        return tuple(Stack(name, top, self._lowest[name]) for name, top in self._top.items())
+
+    def _save(self) -> None:
+        self._lowest[self._name] = int(self._recorder.words[layout.H_SP_LOW])
+
+
+@cache
+def stack_reach(block: Block) -> tuple[int, bool]:
+    """(lowest SP the block reaches relative to its start, whether it also sets SP in a way not statically known)."""
+    lowest = offset = 0
+    for insn in block.insns:
+        lowest = min(lowest, offset + insn.sp_low)
+        if insn.sp_delta is None:
+            return lowest, True
+        offset += insn.sp_delta
+    return lowest, False
+
+
+@cache
+def writes_stack_registers(block: Block) -> bool:
+    """Whether the block writes MSP, PSP or CONTROL."""
+    return any(i.mnemonic == "msr" and any(name in i.text for name in ("msp", "psp", "control")) for i in block.insns)

@@ -2,8 +2,8 @@
 
     >>> import vtarget
     >>> profile = vtarget.run("firmware/examples/conv_int8-m4f.elf", "nucleo-l4r5zi")
-    >>> profile.instructions
-    917247
+    >>> profile.console
+    'conv_int8 crc=0xb7a1f4fe ok\\n'
 
 The names below are the library. They load what they need when they are first used, so importing vtarget is cheap.
 """

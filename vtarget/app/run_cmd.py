@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,15 +15,35 @@ if TYPE_CHECKING:
     from vtarget.data.record import ExecutionRecord
     from vtarget.logic.pricing import Pricer
 
+MOST_WRITTEN_BYTES = 64 << 20
+
+
+class Seconds(click.FloatRange):
+    """A positive, finite number of seconds."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a usage error for what isn't one."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 @click.command()
 @click.argument("firmware", required=False, metavar="FIRMWARE")
 @click.option("-b", "--board", required=True, metavar="BOARD", help="A board's name or a YAML file.")
 @click.option("--json", "json_path", metavar="PATH", help="Write the profile as JSON to PATH ('-': standard output).")
 @click.option("--until", metavar="SYMBOL|ADDRESS", help="Stop before executing this address.")
-@click.option("--max-instructions", type=click.IntRange(min=1), metavar="N", help="Stop after N instructions.")
-@click.option("--max-seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop after S virtual s.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True, metavar="S",
+@click.option("--max-instructions", type=click.IntRange(min=1), metavar="N",
+              help="Stop at the first block of code that begins after N instructions.")  # fmt: skip
+@click.option("--max-seconds", type=Seconds(), metavar="S",
+              help="Stop at the first block of code that begins after S seconds of the board's time.")  # fmt: skip
+@click.option("--timeout", type=Seconds(), default=60.0, show_default=True, metavar="S",
               help="Stop after S seconds of wall time.")  # fmt: skip
 @click.option("--span", "spans", multiple=True, metavar="SYMBOL", help="Report each call of this function by itself.")
 @click.option("--kernels", metavar="REGEX", help="Show only kernels whose name matches.")
@@ -59,6 +79,7 @@ def run(
     from vtarget.shell.running import price
 
     pattern = _pattern(kernels)
+    _check_targets(json_path, record_path)
     pricer = _pricer(board, options["clock"], options["places"])
     if from_record is not None:
         _refuse_with_record(firmware, options)
@@ -91,6 +112,15 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
         raise InputError(f"--kernels '{text}': not a regular expression: {error}") from None
 
 
+def _check_targets(json_path: str | None, record_path: str | None) -> None:
+    from vtarget.shell.files import check_target
+
+    if json_path not in (None, "-"):
+        check_target(str(json_path), "--json")
+    if record_path is not None:
+        check_target(record_path, "--record")
+
+
 def _pricer(board: str, clock: str | None, places: tuple[str, ...]) -> Pricer:
     from vtarget.base.units import FREQUENCY, parse
     from vtarget.shell.running import pricer_for
@@ -115,7 +145,8 @@ def _refuse_with_record(firmware: str | None, options: dict[str, Any]) -> None:
         raise InputError("FIRMWARE and --from-record exclude each other")
     for name in ("until", "max_instructions", "max_seconds", "spans", "writes", "reads", "base"):
         if options[name]:
-            raise InputError(f"--{name.replace('_', '-').rstrip('s')} needs a run, not --from-record")
+            option = name.rstrip("s") if name in ("spans", "writes", "reads") else name.replace("_", "-")
+            raise InputError(f"--{option} needs a run, not --from-record")
 
 
 def _emulate(
@@ -145,34 +176,38 @@ def _emulate(
 
 
 def _base(text: str | None) -> int | None:
-    try:
-        return None if text is None else int(text, 0)
-    except ValueError:
-        raise InputError(f"--base '{text}': not an address", hint="such as 0x08000000") from None
+    from vtarget.shell.symbols import parse_address
+
+    address = None if text is None else parse_address(text, "--base")
+    if text is not None and address is None:
+        raise InputError(f"--base '{text}': not an address", hint="such as 0x08000000")
+    return address
 
 
 def _write_request(text: str) -> tuple[str, bytes]:
+    from vtarget.shell.files import read_file
+
     symbol, path = _pair("--write", text, "SYMBOL=FILE")
-    try:
-        return symbol, Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"--write {path}: {error.strerror}") from None
+    return symbol, read_file(path, "--write", MOST_WRITTEN_BYTES)
 
 
 def _read_request(text: str) -> tuple[str, int | None, str]:
     """(symbol, size in bytes if given, file)."""
+    from vtarget.shell.files import check_target
+
     symbol, path = _pair("--read", text, "SYMBOL[:SIZE]=FILE")
-    if not Path(path).absolute().parent.is_dir():
-        raise InputError(f"--read {path}: no such directory")
+    check_target(path, "--read")
     given = re.fullmatch(r"(.+[^:]):(\d+|0x[0-9a-fA-F]+)", symbol)
     return (given[1], int(given[2], 0), path) if given else (symbol, None, path)
 
 
 def _save(path: str, data: bytes) -> None:
+    from vtarget.shell.files import replace_file
+
     try:
-        Path(path).write_bytes(data)
+        replace_file(path, data)
     except OSError as error:
-        raise InputError(f"--read {path}: {error.strerror}") from None
+        raise InputError(f"--read {path}: {error.strerror or error}") from None
 
 
 def _progress(limit: int | None) -> Any:

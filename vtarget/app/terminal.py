@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vtarget.base.errors import InputError, printable
@@ -69,13 +68,18 @@ def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[str]], 
 
 
 def write_json(target: str, value: object) -> None:
-    """``value`` as JSON to the file ``target``, or to standard output for ``-``. InputError if it can't be written."""
+    """``value`` as JSON to the file ``target``, whole or not at all, or to standard output for ``-``.
+
+    InputError if it can't be written.
+    """
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     if target == "-":
         sys.stdout.write(text)
         return
+    from vtarget.shell.files import replace_file
+
     try:
-        Path(target).write_text(text, encoding="utf-8")
+        replace_file(target, text.encode())
     except OSError as error:
         raise InputError(f"--json {target}: can't be written: {error.strerror or error}") from None
 

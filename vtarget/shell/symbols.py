@@ -7,12 +7,22 @@ from vtarget.base.suggest import did_you_mean
 from vtarget.data.image import Function, Image
 
 
+def parse_address(text: str, option: str) -> int | None:
+    """An address written as a number, None if ``text`` isn't a number. InputError for one beyond 32 bits."""
+    try:
+        address = int(text, 0)
+    except ValueError:
+        return None
+    if not 0 <= address < 1 << 32:
+        raise InputError(f"{option}: {text} is no 32-bit address")
+    return address
+
+
 def resolve_address(image: Image, text: str, option: str) -> tuple[int, int]:
     """(address without Thumb bit, size_bytes; 0 if unknown) of a symbol or number. InputError for an unknown symbol."""
-    try:
-        return int(text, 0), 0
-    except ValueError:
-        pass
+    address = parse_address(text, option)
+    if address is not None:
+        return address, 0
     function = _function(image, text)
     if function is not None:
         return function.address, function.size_bytes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,7 +37,7 @@ from vtarget.shell.system import PPB_BASE, PPB_SIZE, SystemBlock
 NOWHERE = 0xFFFFFFFF  # no instruction starts at an odd address
 MAIN_RETURNED = "main returned"
 FIRST_EXC_RETURN = 0xFFFFFF00
-FIRST_CHUNK = 2_000_000
+FIRST_CHUNK, LEAST_CHUNK, MOST_CHUNK = 2_000_000, 10_000, 200_000_000
 CHUNK_SECONDS = 0.25
 # Startup code that main returns into gets this far before the run ends all the same.
 AFTER_MAIN_INSTRUCTIONS = 1_000_000
@@ -46,13 +46,19 @@ FP_FEATURES = frozenset({Feature.FP_SINGLE, Feature.FP_DOUBLE, Feature.FP_V5})
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What to do in a run besides executing: stop at an address, mark spans, put bytes into memory."""
+    """What to do in a run besides executing: stop at an address, mark spans, put bytes into memory.
+
+    ``on_enter`` is called before the first instruction of the functions it names, ``on_span_end`` with a span's name when
+    its function has returned; both may read and write memory.
+    """
 
     until: int | None = None
     limits: RunLimits = RunLimits()
     spans: tuple[str, ...] = ()
     writes: tuple[tuple[int, bytes], ...] = ()
     reads: tuple[tuple[int, int], ...] = ()
+    on_enter: Mapping[str, Callable[[Engine], None]] = field(default_factory=dict)
+    on_span_end: Callable[[str, Engine], None] | None = None
     progress: Callable[[int, int], None] | None = None
 
 
@@ -199,13 +205,25 @@ class Machine:
 
     # main, as the recorder sees it.
 
-    def entered(self) -> None:
-        """Startup code is through with memory: put the user's bytes there again."""
-        if not self._main_entered:
+    @property
+    def watched(self) -> frozenset[str]:
+        """Functions whose entry the recorder reports."""
+        return frozenset({"main", *self.options.on_enter})
+
+    def entered(self, name: str) -> None:
+        """Once in ``main``, startup code is through with memory: put the user's bytes there again."""
+        if name == "main" and not self._main_entered:
             self._main_entered = True
             self._apply_writes()
+        if name in self.options.on_enter:
+            self.options.on_enter[name](self.engine)
 
-    def left(self) -> None:
+    def span_ended(self, name: str) -> None:
+        """Tell who asked for it."""
+        if self.options.on_span_end is not None:
+            self.options.on_span_end(name, self.engine)
+
+    def left_main(self) -> None:
         """``main`` returned: what its startup code does next, for a while, decides how the run ends."""
         if self._main_result is None:
             self._main_result = signed(self.engine.register(0))
@@ -242,9 +260,9 @@ class Machine:
                     self._judge(fault, pc, late=deadline.passed)
                 elapsed = time.monotonic() - before
                 if elapsed > 2 * CHUNK_SECONDS:
-                    chunk = max(chunk // 2, 10_000)
+                    chunk = max(chunk // 2, LEAST_CHUNK)
                 elif elapsed < CHUNK_SECONDS:
-                    chunk = min(chunk * 2, 200_000_000)
+                    chunk = min(chunk * 2, MOST_CHUNK)
                 if self.options.progress is not None:
                     self.options.progress(self.recorder.instructions, self.recorder.cycles)
 

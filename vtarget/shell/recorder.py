@@ -48,14 +48,21 @@ class Edge:
     unwinds: bool
 
 
-class MainWatch(Protocol):
-    """Who wants to know when ``main`` is entered and left."""
+class Watch(Protocol):
+    """Who wants to know when some functions are entered, ``main`` is left, and a span has ended."""
 
-    def entered(self) -> None:
-        """``main`` is about to execute its first instruction."""
+    @property
+    def watched(self) -> frozenset[str]:
+        """Names of the functions whose entry is reported."""
 
-    def left(self) -> None:
+    def entered(self, name: str) -> None:
+        """A watched function is about to execute its first instruction."""
+
+    def left_main(self) -> None:
         """``main`` has returned; r0 holds its result."""
+
+    def span_ended(self, name: str) -> None:
+        """The function that a span marks has returned."""
 
 
 class Recorder:
@@ -68,7 +75,7 @@ class Recorder:
         pricer: Pricer,
         guards: Callable[[Block], dict[int, Callable[[int], None]]],
         span_names: tuple[str, ...] = (),
-        watch: MainWatch | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.engine = engine
         self.pricer = pricer
@@ -309,19 +316,19 @@ class Recorder:
 
     def _needs_host(self, source: Node | None, target: Node, arrival: Arrival) -> bool:
         """Whether each passage of the transition is an event."""
-        if arrival.unwinds or self.spans.starts_at(arrival.call) or self._is_main(arrival.call):
+        if arrival.unwinds or self.spans.starts_at(arrival.call) or self._is_watched(arrival.call):
             return True
         if source is None:
             return False
         idles = source is target and all(i.kind in IDLE_KINDS for i in target.block.insns)
         return idles or self._leaves_main(source, target) or writes_stack_registers(source.block)
 
-    def _is_main(self, function: int) -> bool:
-        return self._watch is not None and function >= 0 and self.functions.names[function] == "main"
+    def _is_watched(self, function: int) -> bool:
+        return self._watch is not None and function >= 0 and self.functions.names[function] in self._watch.watched
 
     def _leaves_main(self, source: Node, target: Node) -> bool:
         chain = self.tree.context_chain
-        inside = self._is_main(self.tree.function(source.context))
+        inside = self._watch is not None and self.functions.names[self.tree.function(source.context)] == "main"
         return inside and source.block.insns[-1].flow is Flow.RETURN and chain[source.context] != chain[target.context]
 
     def _insert_hash(self, edge: Edge) -> None:
@@ -337,16 +344,16 @@ class Recorder:
 
     def _event(self, edge: Edge, key: int, ending: bool) -> int:
         if ending:
-            self.spans.end(edge.offset)
+            self._end_span(edge)
             return edge.offset
         if edge.unwinds:
             edge = self._unwind(edge, key)
         source, target = self.nodes[edge.source] if edge.source >= 0 else None, self.nodes[edge.target]
         if self._watch is not None:
-            if self._is_main(edge.call):
-                self._watch.entered()
+            if self._is_watched(edge.call):
+                self._watch.entered(self.functions.names[edge.call])
             elif source is not None and self._leaves_main(source, target):
-                self._watch.left()
+                self._watch.left_main()
         if source is not None and writes_stack_registers(source.block):
             self.stacks.switched()
         elif source is target:
@@ -358,13 +365,18 @@ class Recorder:
             self.spans.begin(edge.call, edge.offset, pushes=pushes)
         return edge.offset
 
+    def _end_span(self, edge: Edge) -> None:
+        name = self.spans.end(edge.offset)
+        if name is not None and self._watch is not None:
+            self._watch.span_ended(name)
+
     def _unwind(self, edge: Edge, key: int) -> Edge:
         """Leave the frames that this jump abandons; the edge into the context that it really reaches."""
         context, popped = self.calls.unwound(key & 0xFFFFFFFF)
         for _ in range(popped):
             index = int(self.words[layout.H_FRAMES]) - 1
             if self.words[layout.FRAMES + index * layout.FRAME_WORDS + layout.F_SPAN]:
-                self.spans.end(edge.offset)
+                self._end_span(edge)
             self.words[layout.H_FRAMES] = index
         if popped == 0 or context == self.nodes[edge.target].context:
             return edge

@@ -54,14 +54,14 @@ class SpanRecorder:
         elif frames:
             recorder.words[layout.FRAMES + (frames - 1) * layout.FRAME_WORDS + layout.F_SPAN] = 1
 
-    def end(self, edge_offset: int) -> None:
-        """The innermost open span is being left by that edge, which isn't counted yet and belongs to it."""
+    def end(self, edge_offset: int) -> str | None:
+        """The innermost open span is being left by that edge, which isn't counted yet and belongs to it; its name."""
         if not self._open:
-            return
+            return None
         span = self._open.pop()
         if len(self.closed) >= SPAN_LIMIT:
             self.dropped += 1
-            return
+            return span.name
         edges = self._recorder.edge_counts()
         edges[self._row(edge_offset)] += 1
         edges[: len(span.edges)] -= span.edges
@@ -79,6 +79,7 @@ class SpanRecorder:
                 sites[site_rows],
             )
         )
+        return span.name
 
     @property
     def open_names(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from vtarget.data.graph import Operator
+from vtarget.logic.codegen.constants import FieldValue
 from vtarget.logic.codegen.options import integer, text
 
 # Products of sizes must stay far from the end of int32.
@@ -31,7 +32,7 @@ class Window:
     pad_h: int
     pad_w: int
 
-    def fields(self) -> dict[str, int]:
+    def fields(self) -> dict[str, FieldValue]:
         """The fields by name."""
         return asdict(self)
 
@@ -72,7 +73,25 @@ def window_of(
     operator: Operator, image: tuple[int, ...], filter_size: tuple[int, int], output: tuple[int, ...]
 ) -> Window:
     """The geometry of an operator that passed ``window_problem``."""
-    strides = integer(operator, "stride_h", 1), integer(operator, "stride_w", 1)
-    dilations = integer(operator, "dilation_h_factor", 1), integer(operator, "dilation_w_factor", 1)
-    pads = [padding_before(image[1 + a], filter_size[a], strides[a], dilations[a], output[1 + a]) for a in (0, 1)]
-    return Window(*image, *output[1:], *filter_size, *strides, *dilations, *pads)
+    stride_h, stride_w = integer(operator, "stride_h", 1), integer(operator, "stride_w", 1)
+    dilation_h, dilation_w = integer(operator, "dilation_h_factor", 1), integer(operator, "dilation_w_factor", 1)
+    batches, in_h, in_w, in_c = image
+    _, out_h, out_w, out_c = output
+    filter_h, filter_w = filter_size
+    return Window(
+        batches=batches,
+        in_h=in_h,
+        in_w=in_w,
+        in_c=in_c,
+        out_h=out_h,
+        out_w=out_w,
+        out_c=out_c,
+        filter_h=filter_h,
+        filter_w=filter_w,
+        stride_h=stride_h,
+        stride_w=stride_w,
+        dilation_h=dilation_h,
+        dilation_w=dilation_w,
+        pad_h=padding_before(in_h, filter_h, stride_h, dilation_h, out_h),
+        pad_w=padding_before(in_w, filter_w, stride_w, dilation_w, out_w),
+    )

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+import vtarget.logic.codegen.ops.conv_2d as conv_2d
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph, Operator
 from vtarget.data.target import Target
-from vtarget.logic.codegen.ops import (
-    conv_2d,
-)
 
 
 class OperatorModule(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vtarget.data.emission import Layer
 from vtarget.data.graph import ElementType, Graph, Operator, Tensor
 from vtarget.data.target import Target
-from vtarget.logic.codegen.constants import SUFFIXES, call, operand, struct
+from vtarget.logic.codegen.constants import SUFFIXES, FieldValue, call, operand, struct
 from vtarget.logic.codegen.options import (
     activation,
     activation_problem,
@@ -58,10 +58,10 @@ def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer
     source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
     bias, output = graph.input(operator, 2), graph.output(operator)
     operands = [operand("input", source), operand("filter", weights), operand("bias", bias)]
-    window = window_of(operator, source.shape, weights.shape[1:3], output.shape)
+    window = window_of(operator, source.shape, (weights.shape[1], weights.shape[2]), output.shape)
     narrow = source.type is ElementType.INT16 and narrow_accumulator(graph, operator)
     kernel = f"vt_conv_2d_{SUFFIXES[source.type]}{'_acc32' if narrow else ''}"
-    fields = {"window": window.fields(), "filter_c": weights.shape[3]}
+    fields: dict[str, FieldValue] = {"window": window.fields(), "filter_c": weights.shape[3]}
     arguments = [o.expression for o in operands]
     constants = [constant for o in operands for constant in o.constants]
     if source.type is ElementType.FLOAT32:

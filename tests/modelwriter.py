@@ -1,6 +1,7 @@
 """Writes small TensorFlow Lite models: tensors and operators to a flatbuffer, with no TensorFlow.
 
-Options are fields in lower snake case with enums by name (``{"padding": "SAME", "stride_w": 1}``), as in ``data.graph``.
+Options are fields in lower snake case with enums by name (``{"padding": "SAME", "stride_w": 1}``), as in
+``data.graph``.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def one_op_model(
 
 
 def variable_init(shared_name: str, initial: TensorSpec, index: int) -> tuple[OpSpec, SubgraphSpec]:
-    """A CALL_ONCE operator and its subgraph (number ``index``), which assigns the constant ``initial`` to a variable."""
+    """A CALL_ONCE operator and its subgraph (number ``index``), which assigns constant ``initial`` to a variable."""
     call = OpSpec("CALL_ONCE", [], [], {"init_subgraph_index": index})
     assign = [
         OpSpec("VAR_HANDLE", [], [0], {"container": "", "shared_name": shared_name}),

@@ -44,7 +44,10 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor. ``data`` is its little-endian content if constant; ``variable`` ones keep it between calls."""
+    """A tensor. ``data`` is its little-endian content if constant; ``variable`` ones keep it between calls.
+
+    A variable's ``data`` is what it holds before the first call.
+    """
 
     index: int
     name: str
@@ -66,8 +69,8 @@ class Tensor:
 
     @property
     def constant(self) -> bool:
-        """Whether its content is part of the model."""
-        return self.data is not None
+        """Whether its content is part of the model and never changes."""
+        return self.data is not None and not self.variable
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,12 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """A model: subgraph 0, operators in execution order. Resource variables (VAR_HANDLE) are named by their handle."""
+    """A model: subgraph 0, operators in execution order; an operator's ``index`` is its place there.
+
+    A resource variable is one variable tensor, which stands where the model has handles to it: VAR_HANDLE makes it,
+    READ_VARIABLE copies out of its first input, ASSIGN_VARIABLE into it. CALL_ONCE is gone: what it assigns is the
+    variable's ``data``.
+    """
 
     path: str
     sha256: str

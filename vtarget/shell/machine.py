@@ -6,14 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from vtarget.base.errors import InputError, RunError
 from vtarget.data.image import Image
 from vtarget.data.insn import Feature, Flow, Insn, Kind
 from vtarget.data.limits import RunLimits
-from vtarget.data.record import ExecutionRecord, Exit, Reason, RecordedFunction, RecordedRegion
-from vtarget.logic.cost import Exit as Leaving
+from vtarget.data.record import ExecutionRecord, Exit, Reason, RecordedRegion
 from vtarget.logic.cost import missing_feature
 from vtarget.logic.decode import Block, effective_address
 from vtarget.logic.placement import check_fits, find_vector_table, memory_use
@@ -31,6 +28,7 @@ from vtarget.shell.engine import (
     EngineFault,
 )
 from vtarget.shell.recorder import UNLIMITED, Recorder
+from vtarget.shell.recording import recorded_tables
 from vtarget.shell.semihosting import BREAKPOINT, Console, FirmwareExit, Semihosting, signed
 from vtarget.shell.system import PPB_BASE, PPB_SIZE, SystemBlock
 
@@ -48,8 +46,8 @@ FP_FEATURES = frozenset({Feature.FP_SINGLE, Feature.FP_DOUBLE, Feature.FP_V5})
 class RunOptions:
     """What to do in a run besides executing: stop at an address, mark spans, put bytes into memory.
 
-    ``on_enter`` is called before the first instruction of the functions it names, ``on_span_end`` with a span's name when
-    its function has returned; both may read and write memory.
+    ``on_enter`` is called before the first instruction of the functions it names, ``on_span_end`` with a span's name
+    when its function has returned; both may read and write memory.
     """
 
     until: int | None = None
@@ -351,12 +349,7 @@ class Machine:
 
     def _record(self) -> ExecutionRecord:
         assert self._ending is not None
-        recorder, tree = self.recorder, self.recorder.tree
-        blocks: dict[Block, int] = {}
-        node_block = [blocks.setdefault(node.block, len(blocks)) for node in recorder.nodes]
-        final = recorder.current
         executed = self._executed_in_last or 0
-        functions = recorder.functions
         return ExecutionRecord(
             image_path=self.image.path,
             image_sha256=self.image.sha256,
@@ -364,37 +357,15 @@ class Machine:
             core=self.board.core,
             clock_hz=self.pricer.clock_hz,
             regions=tuple(RecordedRegion(r.name, r.kind.value, r.base, r.size) for r in self.board.regions),
-            functions=tuple(
-                RecordedFunction(*row)
-                for row in zip(functions.names, functions.addresses, functions.sizes, strict=True)
-            ),
-            chain_parent=np.array(tree.chain_parent, dtype=np.int32),
-            chain_function=np.array(tree.chain_function, dtype=np.int32),
-            context_chain=np.array(tree.context_chain, dtype=np.int32),
-            context_function=np.array(tree.context_function, dtype=np.int32),
-            block_address=np.array([b.address for b in blocks], dtype=np.int64),
-            block_code=tuple(b.code for b in blocks),
-            node_block=np.array(node_block, dtype=np.int32),
-            node_context=np.array([n.context for n in recorder.nodes], dtype=np.int32),
-            edge_source=np.array([e.source for e in recorder.edges], dtype=np.int32),
-            edge_target=np.array([e.target for e in recorder.edges], dtype=np.int32),
-            edge_exit=np.array([int(e.exit is Leaving.TAKEN) for e in recorder.edges], dtype=np.int32),
-            edge_call=np.array([e.call for e in recorder.edges], dtype=np.int32),
-            edge_count=recorder.edge_counts(),
-            site_node=np.array([s[0] for s in recorder.sites], dtype=np.int32),
-            site_insn=np.array([s[1] for s in recorder.sites], dtype=np.int32),
-            site_counts=recorder.site_counts(),
-            final_node=final.number if final is not None else -1,
             final_instructions=executed,
-            instructions=recorder.instructions + executed,
+            instructions=self.recorder.instructions + executed,
             live_cycles=self.clock.after_instructions(executed),
             exit=self._ending,
             console=self.console.text,
-            stacks=recorder.stacks.result(),
             memory=memory_use(self.image, self.board),
             clock_reads=self.system.clock_reads + self.semihosting.clock_reads,
             not_modelled=self._not_modelled(),
-            spans=tuple(recorder.spans.closed),
+            **recorded_tables(self.recorder),
         )
 
     def _not_modelled(self) -> tuple[str, ...]:

@@ -1,0 +1,44 @@
+"""What a recorder has gathered, as the tables of a record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vtarget.data.record import RecordedFunction
+from vtarget.logic.cost import Exit
+from vtarget.logic.decode import Block
+from vtarget.shell.recorder import Recorder
+
+
+def recorded_tables(recorder: Recorder) -> dict[str, Any]:
+    """The fields of ExecutionRecord that describe what executed, by name."""
+    tree, functions = recorder.tree, recorder.functions
+    blocks: dict[Block, int] = {}
+    node_block = [blocks.setdefault(node.block, len(blocks)) for node in recorder.nodes]
+    final = recorder.current
+    return {
+        "functions": tuple(
+            RecordedFunction(*row) for row in zip(functions.names, functions.addresses, functions.sizes, strict=True)
+        ),
+        "chain_parent": np.array(tree.chain_parent, dtype=np.int32),
+        "chain_function": np.array(tree.chain_function, dtype=np.int32),
+        "context_chain": np.array(tree.context_chain, dtype=np.int32),
+        "context_function": np.array(tree.context_function, dtype=np.int32),
+        "block_address": np.array([b.address for b in blocks], dtype=np.int64),
+        "block_code": tuple(b.code for b in blocks),
+        "node_block": np.array(node_block, dtype=np.int32),
+        "node_context": np.array([n.context for n in recorder.nodes], dtype=np.int32),
+        "edge_source": np.array([e.source for e in recorder.edges], dtype=np.int32),
+        "edge_target": np.array([e.target for e in recorder.edges], dtype=np.int32),
+        "edge_exit": np.array([int(e.exit is Exit.TAKEN) for e in recorder.edges], dtype=np.int32),
+        "edge_call": np.array([e.call for e in recorder.edges], dtype=np.int32),
+        "edge_count": recorder.edge_counts(),
+        "site_node": np.array([s[0] for s in recorder.sites], dtype=np.int32),
+        "site_insn": np.array([s[1] for s in recorder.sites], dtype=np.int32),
+        "site_counts": recorder.site_counts(),
+        "final_node": final.number if final is not None else -1,
+        "stacks": recorder.stacks.result(),
+        "spans": tuple(recorder.spans.closed),
+    }

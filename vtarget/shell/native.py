@@ -138,7 +138,7 @@ def find_edge(s: Any, source: int, key: int, context: int) -> int:
 def _read_register(s: Any, uc: int, register: int) -> int:
     s[H_SCRATCH] = 0
     _call3(s[H_READ_FUNCTION], uc, register, s[H_SCRATCH_ADDRESS])
-    return s[H_SCRATCH] & 0xFFFFFFFF
+    return int(s[H_SCRATCH] & 0xFFFFFFFF)
 
 
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]

@@ -109,6 +109,26 @@ def struct(c_type: str, fields: Mapping[str, FieldValue], name: str = "params") 
     return f"static const {c_type} {{layer}}_{name} = {{\n{lines}}};\n"
 
 
+def _literal(value: bool | int | float, c_type: str) -> str:
+    if c_type != "float":
+        return "INT64_MIN" if value == -(2**63) else _value_text(int(value))
+    if value != value:
+        return '__builtin_nanf("")'
+    if value in (float("inf"), float("-inf")):
+        return "__builtin_inff()" if value > 0 else "-__builtin_inff()"
+    return float_literal(value)
+
+
+def definition(constant: Constant) -> str:
+    """The definition of a constant array as C, one element at least; ``{layer}`` stays to be filled in."""
+    dtype = np.dtype("<f4" if constant.c_type == "float" else constant.c_type.removesuffix("_t"))
+    values = np.frombuffer(constant.values, dtype=dtype.newbyteorder("<")).tolist() or [0]
+    rows = [values[i : i + 16] for i in range(0, len(values), 16)]
+    body = "".join(f"    {', '.join(_literal(v, constant.c_type) for v in row)},\n" for row in rows)
+    aligned = f"_Alignas({max(constant.alignment_bytes, dtype.itemsize)}) "
+    return f"{aligned}static const {constant.c_type} {constant.name}[{len(values)}] = {{\n{body}}};\n"
+
+
 def call(function: str, *arguments: str) -> str:
     """A C statement that calls ``function``."""
     return f"{function}({', '.join(arguments)});"

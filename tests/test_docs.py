@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import doctest
 import re
-import shutil
 from pathlib import Path
 
 import click
 import pytest
 from doclib import PAGES, ROOT, TESTS, Sandbox, blocks, commands, refreshed
+from firmwarelib import build, needs_compiler
 
 import vtarget
 from vtarget.app.run_cmd import run
 
-COMPILER = "arm-none-eabi-gcc"
 GUIDES = ("docs/running.md", "docs/boards.md", "docs/cycles.md")
 
 
@@ -23,8 +22,11 @@ def text_of(page: str) -> str:
 
 
 def page_parameter(page: str) -> object:
-    needs_compiler = page == "firmware/README.md" and shutil.which(COMPILER) is None
-    return pytest.param(page, marks=pytest.mark.skipif(needs_compiler, reason=f"{COMPILER} not found"))
+    if page != "firmware/README.md":
+        return page
+    same = build.compiler_version() == build.COMPILER_FILE.read_text(encoding="utf-8").strip()
+    other = pytest.mark.skipif(not same, reason=f"{build.COMPILER} is another version than firmware/COMPILER names")
+    return pytest.param(page, marks=[needs_compiler, other])
 
 
 @pytest.mark.parametrize("page", [page_parameter(page) for page in PAGES])
@@ -88,7 +90,7 @@ def test_every_option_of_run_is_described_and_every_option_described_exists() ->
 def test_every_field_of_the_json_is_described() -> None:
     from vtarget.logic.result import profile_json
 
-    profile = vtarget.run(ROOT / "firmware/examples/fir-m4f.elf", "nucleo-l4r5zi", spans=["fir"])
+    profile = vtarget.run(ROOT / "firmware/examples/fir-m4f.elf", "nucleo-l4r5zi", spans=["fir_q15"])
     result = profile_json(profile)
     fields = set(result) | {key for k in ("exit", "board", "firmware", "memory") for key in result[k]}
     fields |= set(result["kernels"][0]) | set(result["spans"][0])

@@ -43,11 +43,25 @@ BROAD_EXCEPTS = {
 }
 
 PURE_LAYERS = ("data", "logic")
-# What data and logic may take of the standard library: none of it reaches outside the process.
+# What data and logic may take from outside vtarget: none of it reaches outside the process.
 PURE_MODULES = frozenset(
     {
-        *("__future__", "bisect", "collections", "dataclasses", "enum", "functools", "itertools", "math", "re"),
-        *("struct", "typing", "vtarget", "numpy", "capstone"),
+        *("__future__", "abc", "bisect", "collections", "contextlib", "dataclasses", "difflib", "enum", "fractions"),
+        *(
+            "functools",
+            "graphlib",
+            "hashlib",
+            "heapq",
+            "itertools",
+            "json",
+            "math",
+            "operator",
+            "re",
+            "string",
+            "struct",
+        ),
+        *("textwrap", "types", "typing", "zlib"),
+        *("capstone", "numpy", "vtarget"),
     }
 )
 IMPURE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})

@@ -101,6 +101,16 @@ def zero_points_problem(tensor: Tensor, found: Quantisation, role: str) -> str |
     return None
 
 
+def same_quantisation_problem(source: Tensor, output: Tensor) -> str | None:
+    """Integer tensors must have one and the same scale and zero point; float tensors need none."""
+    if source.type is ElementType.FLOAT32:
+        return None
+    problem = scales_problem(source, "input") or scales_problem(output, "output")
+    if problem is None and (scale(source), zero_point(source)) != (scale(output), zero_point(output)):
+        return "input and output are quantised differently"
+    return problem
+
+
 def type_problem(tensor: Tensor, role: str, types: Collection[ElementType]) -> str | None:
     """The tensor's type must be one of ``types``."""
     return None if tensor.type in types else f"{role} has type {tensor.type.value}"

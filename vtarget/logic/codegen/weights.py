@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from vtarget.data.emission import Constant
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vtarget.data.emission import Constant, Layer
 from vtarget.data.graph import ElementType, Graph, Operator, Tensor
-from vtarget.logic.codegen.constants import table_constant
-from vtarget.logic.codegen.options import quantisation, scale, scales_problem, type_problem
-from vtarget.logic.codegen.quantise import Multipliers, channel_multipliers, shift_problem
+from vtarget.logic.codegen.constants import SUFFIXES, FieldValue, call, operand, struct, table_constant
+from vtarget.logic.codegen.options import (
+    activation,
+    fallback_notes,
+    quantisation,
+    required_input,
+    scale,
+    scales_problem,
+    type_problem,
+    zero_point,
+)
+from vtarget.logic.codegen.quantise import (
+    Multipliers,
+    activation_range,
+    activation_range_float,
+    channel_multipliers,
+    shift_problem,
+)
 
 INT8, INT16, INT32, INT64, FLOAT32 = (
     ElementType.INT8,
@@ -59,11 +77,14 @@ def scaling_problem(source: Tensor, weights: Tensor, output: Tensor, channels: i
         return f"the filter has {len(found.scales)} scales along axis {found.axis} for {channels} output channels"
     if any(found.zero_points):
         return "the filter has a zero point other than 0"
-    return shift_problem(multipliers_of(source, weights, output, channels).shifts, source.type)
+    multipliers = channel_multipliers(scale(source), filter_scales(weights, channels), scale(output))
+    return shift_problem(multipliers.shifts, source.type)
 
 
-def multipliers_of(source: Tensor, weights: Tensor, output: Tensor, channels: int) -> Multipliers:
-    """What each output channel's accumulator is scaled by."""
+def multipliers_of(source: Tensor, weights: Tensor, output: Tensor, channels: int) -> Multipliers | None:
+    """What each output channel's accumulator is scaled by; None for float32."""
+    if source.type is FLOAT32:
+        return None
     return channel_multipliers(scale(source), filter_scales(weights, channels), scale(output))
 
 
@@ -81,3 +102,50 @@ def narrow_accumulator(graph: Graph, operator: Operator, bias_position: int = 2)
     if bias is not None:
         return bias.type is INT32
     return operator.options.get("quantized_bias_type") == "INT32"
+
+
+@dataclass(frozen=True)
+class WeightedLayer:
+    """What an operator with a filter says of itself; ``positions`` are those of input, filter and bias.
+
+    Its kernels are ``vt_<family>_<type>``, its parameters ``fields`` and, from here, offsets and activation limits.
+    """
+
+    family: str
+    fields: Mapping[str, FieldValue]
+    multipliers: Multipliers | None
+    macs: int
+    positions: tuple[int, int, int] = (0, 1, 2)
+    narrow: bool = False
+    scratch_bytes: int = 0
+
+
+def emit_weighted(operator: Operator, graph: Graph, engine: str, what: WeightedLayer) -> Layer:
+    """The reference kernel's call: (params, input, filter, bias, [multiplier, shift,] output)."""
+    source, weights = (required_input(graph, operator, position) for position in what.positions[:2])
+    bias, output = graph.input(operator, what.positions[2]), graph.output(operator)
+    operands = [operand("input", source), operand("filter", weights), operand("bias", bias)]
+    kernel = f"vt_{what.family}_{SUFFIXES[source.type]}{'_acc32' if what.narrow else ''}"
+    c_type = f"vt_{what.family}_{'f32_' if source.type is FLOAT32 else ''}params"
+    tables = () if what.multipliers is None else multiplier_tables(what.multipliers)
+    arguments = [*(o.expression for o in operands), *(table.name for table in tables)]
+    return Layer(
+        operator=operator.index,
+        kernel=kernel,
+        call=call(kernel, "&{layer}_params", *arguments, f"{{tensor_{output.index}}}"),
+        constants=tuple(constant for o in operands for constant in o.constants) + tables,
+        declarations=struct(c_type, {**what.fields, **_output_fields(operator, source, output)}),
+        sources=(f"{what.family}.c",),
+        scratch_bytes=what.scratch_bytes,
+        macs=what.macs,
+        notes=fallback_notes(engine, f"{source.type.value} {operator.op}"),
+    )
+
+
+def _output_fields(operator: Operator, source: Tensor, output: Tensor) -> dict[str, FieldValue]:
+    if source.type is FLOAT32:
+        limits = activation_range_float(activation(operator))
+        return {"activation_min": limits[0], "activation_max": limits[1]}
+    low, high = activation_range(activation(operator), output.type, quantisation(output))
+    offsets = {"input_offset": -zero_point(source), "output_offset": zero_point(output)}
+    return {**offsets, "activation_min": low, "activation_max": high}

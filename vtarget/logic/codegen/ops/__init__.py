@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import vtarget.logic.codegen.ops.conv_2d as conv_2d
+import vtarget.logic.codegen.ops.depthwise_conv_2d as depthwise_conv_2d
+import vtarget.logic.codegen.ops.fully_connected as fully_connected
+import vtarget.logic.codegen.ops.pool_2d as pool_2d
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph, Operator
 from vtarget.data.target import Target
@@ -22,5 +25,9 @@ class OperatorModule(Protocol):
 
 
 MODULES: Mapping[str, OperatorModule] = {
+    "AVERAGE_POOL_2D": pool_2d,
     "CONV_2D": conv_2d,
+    "DEPTHWISE_CONV_2D": depthwise_conv_2d,
+    "FULLY_CONNECTED": fully_connected,
+    "MAX_POOL_2D": pool_2d,
 }

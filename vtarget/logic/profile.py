@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from vtarget.logic.memory_cost import high_budget_pct
 from vtarget.logic.pricing import Pricer
 
 Prices = NDArray[np.int64]  # n x 3: low, nominal, high
+NO_LIVE_CYCLES = -1
 CODE_KINDS = frozenset({"flash", "mram", "xip", "rom"})
 
 
@@ -62,6 +63,29 @@ def build_profile(record: ExecutionRecord, pricer: Pricer, *, power_state: str |
         memory=_memory(record, pricer.board),
         console=record.console,
         not_modelled=_not_modelled(record, pricer, power),
+    )
+
+
+def restricted(record: ExecutionRecord, span: SpanFacts) -> ExecutionRecord:
+    """The record of one span alone, as if nothing had run before and after it; its own call counts as the first."""
+    edge_count, site_counts = np.zeros_like(record.edge_count), np.zeros_like(record.site_counts)
+    edge_count[span.edges] = span.edge_counts
+    site_counts[span.sites] = span.site_counts
+    sources = record.edge_source[span.edges]
+    lengths = np.array(
+        [len(Block(int(a), c).insns) for a, c in zip(record.block_address, record.block_code, strict=True)]
+    )
+    inner = sources >= 0
+    per_edge = lengths[record.node_block[sources[inner]]] * span.edge_counts[inner]
+    return replace(
+        record,
+        edge_count=edge_count,
+        site_counts=site_counts,
+        final_node=-1,
+        final_instructions=0,
+        instructions=int(per_edge.sum()),
+        live_cycles=NO_LIVE_CYCLES,
+        spans=(),
     )
 
 
@@ -156,7 +180,7 @@ def _node_instructions(record: ExecutionRecord, priced: _Priced) -> NDArray[np.i
 def _check_live(record: ExecutionRecord, pricer: Pricer, total: int) -> None:
     """On the board and clock of the run, the priced total must be what the live clock counted."""
     same = record.board == pricer.board.name and record.clock_hz == pricer.clock_hz and not pricer.fetch.what_if
-    if same and record.live_cycles != total:
+    if same and record.live_cycles not in (total, NO_LIVE_CYCLES):
         raise RunError(f"self-check: the live clock counted {record.live_cycles} cycles, kernels add up to {total}")
 
 

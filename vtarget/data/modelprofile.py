@@ -1,0 +1,87 @@
+"""The profile of a model: the inference's profile, one row per layer, memory, and what validation says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vtarget.data.profile import Profile
+
+if TYPE_CHECKING:
+    from vtarget.data.plan import Plan
+    from vtarget.data.validation import Validation
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Cycles over several inferences: the first (``cold``) by itself, the others by their order statistics."""
+
+    cold: int
+    minimum: int
+    median: int
+    p95: int
+    maximum: int
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """One operator of the model. ``cycles`` are its median warm ones; ``ideal_cycles`` what its MACs alone would take.
+
+    ``efficiency`` = ideal_cycles / cycles, None for a layer without MACs. ``share`` is of the inference's cycles.
+    ``reason`` is at most one sentence on why the layer is slow.
+    """
+
+    index: int
+    op: str
+    name: str
+    input_shapes: tuple[tuple[int, ...], ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+    type: str
+    kernel: str
+    macs: int
+    cycles: int
+    spread: Spread
+    latency_s: float
+    energy_j: float | None
+    share: float
+    cycles_per_mac: float | None
+    ideal_cycles: float | None
+    efficiency: float | None
+    notes: tuple[str, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class ModelMemory:
+    """Bytes: weights and tables, activations, and code (kernels, start-up and support together)."""
+
+    arena_bytes: int
+    weights_bytes: int
+    code_bytes: int
+    stack_peak_bytes: int
+
+
+@dataclass(frozen=True)
+class ModelProfile:
+    """What one model costs on one board with one engine.
+
+    ``inference`` is the profile of one ``model_invoke``, the median warm one of ``samples``.
+    """
+
+    model_path: str
+    model_sha256: str
+    engine: str
+    compiler: str
+    flags: tuple[str, ...]
+    samples: int
+    inference: Profile
+    spread: Spread
+    layers: tuple[LayerProfile, ...]
+    memory: ModelMemory
+    plan: Plan
+    validation: Validation | None
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(layer.macs for layer in self.layers)

@@ -345,11 +345,11 @@ def test_everything_typed_says_so() -> None:
 
 def _texts() -> Iterator[tuple[str, str]]:
     """(path, text) of every text file of the project."""
-    folders = [ROOT / name for name in (".ci", "boards", "docs", "firmware", "tests", "vtarget")]
+    folders = [ROOT / name for name in (".ci", "boards", "docs", "firmware", "models", "tests", "vtarget")]
     paths = [*ROOT.glob("*.md"), ROOT / "pyproject.toml", *(p for folder in folders for p in folder.rglob("*"))]
     for path in sorted(paths):
-        if path.is_file() and path.suffix != ".elf" and "__pycache__" not in path.parts:
-            yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+        if path.is_file() and "__pycache__" not in path.parts and b"\0" not in (data := path.read_bytes()):
+            yield str(path.relative_to(ROOT)), data.decode("utf-8")
 
 
 def test_no_file_names_a_machine_or_a_package_index() -> None:

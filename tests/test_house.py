@@ -31,6 +31,7 @@ HOMES = {
     "pydantic": "vtarget.base.strictyaml",
     "pydantic_core": "vtarget.base.strictyaml",
     "rich": "vtarget.app.terminal",
+    "tflite": "vtarget.shell.tflitefile",
     "unicorn": "vtarget.shell.engine",
     "yaml": "vtarget.base.yamlreader",
 }
@@ -64,8 +65,11 @@ PURE_MODULES = frozenset(
         *("capstone", "numpy", "vtarget"),
     }
 )
-IMPURE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
-IMPURE_METHODS = frozenset({"fromfile", "tofile", "loadtxt", "savetxt", "load", "save", "savez", "memmap"})
+LOOKS_AT_FILES = frozenset({"abspath", "exists", "expanduser", "getsize", "isdir", "isfile", "realpath"})
+IMPURE_CALLS = LOOKS_AT_FILES | frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
+IMPURE_METHODS = LOOKS_AT_FILES | frozenset(
+    {"fromfile", "tofile", "loadtxt", "savetxt", "load", "save", "savez", "memmap"}
+)
 
 MACHINE_PATH = re.compile(r"(^|[^\w.])/(work|root|home)/[a-z.]", re.MULTILINE)
 PACKAGE_INDEX = re.compile(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url")

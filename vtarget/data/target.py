@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vtarget.data.board import Board
+
+_FPU_NAMES = {"fpv4-sp": "fpv4-sp-d16", "fpv5-sp": "fpv5-sp-d16", "fpv5-dp": "fpv5-d16"}
 
 
 @dataclass(frozen=True)
@@ -16,3 +22,8 @@ class Target:
     core: str
     dsp: bool = False
     fpu: str | None = None
+
+
+def target_of(board: Board, core: str | None = None) -> Target:
+    """What to generate code for on ``board``; ``core`` is the core's name where ``board.core`` is a file."""
+    return Target(core or board.core, board.dsp, None if board.fpu is None else _FPU_NAMES[board.fpu])

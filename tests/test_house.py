@@ -26,6 +26,7 @@ HOMES = {
     "cpp_demangle": "vtarget.shell.demangle",
     "elftools": "vtarget.shell.elf",
     "intelhex": "vtarget.shell.hexbin",
+    "jinja2": "vtarget.logic.codegen.templates",
     "llvmlite": "vtarget.shell.native",
     "numba": "vtarget.shell.native",
     "pydantic": "vtarget.base.strictyaml",
@@ -62,7 +63,7 @@ PURE_MODULES = frozenset(
             "struct",
         ),
         *("textwrap", "types", "typing", "zlib"),
-        *("capstone", "numpy", "vtarget"),
+        *("capstone", "jinja2", "numpy", "vtarget"),
     }
 )
 LOOKS_AT_FILES = frozenset({"abspath", "exists", "expanduser", "getsize", "isdir", "isfile", "realpath"})

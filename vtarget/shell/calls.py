@@ -78,6 +78,7 @@ class CallFollower:
         return known if known is not None else self.functions.add(f"sub_{address:08x}", address, 0)
 
     def arrive(self, source: Node | None, address: int, leaving: Exit) -> Arrival:
+        """What it means to get to ``address`` from ``source`` (None: the run begins there)."""
         if source is None:
             function = self._called(address)
             return Arrival(self.tree.root(function), call=function)

@@ -450,7 +450,6 @@ def test_endless_recursion_without_a_stack_frame_meets_a_limit(tmp_path: Path) -
     assert result.err.count("\n") == 1 and len(result.err) < 300
 
 
-@pytest.mark.xfail(reason="an event of an entered function is taken for an idle loop", strict=True)
 def test_a_function_that_only_calls_itself_is_not_idle(tmp_path: Path) -> None:
     elf = write_program(tmp_path / "p.elf", M4F, {"Reset_Handler": RESET, "main": "bl main"})
     ended = end_of(elf, M4F)

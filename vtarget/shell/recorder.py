@@ -320,8 +320,7 @@ class Recorder:
             return True
         if source is None:
             return False
-        idles = source is target and all(i.kind in IDLE_KINDS for i in target.block.insns)
-        return idles or self._leaves_main(source, target) or writes_stack_registers(source.block)
+        return _idles(source, target) or self._leaves_main(source, target) or writes_stack_registers(source.block)
 
     def _is_watched(self, function: int) -> bool:
         return self._watch is not None and function >= 0 and self.functions.names[function] in self._watch.watched
@@ -356,7 +355,7 @@ class Recorder:
                 self._watch.left_main()
         if source is not None and writes_stack_registers(source.block):
             self.stacks.switched()
-        elif source is target:
+        elif source is not None and _idles(source, target):
             self.idle = True
             self.engine.stop()
             return 0
@@ -383,3 +382,8 @@ class Recorder:
         source = self.nodes[edge.source]
         target = self._node(self._block(key), context)
         return self._edge(source.offset, source, target, edge.exit, Arrival(context, layout.DYNAMIC, unwinds=True))
+
+
+def _idles(source: Node, target: Node) -> bool:
+    """Whether a block that does nothing follows itself: only an interrupt could end that."""
+    return source is target and all(insn.kind in IDLE_KINDS for insn in target.block.insns)

@@ -10,6 +10,7 @@ import numpy as np
 from vtarget.data.emission import Constant, Layer
 from vtarget.data.graph import ElementType, Operator, Tensor
 from vtarget.logic.codegen.constants import call, operand, table_constant
+from vtarget.logic.codegen.elementwise import in_place
 from vtarget.logic.codegen.quantise import round_away
 
 STEPS = 512
@@ -31,7 +32,7 @@ def lookup_s8(operator: Operator, source: Tensor, output: Tensor, function: Call
         call=call("vt_lookup_s8", *arguments),
         constants=(table, *given.constants),
         sources=("lookup.c",),
-        in_place=() if source.constant else (source.index,),
+        in_place=in_place(source),
     )
 
 

@@ -24,17 +24,29 @@ def data_region(board: Board) -> Region:
     return max(apart or candidates, key=lambda r: r.size)
 
 
-def linker_script(board: Board, *, data: str | None = None, stack_bytes: int = STACK_BYTES) -> str:
+def linker_script(
+    board: Board,
+    *,
+    data: str | None = None,
+    stack_bytes: int = STACK_BYTES,
+    weights: str | None = None,
+    arena: str | None = None,
+) -> str:
     """The script for firmware that boots on ``board``.
 
     Vector table at the first address where the board looks for one, code and constants behind it in the boot region,
     ``data`` (region name; default `data_region`) for .data, .bss and the stack. The stack grows down from
     ``__stack_top``, the end of that region; linking fails unless ``stack_bytes`` above ``__stack_limit`` stay free.
 
-    Raises InputError for an unknown ``data`` region or one that can't be written.
+    ``weights`` and ``arena`` name the regions of sections ``.rodata.model_weights`` and ``.bss.model_arena`` where they
+    are to be elsewhere. Weights in memory are loaded from ``__model_weights_load`` to ``__model_weights_start`` ..
+    ``__model_weights_end`` by the firmware (see `copies_weights`).
+
+    Raises InputError for unknown regions, or ``data`` or ``arena`` in one that can't be written.
     """
     ram = data_region(board) if data is None else _named_region(board, data)
     boot = board.region(board.boot.region)
+    headers, sections = _model_sections(board, boot, ram, weights, arena)
     lines = [
         f"/* Generated from the description of board {board.name}. */",
         "ENTRY(Reset_Handler)",
@@ -44,20 +56,47 @@ def linker_script(board: Board, *, data: str | None = None, stack_bytes: int = S
         *(_memory_line(region) for region in board.regions),
         "}",
         "",
-        _PHDRS,
+        _PHDRS.format(model=headers),
         _SECTIONS.format(
-            vectors=f"0x{board.vector_addresses()[0]:08x}", boot=boot.name, ram=ram.name, stack=f"0x{stack_bytes:x}"
+            vectors=f"0x{board.vector_addresses()[0]:08x}",
+            boot=boot.name,
+            ram=ram.name,
+            stack=f"0x{stack_bytes:x}",
+            model=sections,
         ),
     ]
     return "\n".join(lines)
 
 
+def copies_weights(board: Board, weights: str) -> bool:
+    """Whether the firmware must copy weights placed in that region from the boot region before it starts."""
+    return weights != board.boot.region and board.region(weights).writable
+
+
+def _model_sections(board: Board, boot: Region, ram: Region, weights: str | None, arena: str | None) -> tuple[str, str]:
+    """Program headers and sections of what a model has outside the boot region and the data region."""
+    headers, sections = "", ""
+    if weights not in (None, boot.name):
+        copied = copies_weights(board, _region(board, str(weights)).name)
+        headers += "  weights PT_LOAD FLAGS(4);\n"
+        sections += _WEIGHTS.format(region=weights, load=f" AT> {boot.name}" if copied else "")
+    if arena not in (None, ram.name):
+        headers += "  arena PT_LOAD FLAGS(6);\n"
+        sections += _ARENA.format(region=_named_region(board, str(arena)).name)
+    return headers, sections
+
+
 def _named_region(board: Board, name: str) -> Region:
+    region = _region(board, name)
+    if not region.writable:
+        raise InputError(f"region {name} of board {board.name} is {region.kind}, which can't hold data")
+    return region
+
+
+def _region(board: Board, name: str) -> Region:
     regions = {r.name: r for r in board.regions}
     if name not in regions:
         raise InputError(f"board {board.name} has no region {name}", hint=f"it has {', '.join(regions)}")
-    if not regions[name].writable:
-        raise InputError(f"region {name} of board {board.name} is {regions[name].kind}, which can't hold data")
     return regions[name]
 
 
@@ -70,11 +109,29 @@ def _memory_line(region: Region) -> str:
 # .bss behind .data in flash.
 _PHDRS = """\
 PHDRS
-{
+{{
   boot PT_LOAD FLAGS(5);
   data PT_LOAD FLAGS(6);
   zero PT_LOAD FLAGS(6);
-}
+{model}}}
+"""
+
+_WEIGHTS = """
+  .model_weights : ALIGN(16)
+  {{
+    __model_weights_start = .;
+    *(.rodata.model_weights)
+    . = ALIGN(4);
+    __model_weights_end = .;
+  }} > {region}{load} :weights
+  __model_weights_load = LOADADDR(.model_weights);
+"""
+
+_ARENA = """
+  .model_arena (NOLOAD) : ALIGN(16)
+  {{
+    *(.bss.model_arena)
+  }} > {region} AT> {region} :arena
 """
 
 _SECTIONS = """\
@@ -84,7 +141,7 @@ SECTIONS
   {{
     KEEP(*(.isr_vector))
   }} > {boot} :boot
-
+{model}
   .text : ALIGN(8)
   {{
     *(.text .text.*)

@@ -1,0 +1,31 @@
+"""The texts that generated projects are filled into. Home of Jinja2.
+
+Templates escape nothing: whatever comes from a model must have gone through ``base.names`` before.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+from vtarget.logic.codegen.templates import buildfiles, firmware, library
+
+_TEXTS = {**library.TEXTS, **firmware.TEXTS, **buildfiles.TEXTS}
+
+
+def render(template: str, **values: object) -> str:
+    """The text of that name, filled in. Raises jinja2.UndefinedError if a value is missing."""
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(  # C, Make and Markdown: there is no markup to escape
+        loader=DictLoader(_TEXTS),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -7,6 +7,7 @@ from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph, Operator
 from vtarget.data.target import Target
 from vtarget.logic.codegen.ops import MODULES
+from vtarget.logic.codegen.simd import emit_fast
 
 ENGINES = ("reference", "simd")
 
@@ -35,4 +36,5 @@ def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer
     reason = problem(operator, graph)
     if reason is not None:
         raise InputError(f"operator {operator.index} {operator.op}: {reason}")
-    return MODULES[operator.op].emit(operator, graph, engine, target)
+    fast = emit_fast(operator, graph, target) if engine == "simd" and target.dsp else None
+    return fast or MODULES[operator.op].emit(operator, graph, engine, target)

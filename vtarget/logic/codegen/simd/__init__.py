@@ -1,0 +1,32 @@
+"""Fast kernels for cores with the DSP extension, by operator: an operator's module may know one for a case or not.
+
+What it doesn't know is left to the reference kernels. Bits are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import vtarget.logic.codegen.simd.conv_2d as conv_2d
+from vtarget.data.emission import Layer
+from vtarget.data.graph import Graph, Operator
+from vtarget.data.target import Target
+
+
+class FastModule(Protocol):
+    """What a module of this package offers."""
+
+    def emit(self, operator: Operator, graph: Graph, target: Target) -> Layer | None:
+        """The operator as a call of a fast kernel, None if there is none; only for a supported operator."""
+
+
+FAST_MODULES: Mapping[str, FastModule] = {
+    "CONV_2D": conv_2d,
+}
+
+
+def emit_fast(operator: Operator, graph: Graph, target: Target) -> Layer | None:
+    """The operator as a call of a fast kernel for ``target``, None if there is none."""
+    module = FAST_MODULES.get(operator.op)
+    return None if module is None else module.emit(operator, graph, target)

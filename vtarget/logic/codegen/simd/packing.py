@@ -1,0 +1,97 @@
+"""Weights and channel constants as the kernels of ``firmware/kernels/simd`` read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vtarget.data.emission import Constant
+from vtarget.logic.codegen.constants import table_constant
+from vtarget.logic.codegen.quantise import INT32_MAX, INT32_MIN, Multipliers, doubling_high_multiply
+from vtarget.logic.codegen.weights import INT32
+
+Array = np.ndarray[Any, Any]
+
+# Pairs of elements that the matrix kernels take at once.
+BLOCK_PAIRS = 4
+# The mark of a channel that needs arithmetic in general form (vt_simd.h).
+GENERAL = 96
+
+
+def wrap(value: int) -> int:
+    """``value`` in 32 bits, as sums wrap around."""
+    return (value + 2**31) % 2**32 - 2**31
+
+
+def run_pairs(count: int) -> list[tuple[int, int | None]]:
+    """Which elements of a run of ``count`` bytes stand together (pack_s8.h); None: any, with weight 0."""
+    pairs: list[tuple[int, int | None]] = []
+    for first in range(0, count - 3, 4):
+        pairs += [(first, first + 2), (first + 1, first + 3)]
+    rest = count - count % 4
+    last: dict[int, list[tuple[int, int | None]]] = {
+        0: [],
+        1: [(rest, None)],
+        2: [(rest, rest + 1)],
+        3: [(rest, rest + 2), (rest + 1, None)],
+    }
+    return pairs + last[count % 4]
+
+
+def column_weights(rows: Array) -> Array:
+    """Filter rows (channels, rows, run) as pairs (channels, pairs, 2) in a column's order, in whole blocks."""
+    channels, count, run = rows.shape
+    padded = np.concatenate([rows, np.zeros((channels, count, 1), rows.dtype)], axis=2)
+    order = np.array([[first, run if second is None else second] for first, second in run_pairs(run)])
+    pairs = padded[:, :, order].reshape(channels, -1, 2)
+    return np.pad(pairs, ((0, 0), (0, -pairs.shape[1] % BLOCK_PAIRS), (0, 0)))
+
+
+def matrix_words(pairs: Array) -> Array:
+    """Pairs (channels, pairs, 2) as matrix_s8.h has them: a stream of words for each two channels."""
+    even = np.pad(pairs, ((0, pairs.shape[0] % 2), (0, 0), (0, 0)))
+    couples = even.reshape(even.shape[0] // 2, 2, even.shape[1], 2)
+    return words(couples.transpose(0, 2, 3, 1))
+
+
+def words(values: Array) -> Array:
+    """int8 values as unsigned little-endian words."""
+    return np.frombuffer(np.ascontiguousarray(values, np.int8).tobytes(), "<u4")
+
+
+def words_constant(name: str, values: Array) -> Constant:
+    """Words as the array ``{layer}_name``."""
+    return Constant(f"{{layer}}_{name}", "uint32_t", values.astype("<u4").tobytes())
+
+
+def channel_constants(
+    weights: Array, bias: Sequence[int], multipliers: Multipliers, input_zero: int, output_zero: int
+) -> Constant:
+    """The array ``{layer}_constants``, VT_CHANNEL_WORDS for each row of ``weights`` (channels, elements) and one of 0.
+
+    The input's zero point moves into the sum's start value: the kernels multiply the input as it is.
+    """
+    table: list[int] = []
+    scalings = zip(multipliers.multipliers, multipliers.shifts, strict=True)
+    for row, start, (multiplier, shift) in zip(weights.astype(np.int64), bias, scalings, strict=True):
+        table += _channel(row, wrap(start - input_zero * int(row.sum())), multiplier, shift, output_zero)
+    return table_constant("constants", [*table, *(0, -1, 0, 1)], INT32)
+
+
+def _channel(row: Array, start: int, multiplier: int, shift: int, output_zero: int) -> tuple[int, int, int, int]:
+    low = start + int(np.minimum(row * -128, row * 127).sum())
+    high = start + int(np.maximum(row * -128, row * 127).sum())
+    rounding = (1 << (-shift - 1)) + (output_zero << -shift) if shift < 0 else 0
+    if shift >= 0 or multiplier == 0 or not _fits(low, high, multiplier, rounding):
+        return start, multiplier, output_zero, GENERAL + shift
+    return start, 2 * multiplier - 2**32, rounding, -shift
+
+
+def _fits(low: int, high: int, multiplier: int, rounding: int) -> bool:
+    """Whether no sum in low..high leaves 32 bits on its way to the output."""
+    if low < INT32_MIN or high > INT32_MAX or not INT32_MIN <= rounding <= INT32_MAX:
+        return False
+    scaled = doubling_high_multiply(low, multiplier) - 1, doubling_high_multiply(high, multiplier)
+    return scaled[0] + rounding >= INT32_MIN and scaled[1] + rounding <= INT32_MAX

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -138,16 +137,11 @@ def test_check_reports_every_file_and_exits_2(tmp_path: Path, monkeypatch: pytes
     ]
 
 
-def test_list_is_fast_and_loads_nothing_heavy() -> None:
+def test_list_loads_nothing_heavy() -> None:
     code = (
         "import sys; from vtarget.app.boards_cmd import boards; boards(['list'], standalone_mode=False); "
         "print(sorted({'numpy', 'numba', 'unicorn', 'capstone'} & set(sys.modules)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        took.append(time.perf_counter() - start)
-        assert done.stdout.splitlines()[-1] == "[]"
-    assert min(took) < 0.5
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -61,7 +61,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
     assert message(str(tmp_path)) == "is a directory, expected a firmware file"
     assert message(put(tmp_path, "empty.elf", b"")) == "empty file"
     assert message(put(tmp_path, "file", b"x") + "/fw.elf") == "can't be read: Not a directory"
-    assert message("fw\0.elf").endswith("can't be read: embedded null byte")
+    assert message("fw\0.elf").startswith("fw\\x00.elf: can't be read: ")
     os.mkfifo(tmp_path / "pipe")
     assert message(str(tmp_path / "pipe")) == "is no regular file"
 

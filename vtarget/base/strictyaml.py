@@ -47,6 +47,7 @@ __all__ = [
     "load_yaml",
     "load_yaml_model",
     "model_validator",
+    "parse_json",
     "validate",
 ]
 
@@ -84,6 +85,17 @@ def load_yaml_model(path: Path, model: type[M]) -> M:
     """The YAML file ``path`` as ``model``; InputError names file, line and key of the first thing wrong."""
     data, lines = load_yaml(path)
     return validate(data, lines, model)
+
+
+def parse_json(text: bytes, model: type[M]) -> M:
+    """JSON text as ``model``; ValueError names the key of the first thing wrong and says what it is."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        details = error.errors(include_url=False)[0]
+    where = f"{dotted(details['loc'])}: " if details["loc"] else ""
+    message = "is missing" if details["type"] == "missing" else _explain(details)[0]
+    raise ValueError(f"{where}{message}")
 
 
 def validate(data: object, lines: LineMap, model: type[M]) -> M:

@@ -258,9 +258,9 @@ def _span(record: ExecutionRecord, priced: _Priced, span: SpanFacts, clock_hz: i
 
 def _memory(record: ExecutionRecord, board: Board) -> Memory:
     """Region use on ``board``: the record's, or what it comes to where regions have the same role."""
-    same = record.board == board.name
-    uses = record.memory if same else _moved_use(record, board)
     kinds = {r.name: r for r in board.regions}
+    same = record.board == board.name and all(use.name in kinds for use in record.memory)
+    uses = record.memory if same else _moved_use(record, board)
     flash = sum(u.used_bytes for u in uses if not kinds[u.name].writable)
     ram = sum(u.used_bytes for u in uses if kinds[u.name].writable)
     return Memory(flash, ram, max((s.bytes for s in record.stacks), default=0), uses, record.stacks)

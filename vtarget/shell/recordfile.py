@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import stat
+import struct
 import zipfile
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vtarget.base.errors import InputError
+from vtarget.base.errors import InputError, RunError
+from vtarget.base.strictyaml import parse_json
 from vtarget.data.image import RegionUse
-from vtarget.data.record import (
-    OPERAND_CLASSES,
-    ExecutionRecord,
-    Exit,
-    Frame,
-    Reason,
-    RecordedFunction,
-    RecordedRegion,
-    SpanFacts,
-    Stack,
-)
+from vtarget.data.record import ExecutionRecord, Exit, Frame, RecordedFunction, RecordedRegion, SpanFacts, Stack
+from vtarget.data.recordheader import FORMAT, RecordHeader
+from vtarget.logic.recordcheck import check_tables
+from vtarget.logic.selfcheck import check_record
+from vtarget.shell.files import replace_file
 
-FORMAT = "vtarget.record/1"
-SIZE_LIMIT_BYTES = 1 << 30
+SIZE_LIMIT_BYTES = 1 << 28
+MOST_CODE_BYTES = 16 << 20
+MOST_REASON_CHARS = 200
+# What reading a damaged archive or header may raise, besides OSError.
+_DAMAGES = (ValueError, TypeError, LookupError, EOFError, RuntimeError, AttributeError, MemoryError, OverflowError,
+            RunError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile)  # fmt: skip
 _ARRAYS = (
     "chain_parent", "chain_function", "context_chain", "context_function", "node_block", "node_context",
     "edge_source", "edge_target", "edge_exit", "edge_call", "site_node", "site_insn",
@@ -59,115 +63,92 @@ def save_record(record: ExecutionRecord, path: str) -> None:
     arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    temporary = Path(f"{path}.part")
     try:
-        temporary.write_bytes(buffer.getvalue())
-        temporary.replace(path)
+        replace_file(path, buffer.getvalue())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"{path}: can't write the record: {error.strerror}") from None
+        raise InputError(f"{path}: can't write the record: {error.strerror or error}") from None
 
 
 def load_record(path: str) -> ExecutionRecord:
     """Read a record file. InputError if it is no record, damaged, or contradicts itself."""
     try:
-        if Path(path).stat().st_size > SIZE_LIMIT_BYTES:
-            raise InputError(f"{path}: larger than any record")
+        _check_file(path)
         with np.load(path, allow_pickle=False) as archive:
-            _check_expansion(path, archive)
-            record = _from_arrays({name: archive[name] for name in archive.files})
+            _check_expansion(archive)
+            arrays = {name: archive[name] for name in archive.files}
+        record = _from_arrays(arrays)
+        check_tables(record)
+        check_record(record)
     except OSError as error:
         raise InputError(f"{path}: can't read the record: {error.strerror or error}") from None
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-        NotImplementedError,
-        AttributeError,
-    ) as error:
-        raise InputError(f"{path}: not a record of this version: {error}", hint="make one with --record") from None
-    _check_indices(path, record)
+    except _DAMAGES as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:MOST_REASON_CHARS]
+        raise InputError(f"{path}: not a usable record: {reason}", hint="make one with --record") from None
     return record
 
 
-def _check_expansion(path: str, archive: Any) -> None:
+def _check_file(path: str) -> None:
+    info = Path(path).stat()
+    if not stat.S_ISREG(info.st_mode):
+        raise InputError(f"{path}: is {'a directory' if stat.S_ISDIR(info.st_mode) else 'no regular file'}")
+    if info.st_size > SIZE_LIMIT_BYTES:
+        raise InputError(f"{path}: larger than any record")
+
+
+def _check_expansion(archive: Any) -> None:
     total = sum(info.file_size for info in archive.zip.infolist())
     if total > SIZE_LIMIT_BYTES:
-        raise InputError(f"{path}: unpacks to {total} bytes, more than any record")
+        raise ValueError(f"it unpacks to {total} bytes, more than any record")
 
 
 def _from_arrays(arrays: dict[str, Any]) -> ExecutionRecord:
-    header = json.loads(arrays["header"].tobytes())
-    if header["format"] != FORMAT:
-        raise ValueError(f"format {header['format']!r}")
-    code, position, blocks = arrays["code"].tobytes(), 0, []
-    for size in header["block_sizes"]:
-        if not 0 < size <= len(code) - position:
-            raise ValueError("block sizes do not fit the code")
-        blocks.append(code[position : position + size])
-        position += size
-    ending = header["exit"]
-    plain = {name: header[name] for name in _PLAIN}
-    plain["not_modelled"] = tuple(plain["not_modelled"])
+    header = parse_json(_column(arrays, "header", np.uint8).tobytes(), RecordHeader)
+    tables: dict[str, Any] = {name: _column(arrays, name, np.int32) for name in _ARRAYS}
     return ExecutionRecord(
-        **plain,
-        **{name: arrays[name].astype(np.int32) for name in _ARRAYS},
-        **{name: arrays[name].astype(np.int64) for name in _COUNTS},
-        block_code=tuple(blocks),
+        **{name: getattr(header, name) for name in _PLAIN},
+        **tables,
+        block_address=_column(arrays, "block_address", np.int64),
+        edge_count=_column(arrays, "edge_count", np.int64),
+        site_counts=_column(arrays, "site_counts", np.int64, dimensions=2),
+        block_code=_blocks(_column(arrays, "code", np.uint8).tobytes(), header.block_sizes),
         exit=Exit(
-            Reason(ending["reason"]),
-            ending["code"],
-            ending["pc"],
-            ending["detail"],
-            tuple(Frame(**frame) for frame in ending["call_stack"]),
+            header.exit.reason,
+            header.exit.code,
+            header.exit.pc,
+            header.exit.detail,
+            tuple(Frame(**frame.model_dump()) for frame in header.exit.call_stack),
         ),
-        regions=tuple(RecordedRegion(**r) for r in header["regions"]),
-        functions=tuple(RecordedFunction(**f) for f in header["functions"]),
-        stacks=tuple(Stack(**s) for s in header["stacks"]),
-        memory=tuple(RegionUse(**m) for m in header["memory"]),
+        regions=tuple(RecordedRegion(**r.model_dump()) for r in header.regions),
+        functions=tuple(RecordedFunction(**f.model_dump()) for f in header.functions),
+        stacks=tuple(Stack(**s.model_dump()) for s in header.stacks),
+        memory=tuple(RegionUse(**m.model_dump()) for m in header.memory),
         spans=tuple(
             SpanFacts(
-                span["name"],
-                span["index"],
-                arrays[f"span{number}_edges"].astype(np.int32),
-                arrays[f"span{number}_edge_counts"].astype(np.int64),
-                arrays[f"span{number}_sites"].astype(np.int32),
-                arrays[f"span{number}_site_counts"].astype(np.int64),
+                span.name,
+                span.index,
+                _column(arrays, f"span{number}_edges", np.int32),
+                _column(arrays, f"span{number}_edge_counts", np.int64),
+                _column(arrays, f"span{number}_sites", np.int32),
+                _column(arrays, f"span{number}_site_counts", np.int64, dimensions=2),
             )
-            for number, span in enumerate(header["spans"])
+            for number, span in enumerate(header.spans)
         ),
     )
 
 
-def _check_indices(path: str, record: ExecutionRecord) -> None:
-    nodes, functions = len(record.node_block), len(record.functions)
-    checks = (
-        (record.node_block, 0, len(record.block_code)),
-        (record.node_context, 0, len(record.context_chain)),
-        (record.context_chain, 0, len(record.chain_parent)),
-        (record.context_function, 0, functions),
-        (record.chain_function, 0, functions),
-        (record.chain_parent, -1, len(record.chain_parent)),
-        (record.edge_source, -1, nodes),
-        (record.edge_target, 0, nodes),
-        (record.edge_call, -1, functions),
-        (record.site_node, 0, nodes),
-        (np.array([record.final_node]), -1, nodes),
-        *((span.edges, 0, len(record.edge_source)) for span in record.spans),
-        *((span.sites, 0, len(record.site_node)) for span in record.spans),
-    )
-    if any(len(a) and (int(a.min()) < low or int(a.max()) >= high) for a, low, high in checks):
-        raise InputError(f"{path}: the record's tables do not fit together")
-    rows = len(record.edge_source)
-    same = {len(record.edge_target), len(record.edge_exit), len(record.edge_call), len(record.edge_count)} == {rows}
-    if not same or record.site_counts.shape != (len(record.site_node), OPERAND_CLASSES):
-        raise InputError(f"{path}: the record's tables do not fit together")
-    if len(record.block_address) != len(record.block_code) or len(record.site_insn) != len(record.site_node):
-        raise InputError(f"{path}: the record's tables do not fit together")
-    if np.any(record.chain_parent >= np.arange(len(record.chain_parent))):
-        raise InputError(f"{path}: the record's call chains have a loop")
-    lengths = [len(record.block_code[b]) // 2 for b in record.node_block]
-    if any(index < 0 or index >= lengths[node] for node, index in zip(record.site_node, record.site_insn, strict=True)):
-        raise InputError(f"{path}: the record's tables do not fit together")
+def _column(arrays: dict[str, Any], name: str, kind: type[np.integer[Any]], *, dimensions: int = 1) -> NDArray[Any]:
+    """An array of the file as integers of that kind; ValueError if it isn't one without loss."""
+    found = arrays.get(name)
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iu" or found.ndim != dimensions:
+        raise ValueError(f"'{name}' is missing or no table of whole numbers")
+    limits = np.iinfo(kind)
+    if found.size and (int(found.min()) < limits.min or int(found.max()) > limits.max):
+        raise ValueError(f"'{name}' holds a number out of range")
+    return found.astype(kind)
+
+
+def _blocks(code: bytes, sizes: tuple[int, ...]) -> tuple[bytes, ...]:
+    if len(code) > MOST_CODE_BYTES or sum(sizes) != len(code):
+        raise ValueError("block sizes do not fit the code")
+    starts = np.cumsum([0, *sizes]).tolist()
+    return tuple(code[start : start + size] for start, size in zip(starts, sizes, strict=False))

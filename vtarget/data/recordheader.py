@@ -1,0 +1,96 @@
+"""The JSON header of a record file: everything in a record that is no array, strictly typed and bounded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from vtarget.base.strictyaml import Field, Model
+from vtarget.data.record import Reason
+
+FORMAT: Literal["vtarget.record/1"] = "vtarget.record/1"
+
+Address = Annotated[int, Field(ge=0, lt=1 << 32)]
+Size = Annotated[int, Field(ge=0, le=1 << 32)]
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+
+
+class FrameHeader(Model):
+    """A Frame."""
+
+    function: str
+    address: Address
+
+
+class ExitHeader(Model):
+    """An Exit."""
+
+    reason: Reason
+    code: Annotated[int, Field(ge=-(1 << 31), lt=1 << 32)]
+    pc: Address
+    detail: str
+    call_stack: tuple[FrameHeader, ...]
+
+
+class RegionHeader(Model):
+    """A RecordedRegion."""
+
+    name: str
+    kind: str
+    base: Address
+    size_bytes: Size
+
+
+class FunctionHeader(Model):
+    """A RecordedFunction."""
+
+    name: str
+    address: Address
+    size_bytes: Size
+
+
+class StackHeader(Model):
+    """A Stack; a stack pointer that wrapped below zero is still 32 bits."""
+
+    name: str
+    top: Size
+    lowest: Annotated[int, Field(ge=-(1 << 32), le=1 << 32)]
+
+
+class UseHeader(Model):
+    """A RegionUse."""
+
+    name: str
+    used_bytes: Size
+    size_bytes: Size
+
+
+class SpanHeader(Model):
+    """A span's name and index; its counts are arrays."""
+
+    name: str
+    index: Count
+
+
+class RecordHeader(Model):
+    """The header. ``block_sizes`` are bytes of code per block."""
+
+    format: Literal["vtarget.record/1"]
+    image_path: str
+    image_sha256: str
+    board: str
+    core: str
+    clock_hz: Annotated[int, Field(gt=0, le=10_000_000_000)]
+    final_node: Annotated[int, Field(ge=-1, lt=1 << 31)]
+    final_instructions: Count
+    instructions: Count
+    live_cycles: Count
+    console: str
+    clock_reads: Count
+    not_modelled: tuple[str, ...]
+    exit: ExitHeader
+    regions: tuple[RegionHeader, ...]
+    functions: tuple[FunctionHeader, ...]
+    stacks: tuple[StackHeader, ...]
+    memory: tuple[UseHeader, ...]
+    block_sizes: tuple[Annotated[int, Field(gt=0, le=1 << 20, multiple_of=2)], ...]
+    spans: tuple[SpanHeader, ...]

@@ -1,0 +1,100 @@
+"""Whether the tables of a record that comes from a file fit together, so that pricing can rely on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord
+from vtarget.logic.decode import Block
+
+MOST_COUNT = 1 << 53
+MOST_CHAIN_MEMBERS = 10_000_000
+
+
+def check_tables(record: ExecutionRecord) -> None:
+    """ValueError unless every index names a row, tables that belong together have one length, and counts are sane."""
+    _check_lengths(record)
+    _check_indices(record)
+    _check_counts(record)
+    _check_chains(record)
+    _check_instructions(record)
+    names = {region.name for region in record.regions}
+    if any(use.name not in names for use in record.memory):
+        raise ValueError("its memory use names a region that its board doesn't have")
+
+
+def _check_lengths(record: ExecutionRecord) -> None:
+    columns: dict[str, tuple[Sized, ...]] = {
+        "chain": (record.chain_parent, record.chain_function),
+        "context": (record.context_chain, record.context_function),
+        "block": (record.block_address, record.block_code),
+        "node": (record.node_block, record.node_context),
+        "edge": (record.edge_source, record.edge_target, record.edge_exit, record.edge_call, record.edge_count),
+        "site": (record.site_node, record.site_insn, record.site_counts),
+        **{f"span {s.index} edge": (s.edges, s.edge_counts) for s in record.spans},
+        **{f"span {s.index} site": (s.sites, s.site_counts) for s in record.spans},
+    }
+    for table, parts in columns.items():
+        if len({len(part) for part in parts}) != 1:
+            raise ValueError(f"the columns of its {table} table differ in length")
+    for counts in (record.site_counts, *(span.site_counts for span in record.spans)):
+        if counts.shape[1:] != (OPERAND_CLASSES,):
+            raise ValueError("a site table has no column per operand class")
+
+
+def _check_indices(record: ExecutionRecord) -> None:
+    nodes, functions, chains = len(record.node_block), len(record.functions), len(record.chain_parent)
+    checks: dict[str, tuple[NDArray[Any], int, int]] = {
+        "node_block": (record.node_block, 0, len(record.block_code)),
+        "node_context": (record.node_context, 0, len(record.context_chain)),
+        "context_chain": (record.context_chain, 0, chains),
+        "context_function": (record.context_function, 0, functions),
+        "chain_function": (record.chain_function, 0, functions),
+        "chain_parent": (record.chain_parent, -1, chains),
+        "edge_source": (record.edge_source, -1, nodes),
+        "edge_target": (record.edge_target, 0, nodes),
+        "edge_call": (record.edge_call, -1, functions),
+        "edge_exit": (record.edge_exit, 0, 2),
+        "site_node": (record.site_node, 0, nodes),
+        "block_address": (record.block_address, 0, 1 << 32),
+        "final_node": (np.array([record.final_node]), -1, nodes),
+        **{f"span {s.index} edges": (s.edges, 0, len(record.edge_source)) for s in record.spans},
+        **{f"span {s.index} sites": (s.sites, 0, len(record.site_node)) for s in record.spans},
+    }
+    for name, (column, low, high) in checks.items():
+        if column.size and (int(column.min()) < low or int(column.max()) >= high):
+            raise ValueError(f"{name} points outside its table")
+
+
+def _check_counts(record: ExecutionRecord) -> None:
+    spans = [counts for span in record.spans for counts in (span.edge_counts, span.site_counts)]
+    for counts in (record.edge_count, record.site_counts, *spans):
+        if counts.size and (int(counts.min()) < 0 or float(counts.sum(dtype=np.float64)) >= MOST_COUNT):
+            raise ValueError("a count is out of range")
+
+
+def _check_chains(record: ExecutionRecord) -> None:
+    if np.any(record.chain_parent >= np.arange(len(record.chain_parent))):
+        raise ValueError("its call chains have a loop")
+    depth: list[int] = []
+    members = 0
+    for parent in record.chain_parent.tolist():
+        depth.append(depth[parent] + 1 if parent >= 0 else 1)
+        members += depth[-1]
+        if members > MOST_CHAIN_MEMBERS:
+            raise ValueError("its call chains are too deep")
+
+
+def _check_instructions(record: ExecutionRecord) -> None:
+    blocks = [Block(int(a), code) for a, code in zip(record.block_address, record.block_code, strict=True)]
+    for node, index in zip(record.site_node.tolist(), record.site_insn.tolist(), strict=True):
+        insns = blocks[record.node_block[node]].insns
+        if not 0 <= index < len(insns) or insns[index].dynamic is None:
+            raise ValueError("a site is no instruction whose cost varies")
+    last = len(blocks[record.node_block[record.final_node]].insns) if record.final_node >= 0 else 0
+    if record.final_instructions > last:
+        raise ValueError("more instructions executed in its last block than that has")

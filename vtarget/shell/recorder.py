@@ -343,7 +343,7 @@ class Recorder:
 
     def _event(self, edge: Edge, key: int, ending: bool) -> int:
         if ending:
-            self._end_span(edge)
+            self._end_spans(edge)
             return edge.offset
         if edge.unwinds:
             edge = self._unwind(edge, key)
@@ -364,18 +364,20 @@ class Recorder:
             self.spans.begin(edge.call, edge.offset, pushes=pushes)
         return edge.offset
 
-    def _end_span(self, edge: Edge) -> None:
-        name = self.spans.end(edge.offset)
-        if name is not None and self._watch is not None:
-            self._watch.span_ended(name)
+    def _end_spans(self, edge: Edge) -> None:
+        """End the spans that end with the top frame: its own, and those of tail calls from it."""
+        top = layout.FRAMES + (int(self.words[layout.H_FRAMES]) - 1) * layout.FRAME_WORDS
+        for _ in range(int(self.words[top + layout.F_SPAN])):
+            name = self.spans.end(edge.offset)
+            if name is not None and self._watch is not None:
+                self._watch.span_ended(name)
 
     def _unwind(self, edge: Edge, key: int) -> Edge:
         """Leave the frames that this jump abandons; the edge into the context that it really reaches."""
         context, popped = self.calls.unwound(key & 0xFFFFFFFF)
         for _ in range(popped):
             index = int(self.words[layout.H_FRAMES]) - 1
-            if self.words[layout.FRAMES + index * layout.FRAME_WORDS + layout.F_SPAN]:
-                self._end_span(edge)
+            self._end_spans(edge)
             self.words[layout.H_FRAMES] = index
         if popped == 0 or context == self.nodes[edge.target].context:
             return edge

@@ -52,7 +52,7 @@ class SpanRecorder:
         if pushes:
             recorder.words[layout.H_SPAN] = 1
         elif frames:
-            recorder.words[layout.FRAMES + (frames - 1) * layout.FRAME_WORDS + layout.F_SPAN] = 1
+            recorder.words[layout.FRAMES + (frames - 1) * layout.FRAME_WORDS + layout.F_SPAN] += 1
 
     def end(self, edge_offset: int) -> str | None:
         """The innermost open span is being left by that edge, which isn't counted yet and belongs to it; its name."""

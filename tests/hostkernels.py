@@ -18,7 +18,7 @@ import numpy as np
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph, Tensor
 from vtarget.data.target import Target
-from vtarget.logic.codegen.constants import definition, fill
+from vtarget.logic.codegen.constants import definition, fill, initial_byte
 from vtarget.logic.codegen.registry import emit
 from vtarget.shell.tflitefile import parse_model
 
@@ -82,13 +82,8 @@ def _guarded(tensor: Tensor, content: Array | None) -> Array:
         assert content.shape == tensor.shape and content.dtype == _dtype(tensor), f"tensor {tensor.index}"
         buffer[GUARD_BYTES : GUARD_BYTES + tensor.size_bytes] = np.frombuffer(content.tobytes(), np.uint8)
     elif tensor.variable:
-        buffer[GUARD_BYTES : GUARD_BYTES + tensor.size_bytes] = np.frombuffer(_zeros(tensor), np.uint8)
+        buffer[GUARD_BYTES : GUARD_BYTES + tensor.size_bytes] = initial_byte(tensor)
     return buffer
-
-
-def _zeros(tensor: Tensor) -> bytes:
-    """A variable tensor's content before the first run: all zero, as TensorFlow Lite has it."""
-    return bytes(tensor.size_bytes)
 
 
 def _guards_hold(buffer: Array) -> bool:

@@ -41,6 +41,13 @@ def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
     return np.frombuffer(tensor.data, dtype=np.dtype(tensor.type.value).newbyteorder("<")).reshape(tensor.shape)
 
 
+def initial_byte(tensor: Tensor) -> int:
+    """What every byte of a variable tensor is before the first inference: an int8 one's zero point, else 0."""
+    if tensor.type is not ElementType.INT8 or tensor.quantisation is None or not tensor.quantisation.zero_points:
+        return 0
+    return tensor.quantisation.zero_points[0] & 0xFF
+
+
 def tensor_constant(name: str, tensor: Tensor) -> Constant:
     """A constant tensor's content as the C array ``{layer}_name``."""
     assert tensor.data is not None

@@ -1,5 +1,7 @@
 #include "cast.h"
 
+#include "vt_quant.h"
+
 /* Towards zero, saturating; 0 for what isn't a number. */
 static inline int32_t vt_whole_s32(float value)
 {
@@ -15,11 +17,6 @@ static inline int64_t vt_whole_s64(float value)
         return INT64_MAX;
     }
     return value > -9223372036854775808.0f ? (int64_t)value : value == value ? INT64_MIN : 0;
-}
-
-static inline int32_t vt_saturated(int32_t value, int32_t low, int32_t high)
-{
-    return value < low ? low : value > high ? high : value;
 }
 
 #define VT_CAST_KERNEL(from, from_type, to, to_type, result)                                                           \
@@ -46,10 +43,10 @@ VT_CAST_INTEGER(s16, int16_t)
 VT_CAST_INTEGER(s32, int32_t)
 VT_CAST_INTEGER(s64, int64_t)
 
-VT_CAST_KERNEL(f32, float, s8, int8_t, (int8_t)(uint8_t)vt_whole_s32(x))
-VT_CAST_KERNEL(f32, float, u8, uint8_t, (uint8_t)vt_saturated(vt_whole_s32(x), 0, UINT8_MAX))
+VT_CAST_KERNEL(f32, float, s8, int8_t, (int8_t)vt_clamp(vt_whole_s32(x), INT8_MIN, INT8_MAX))
+VT_CAST_KERNEL(f32, float, u8, uint8_t, (uint8_t)vt_clamp(vt_whole_s32(x), 0, UINT8_MAX))
 VT_CAST_KERNEL(f32, float, b8, uint8_t, (uint8_t)(x != 0.0f))
-VT_CAST_KERNEL(f32, float, s16, int16_t, (int16_t)vt_saturated(vt_whole_s32(x), INT16_MIN, INT16_MAX))
+VT_CAST_KERNEL(f32, float, s16, int16_t, (int16_t)vt_clamp(vt_whole_s32(x), INT16_MIN, INT16_MAX))
 VT_CAST_KERNEL(f32, float, s32, int32_t, vt_whole_s32(x))
 VT_CAST_KERNEL(f32, float, s64, int64_t, vt_whole_s64(x))
 VT_CAST_KERNEL(f32, float, f32, float, x)

@@ -78,7 +78,8 @@ void vt_mul_f32(const vt_elementwise_f32_params *params, const float *input1, co
 void vt_mul_s32(const vt_elementwise_s32_params *params, const int32_t *input1, const int32_t *input2, int32_t *output);
 
 void vt_squared_difference_s8(const vt_add_params *params, const int8_t *input1, const int8_t *input2, int8_t *output);
-void vt_squared_difference_s16(const vt_add_params *params, const int16_t *input1, const int16_t *input2, int16_t *output);
+void vt_squared_difference_s16(const vt_add_params *params, const int16_t *input1, const int16_t *input2,
+                               int16_t *output);
 void vt_squared_difference_f32(const vt_elementwise_params *params, const float *input1, const float *input2,
                                float *output);
 void vt_squared_difference_s32(const vt_elementwise_params *params, const int32_t *input1, const int32_t *input2,

@@ -51,6 +51,7 @@ void vt_requantize_s8_s16(const vt_requantize_params *params, const int8_t *inpu
 void vt_requantize_s8_s32(const vt_requantize_params *params, const int8_t *input, int32_t *output);
 void vt_requantize_u8_s8(const vt_requantize_params *params, const uint8_t *input, int8_t *output);
 void vt_requantize_u8_u8(const vt_requantize_params *params, const uint8_t *input, uint8_t *output);
+void vt_requantize_u8_s16(const vt_requantize_params *params, const uint8_t *input, int16_t *output);
 void vt_requantize_s16_s8(const vt_requantize_params *params, const int16_t *input, int8_t *output);
 void vt_requantize_s16_s16(const vt_requantize_params *params, const int16_t *input, int16_t *output);
 void vt_requantize_s16_s32(const vt_requantize_params *params, const int16_t *input, int32_t *output);

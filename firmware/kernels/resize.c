@@ -89,7 +89,6 @@ static inline vt_neighbours_f32 vt_neighbours_of_f32(int32_t index, float scale,
     }
 
 VT_RESIZE_BILINEAR(vt_resize_bilinear_s8, int8_t, int32_t)
-VT_RESIZE_BILINEAR(vt_resize_bilinear_u8, uint8_t, int32_t)
 VT_RESIZE_BILINEAR(vt_resize_bilinear_s16, int16_t, int64_t)
 
 void vt_resize_bilinear_f32(const vt_resize_bilinear_f32_params *params, const float *input, float *output)

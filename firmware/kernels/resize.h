@@ -33,7 +33,6 @@ void vt_resize_nearest_neighbor(const vt_resize_nearest_params *params, const in
                                 const void *input, void *output);
 
 void vt_resize_bilinear_s8(const vt_resize_bilinear_params *params, const int8_t *input, int8_t *output);
-void vt_resize_bilinear_u8(const vt_resize_bilinear_params *params, const uint8_t *input, uint8_t *output);
 void vt_resize_bilinear_s16(const vt_resize_bilinear_params *params, const int16_t *input, int16_t *output);
 void vt_resize_bilinear_f32(const vt_resize_bilinear_f32_params *params, const float *input, float *output);
 

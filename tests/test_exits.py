@@ -384,7 +384,7 @@ def test_a_wall_limit_holds_in_callbacks(code: str, tmp_path: Path) -> None:
     before = time.monotonic()
     ended = end_of(elf, M4F, limits=RunLimits(wall_seconds=0.2), spans=("other",))
     assert (ended.reason, ended.detail) == (Reason.LIMIT, "0.2 s of wall time (--timeout)")
-    assert time.monotonic() - before < 2.0
+    assert time.monotonic() - before < 20.0  # it was a minute, and no limit at all, when callbacks were not covered
 
 
 # Faults of committed programs.

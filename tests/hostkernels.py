@@ -82,7 +82,8 @@ def _guarded(tensor: Tensor, content: Array | None) -> Array:
         assert content.shape == tensor.shape and content.dtype == _dtype(tensor), f"tensor {tensor.index}"
         buffer[GUARD_BYTES : GUARD_BYTES + tensor.size_bytes] = np.frombuffer(content.tobytes(), np.uint8)
     elif tensor.variable:
-        buffer[GUARD_BYTES : GUARD_BYTES + tensor.size_bytes] = initial_byte(tensor)
+        initial = tensor.data or bytes([initial_byte(tensor)]) * tensor.size_bytes
+        buffer[GUARD_BYTES : GUARD_BYTES + tensor.size_bytes] = np.frombuffer(initial, np.uint8)
     return buffer
 
 

@@ -144,6 +144,22 @@ def conv_case(
     return weighted_case("CONV_2D", shapes, 0, options, numbers, label)
 
 
+def depthwise_case(
+    source: tuple[int, int, int, int],
+    window: Window = Window((3, 3)),
+    numbers: Numbers = Numbers(gain=0.05),
+    multiplier: int = 1,
+) -> SimdCase:
+    """A DEPTHWISE_CONV_2D."""
+    rows, columns = window.output(*source[1:3])
+    out_c = source[3] * multiplier
+    shapes = (source, (1, *window.size, out_c), (source[0], rows, columns, out_c))
+    options = {**window.options(), "depth_multiplier": multiplier}
+    detail = (*window.stride, *window.dilation, window.padding, numbers.activation, numbers.output_zero, numbers.gain)
+    label = name_of("depthwise", source, multiplier, window.size, *detail, numbers.bias, numbers.type)
+    return weighted_case("DEPTHWISE_CONV_2D", shapes, 3, options, numbers, label)
+
+
 def check_on_host(cases: Sequence[SimdCase], folder: Path, fast: bool = True) -> None:
     """Both engines' C, compiled for this machine, gives the same outputs; the fast one without notes if ``fast``."""
     models = [case.model for case in cases]

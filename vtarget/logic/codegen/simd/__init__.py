@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import vtarget.logic.codegen.simd.conv_2d as conv_2d
+import vtarget.logic.codegen.simd.depthwise_conv_2d as depthwise_conv_2d
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph, Operator
 from vtarget.data.target import Target
@@ -23,6 +24,7 @@ class FastModule(Protocol):
 
 FAST_MODULES: Mapping[str, FastModule] = {
     "CONV_2D": conv_2d,
+    "DEPTHWISE_CONV_2D": depthwise_conv_2d,
 }
 
 

@@ -104,7 +104,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class OpSpec:
-    """One operator; an input of -1 is left out. ``options_table`` overrides what the operator usually has."""
+    """One operator; an input of -1 is left out. ``options_table``: other than usual ("": none)."""
 
     op: str
     inputs: Sequence[int]
@@ -138,7 +138,7 @@ def write_model(
     description: str = "",
 ) -> bytes:
     """The model as a ``.tflite`` file's bytes. ``extra_subgraphs`` follow the main one (CALL_ONCE, IF, …)."""
-    return _Writer().model([SubgraphSpec(tensors, ops, inputs, outputs, name), *extra_subgraphs], description)
+    return Writer().model([SubgraphSpec(tensors, ops, inputs, outputs, name), *extra_subgraphs], description)
 
 
 def one_op_model(
@@ -185,10 +185,11 @@ def _camel(snake: str) -> str:
 
 def enum_value(enum: type, name: str) -> int:
     """The number of a member of one of the schema's enums."""
-    return int(getattr(enum, name.upper()))
+    members = {member.upper(): value for member, value in vars(enum).items() if isinstance(value, int)}
+    return members[name.upper()]
 
 
-class _Writer:
+class Writer:
     """One flatbuffer under construction: shared buffers and operator codes."""
 
     def __init__(self) -> None:
@@ -266,8 +267,8 @@ class _Writer:
             self.codes.append(code)
         inputs, outputs = self.ints(spec.inputs), self.ints(spec.outputs)
         middle = self.ints(spec.intermediates)
-        table = spec.options_table or OPTIONS_TABLES.get(spec.op)
-        options = None if table is None else self.options(table, spec.options)
+        table = OPTIONS_TABLES.get(spec.op) if spec.options_table is None else spec.options_table
+        options = self.options(table, spec.options) if table else None
         tflite.OperatorStart(b)
         tflite.OperatorAddOpcodeIndex(b, self.codes.index(code))
         tflite.OperatorAddInputs(b, inputs)

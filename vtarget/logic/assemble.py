@@ -76,8 +76,8 @@ def _tensor(raw: RawTensor, used: bool, variables: Variables, problems: list[str
         return placeholder
     if raw.index in variables.contents:
         content = variables.contents[raw.index]
-        made = _tensor(content.tensor, True, Variables(), problems)
-        return replace(made, index=raw.index, name=content.name, variable=True)
+        like = replace(content.tensor, index=raw.index, name=content.name)
+        return replace(_tensor(like, True, Variables(), problems), variable=True)
     if raw.index in variables.aliases:
         return placeholder
     problem = _problem(raw)

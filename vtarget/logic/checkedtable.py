@@ -61,8 +61,11 @@ class CheckedTable:
 
     def _unpack(self, packer: struct.Struct, at: int) -> Any:
         if at < 0 or at + packer.size > len(self.Bytes):
-            raise CorruptError(f"it points outside the file of {len(self.Bytes)} bytes (to {_place(at)})")
+            raise self._outside(at)
         return packer.unpack_from(self.Bytes, at)[0]
+
+    def _outside(self, at: int) -> CorruptError:
+        return CorruptError(f"it points outside the file of {len(self.Bytes)} bytes (to {'-' * (at < 0)}0x{abs(at):x})")
 
     def _extent(self, at: int, item_bytes: int) -> tuple[int, int]:
         """(start, items) of the vector whose offset stands at ``at``."""
@@ -84,7 +87,10 @@ class CheckedTable:
 
     def Indirect(self, off: int) -> int:  # noqa: N802
         """Where the offset at ``off`` of the file leads."""
-        return off + int(self._unpack(_U32, off))
+        to = off + int(self._unpack(_U32, off))
+        if to >= len(self.Bytes):
+            raise self._outside(to)
+        return to
 
     def Vector(self, off: int) -> int:  # noqa: N802
         """Where the content of the vector begins whose offset stands at ``off`` of this table."""
@@ -110,7 +116,3 @@ class CheckedTable:
         """Makes ``other`` the table whose offset stands at ``off`` of this one."""
         other.Pos = self.Indirect(self.Pos + off)
         other.Bytes = self.Bytes
-
-
-def _place(at: int) -> str:
-    return f"0x{at:x}" if at >= 0 else f"-0x{-at:x}"

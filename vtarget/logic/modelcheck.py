@@ -45,7 +45,7 @@ def _operator_problems(graph: Graph) -> Iterator[str]:
     for number, index in enumerate(graph.outputs):
         if index not in written:
             yield f"output {number}, {_shown(graph, index)}, isn't written by anything"
-        elif graph.tensors[index].constant:
+        elif graph.tensors[index].constant and graph.tensors[index].elements:
             yield f"output {number}, {_shown(graph, index)}, is a constant"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from vtarget.base.names import quoted
 from vtarget.data.graph import NO_TENSOR, Operator
 from vtarget.data.rawmodel import RawModel, RawSubgraph, RawTensor
 
@@ -37,7 +38,8 @@ def resolve_variables(raw: RawModel) -> tuple[Variables, list[str]]:
     main = raw.subgraphs[0]
     problems = [*_arity_problems(main)]
     if problems:
-        return Variables(), problems
+        made = (index for operator in main.operators if operator.op == "VAR_HANDLE" for index in operator.outputs)
+        return Variables(aliases={index: index for index in made}), problems
     handles = _handles(main)
     first: dict[Key, int] = {}
     for handle, key in handles.items():
@@ -50,7 +52,8 @@ def resolve_variables(raw: RawModel) -> tuple[Variables, list[str]]:
             continue
         if len({(tensor.shape, tensor.type) for tensor in alike}) > 1:
             shown = sorted({f"{tensor.type} {list(tensor.shape)}" for tensor in alike})
-            problems.append(f"variable '{key[1]}' is used as {' and '.join(shown)}")
+            problems.append(f"variable {quoted(key[1])} is used as {' and '.join(shown)}")
+            continue
         given = initial.get(key, [])
         like = replace(alike[0], data=given[-1].data if given else None, variable=False)
         contents[handle] = Content(like, key[1] or main.tensors[handle].name)

@@ -28,6 +28,7 @@ from vtarget.logic.checkedtable import Budget, CheckedTable, CorruptError
 MOST_FILE_BYTES = 256 << 20
 MOST_TABLES = 20_000
 SCHEMA_VERSION = 3
+_TABLE_BYTES = 16  # what a table and the offset to it take, about
 
 # Operator -> table of its options. Of operators that aren't named here, options are not read.
 OPTION_TABLES = {
@@ -172,6 +173,7 @@ class _Decoder:
 
     def checked(self, table: Any) -> Any:
         """A generated accessor's table, with its own offsets checked from here on."""
+        self.budget.spend(_TABLE_BYTES)
         table._tab = CheckedTable(self.data, table._tab.Pos, self.budget)
         return table
 
@@ -223,7 +225,7 @@ class _Decoder:
     def buffer(self, index: int) -> bytes | None:
         """A buffer's content; None if it is empty (as number 0 always is)."""
         if index >= self.buffer_count:
-            raise CorruptError(f"buffer {index} is out of range (0..{self.buffer_count - 1})")
+            raise CorruptError(f"buffer {index} is meant, but there are {self.buffer_count}")
         if index == 0:
             return None
         if index not in self.buffers:
@@ -238,7 +240,7 @@ class _Decoder:
     def operator(self, index: int, table: Any, tensors: int) -> Operator:
         code = int(table.OpcodeIndex())
         if code >= len(self.codes):
-            raise CorruptError(f"operator code {code} is out of range (0..{len(self.codes) - 1})")
+            raise CorruptError(f"operator code {code} is meant, but there are {len(self.codes)}")
         op = self.codes[code]
         with _at(op):
             inputs = _indices("input", _vector(table.InputsAsNumpy), tensors, optional=True)
@@ -279,7 +281,7 @@ def _indices(what: str, found: Sequence[Any], count: int, *, optional: bool = Fa
     indices = tuple(int(index) for index in found)
     for place, index in enumerate(indices):
         if not (0 <= index < count or (optional and index == NO_TENSOR)):
-            raise CorruptError(f"{what} {place} is tensor {index}, out of range (0..{count - 1})")
+            raise CorruptError(f"{what} {place} is tensor {index}, but there are {count}")
     return indices
 
 

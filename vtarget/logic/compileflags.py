@@ -25,6 +25,8 @@ MEMORY_FUNCTIONS = ("-fno-builtin", "-fno-tree-loop-distribute-patterns")
 LINK = ("-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,max-page-size=32")
 # The page size is that of the vector table's alignment, so that sections start where the linker script puts them.
 
+_WITHOUT_DEBUG = "\nSECTIONS\n{\n  /DISCARD/ :\n  {\n    *(.debug_*)\n    *(.comment)\n  }\n}\n"
+
 # Core -> whether its DSP extension is optional, so that compilers must be told when it is missing.
 CORES = {
     "cortex-m0": False,
@@ -86,9 +88,9 @@ def link_script(kind: str, script: str, extra: Sequence[str] = ()) -> str:
 
     zig's own library carries debug information that names folders, and its driver strips all symbols or nothing.
     """
-    if kind != "zig" or wants_debug(extra):
+    if kind != "zig" or wants_debug(extra) or script.endswith(_WITHOUT_DEBUG):
         return script
-    return script + "\nSECTIONS\n{\n  /DISCARD/ :\n  {\n    *(.debug_*)\n    *(.comment)\n  }\n}\n"
+    return script + _WITHOUT_DEBUG
 
 
 def wants_debug(extra: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from vtarget.data.graph import ElementType, Graph, Tensor
 from vtarget.data.plan import Placement, Plan
 from vtarget.logic.codegen.constants import C_TYPES, fill, tensor_constant
 from vtarget.logic.codegen.templates import render
-from vtarget.logic.codegen.weightstext import constant_text, float_text, unique_constants
+from vtarget.logic.codegen.weightstext import UniqueConstants, constant_text, float_text, unique_constants
 from vtarget.logic.linkerscript import copies_weights, linker_script
 
 _NAME = re.compile(r"\b[A-Za-z_]\w*\b")
@@ -94,14 +94,12 @@ def model_sources(graph: Graph, layers: Sequence[Layer], plan: Plan, *, spans: b
     The texts don't depend on the board: sections decide where things lie, and the linker script where sections do.
     With ``spans`` the firmware calls ``vt_span_begin(index)`` and ``vt_span_end(index)`` around each layer.
     """
-    loose = _loose_constants(graph, layers)
-    every = [constant for layer in layers for constant in _named(layer, graph)] + [*loose.values()]
-    unique = unique_constants([*every, *_initial_values(graph, plan)])
+    loose, unique = _loose_constants(graph, layers), model_constants(graph, layers, plan)
     pointers = {index: f"TENSOR_{index}" for index in plan.offsets_bytes}
     pointers |= {index: f"((void *)(uintptr_t){unique.names[c.name]})" for index, c in loose.items()}
     values: dict[str, object] = {
-        "title": _title(graph),
-        "model_file": safe_comment(graph.path.replace("\\", "/").rpartition("/")[2]),
+        "title": model_title(graph),
+        "model_file": safe_comment(file_name(graph)),
         "sha256": graph.sha256,
         "spans": spans,
         "arena_bytes": max(plan.arena_bytes, 1),
@@ -123,14 +121,32 @@ def model_sources(graph: Graph, layers: Sequence[Layer], plan: Plan, *, spans: b
     return {name: render(name, **values) for name in names}
 
 
+def model_constants(graph: Graph, layers: Sequence[Layer], plan: Plan) -> UniqueConstants:
+    """Every constant array of the firmware under its name there, equal ones once."""
+    of_layers = [constant for layer in layers for constant in _named(layer, graph)]
+    loose = _loose_constants(graph, layers).values()
+    return unique_constants([*of_layers, *loose, *_initial_values(graph, plan)])
+
+
+def weights_bytes(graph: Graph, layers: Sequence[Layer], plan: Plan) -> int:
+    """Bytes of all constant arrays: weights, tables and what variables start with."""
+    constants = model_constants(graph, layers, plan).constants
+    return sum(-(-len(c.values) // c.alignment_bytes) * c.alignment_bytes for c in constants)
+
+
 def headers_of(layers: Iterable[Layer]) -> list[str]:
     """The kernels' headers that the layers need, sorted."""
     return sorted({f"{source.removesuffix('.c')}.h" for layer in layers for source in layer.sources})
 
 
-def _title(graph: Graph) -> str:
-    stem = graph.path.replace("\\", "/").rpartition("/")[2].removesuffix(".tflite")
-    return safe_comment(graph.name or stem)
+def model_title(graph: Graph) -> str:
+    """What to call the model in texts: its own name, else its file's; safe in comments."""
+    return safe_comment(graph.name or file_name(graph).removesuffix(".tflite")) or "model"
+
+
+def file_name(graph: Graph) -> str:
+    """The last part of the model file's path."""
+    return graph.path.replace("\\", "/").rpartition("/")[2]
 
 
 def _named(layer: Layer, graph: Graph) -> list[Constant]:

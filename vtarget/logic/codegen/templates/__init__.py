@@ -5,6 +5,7 @@ Templates escape nothing: whatever comes from a model must have gone through ``b
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -21,7 +22,7 @@ def render(template: str, **values: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(  # C, Make and Markdown: there is no markup to escape
+    environment = Environment(  # C, Make and Markdown: there is no markup to escape
         loader=DictLoader(_TEXTS),
         undefined=StrictUndefined,
         autoescape=False,
@@ -29,3 +30,19 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters |= {"make": make_word, "cmake": cmake_word}
+    return environment
+
+
+def make_word(text: str) -> str:
+    """``text`` as one word of a shell command in a Makefile."""
+    plain = re.fullmatch(r"[\w@%+=:,./-]+", text, re.ASCII)
+    quoted = text if plain else "'" + text.replace("'", "'\\''") + "'"
+    return quoted.replace("$", "$$").replace("#", "\\#")
+
+
+def cmake_word(text: str) -> str:
+    """``text`` as one argument in a CMakeLists.txt."""
+    if re.fullmatch(r"[\w@%+=:,./-]+", text, re.ASCII):
+        return text
+    return '"' + re.sub(r'([\\"$;])', r"\\\1", text) + '"'

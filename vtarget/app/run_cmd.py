@@ -121,16 +121,21 @@ def _check_targets(json_path: str | None, record_path: str | None) -> None:
         check_target(record_path, "--record")
 
 
-def _pricer(board: str, clock: str | None, places: tuple[str, ...]) -> Pricer:
+def parse_clock(text: str | None) -> int | None:
+    """Hertz of a ``--clock`` option; InputError if it is no frequency."""
     from vtarget.base.units import FREQUENCY, parse
-    from vtarget.shell.running import pricer_for
 
     try:
-        clock_hz = None if clock is None else int(parse(clock, FREQUENCY))
+        return None if text is None else int(parse(text, FREQUENCY))
     except ValueError as error:
         raise InputError(f"--clock: {error}") from None
+
+
+def _pricer(board: str, clock: str | None, places: tuple[str, ...]) -> Pricer:
+    from vtarget.shell.running import pricer_for
+
     placement = tuple(_pair("--place", place, "REGION=REGION") for place in places)
-    return pricer_for(board, clock_hz=clock_hz, placement=placement)
+    return pricer_for(board, clock_hz=parse_clock(clock), placement=placement)
 
 
 def _pair(option: str, text: str, form: str) -> tuple[str, str]:

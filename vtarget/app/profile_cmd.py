@@ -1,0 +1,179 @@
+"""``vtarget profile``: a model becomes firmware, is profiled layer by layer, and compared with the interpreter."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vtarget.base.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from vtarget.data.graph import Graph
+    from vtarget.data.modelprofile import ModelProfile
+    from vtarget.shell.interpreter import InterpreterResult
+    from vtarget.shell.profiling import ModelJob
+    from vtarget.shell.samples import Samples
+
+ENGINES = ("reference", "simd")
+
+
+@click.command()
+@click.argument("model", metavar="MODEL.tflite")
+@click.option("-b", "--board", "boards", multiple=True, required=True, metavar="BOARD", help="May be given repeatedly.")
+@click.option("-e", "--engine", "engines", multiple=True, type=click.Choice(ENGINES), help="Default: simd. Repeatable.")
+@click.option("--input", "inputs", metavar="FILE|DIR", help="Samples: a .npy, a .npz, or a directory of them.")
+@click.option("--samples", type=click.IntRange(1, 10_000), metavar="N",
+              help="How many samples (default: all of --input, or 1 random one).")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of random samples.")
+@click.option("--json", "json_path", metavar="PATH", help="Write JSON to PATH ('-': standard output).")
+@click.option("--toolchain", type=click.Choice(("auto", "gcc", "zig")), default="auto", show_default=True)
+@click.option("--cflags", default="", metavar="FLAGS", help="More options for the compiler, behind ours.")
+@click.option("--weights", default="auto", show_default=True, metavar="REGION", help="Where weights go.")
+@click.option("--arena", default="auto", show_default=True, metavar="REGION", help="Where the arena goes.")
+@click.option("--clock", metavar="HZ", help="Core clock, such as '80 MHz'.")
+@click.option("--power", "power_state", metavar="STATE", help="Power state to price energy for (default: the first).")
+@click.option("--tolerance", type=click.IntRange(min=0), default=0, show_default=True, metavar="STEPS",
+              help="How many steps integers may differ by.")  # fmt: skip
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="S")
+@click.option("--no-validate", is_flag=True, help="Don't run the interpreter.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def profile(
+    model: str, boards: tuple[str, ...], engines: tuple[str, ...], json_path: str | None, **options: Any
+) -> int:
+    """Build firmware of MODEL for BOARD, run it, compare every layer with the interpreter, and show what each costs.
+
+    Exit status: 0 done; 1 a layer or output differs; 2 unusable input.
+    """
+    profiles = _profiles(model, boards, engines or ("simd",), options)
+    _show(profiles, json_path, options["quiet"])
+    for one in profiles:
+        if one.validation is not None and not one.validation.passed:
+            from vtarget.logic.modelreport import verdict
+
+            raise RunError(f"{model} on {one.inference.board}, engine {one.engine}: {verdict(one.validation)}")
+    return 0
+
+
+def _profiles(
+    model: str, boards: tuple[str, ...], engines: tuple[str, ...], options: dict[str, Any]
+) -> list[ModelProfile]:
+    from vtarget.app.run_cmd import parse_clock
+    from vtarget.app.terminal import run_progress
+    from vtarget.shell.profiling import interpret, profile_model
+    from vtarget.shell.running import check_power_state, pricer_for
+    from vtarget.shell.tflitefile import read_model
+    from vtarget.shell.toolchain import find_toolchain
+
+    clock_hz = parse_clock(options["clock"])
+    pricers = [pricer_for(board, clock_hz=clock_hz) for board in boards]
+    for pricer in pricers:
+        check_power_state(pricer, options["power_state"])
+    graph = read_model(model)
+    toolchain = find_toolchain(options["toolchain"])
+    samples = _samples(graph, options)
+    found: list[ModelProfile] = []
+    with ExitStack() as stack:
+        progress = stack.enter_context(run_progress(None))
+        jobs = [_job(graph, model, samples, engine, options, progress) for engine in engines]
+        work = None if options["no_validate"] else stack.enter_context(interpret(jobs[0]))
+        reference: InterpreterResult | None = None
+        for pricer in pricers:
+            for job in jobs:
+                found.append(profile_model(job, pricer, toolchain, reference or work))
+                if work is not None and reference is None:
+                    reference = work.result()
+    return found
+
+
+def _job(graph: Graph, model: str, samples: Samples, engine: str, options: dict[str, Any], progress: Any) -> ModelJob:
+    import shlex
+
+    from vtarget.data.limits import RunLimits
+    from vtarget.data.validation import Tolerance
+    from vtarget.shell.modelbuild import ModelOptions
+    from vtarget.shell.profiling import ModelJob
+
+    try:
+        cflags = tuple(shlex.split(options["cflags"]))
+    except ValueError as error:
+        raise InputError(f"--cflags: {error}") from None
+    return ModelJob(
+        graph=graph,
+        data=Path(model).read_bytes(),
+        samples=samples,
+        options=ModelOptions(engine, cflags, options["weights"], options["arena"]),
+        tolerance=Tolerance(steps=options["tolerance"]),
+        limits=RunLimits(wall_seconds=options["timeout"]),
+        power_state=options["power_state"],
+        progress=progress,
+    )
+
+
+def _samples(graph: Graph, options: dict[str, Any]) -> Samples:
+    from vtarget.shell.samples import load_samples, seeded_samples
+
+    if options["inputs"] is None:
+        return seeded_samples(graph, options["samples"] or 1, options["seed"])
+    return load_samples(graph, options["inputs"], most=options["samples"])
+
+
+def _show(profiles: list[ModelProfile], json_path: str | None, quiet: bool) -> None:
+    from vtarget.app.terminal import write_json
+    from vtarget.logic.modelresult import model_json
+
+    if json_path is not None:
+        objects = [model_json(one) for one in profiles]
+        write_json(json_path, objects[0] if len(objects) == 1 else objects)
+    if json_path == "-" or quiet:
+        return
+    by_board: dict[str, list[ModelProfile]] = {}
+    for one in profiles:
+        by_board.setdefault(one.inference.board, []).append(one)
+    for number, of_board in enumerate(by_board.values()):
+        _print_board(of_board, first=number == 0)
+
+
+def _print_board(profiles: list[ModelProfile], *, first: bool) -> None:
+    from vtarget.app.terminal import Column, print_line, print_table
+    from vtarget.logic import modelreport, report
+
+    if not first:
+        print_line()
+    if len(profiles) > 1:
+        titles = modelreport.compared_columns(profiles)
+        columns = [t if t in modelreport.LEFT_COLUMNS else Column(t, "right") for t in titles]
+        board = profiles[0].inference.board
+        print_table(columns, modelreport.compared_rows(profiles), title=f"{profiles[0].model_path} on {board}")
+        print_line()
+    for one in profiles:
+        if len(profiles) == 1:
+            titles = list(modelreport.LAYER_COLUMNS)
+            columns = [t if t in modelreport.LEFT_COLUMNS else Column(t, "right") for t in titles]
+            print_table(columns, modelreport.layer_rows(one), title=modelreport.model_heading(one))
+            print_line()
+        else:
+            print_line(modelreport.model_heading(one), style="bold")
+        for label, value in modelreport.model_lines(one):
+            print_line(f"{label:<14} {value}")
+        print_line()
+        _print_remarks(modelreport.remarks(one))
+    right = [Column(name, "right") for name in ("used", "of bytes", "share")]
+    print_table(["region", *right], report.memory_rows(profiles[-1].inference))
+    if profiles[-1].inference.not_modelled:
+        print_line()
+        print_line("not modelled", style="bold")
+        for note in profiles[-1].inference.not_modelled:
+            print_line(f"  {note}")
+
+
+def _print_remarks(lines: list[str]) -> None:
+    from vtarget.app.terminal import print_line
+
+    if lines:
+        print_line("why", style="bold")
+        for line in lines:
+            print_line(f"  {line}")
+        print_line()

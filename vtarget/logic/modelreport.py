@@ -1,0 +1,133 @@
+"""A model's profile in words and columns, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vtarget.data.modelprofile import LayerProfile, ModelProfile
+from vtarget.data.validation import Validation
+from vtarget.logic.report import quantity
+
+LAYER_COLUMNS = ("#", "operator", "output", "kernel", "MACs", "cycles", "cycles/MAC", "time", "energy", "share")
+LEFT_COLUMNS = frozenset({"operator", "output", "kernel"})
+
+
+def model_heading(profile: ModelProfile) -> str:
+    """One line: what ran where, made how."""
+    run = profile.inference
+    return (
+        f"{profile.model_path} on {run.board} ({run.core} at {run.clock_hz / 1e6:g} MHz), "
+        f"engine {profile.engine}, {profile.compiler}, {run.provenance}"
+    )
+
+
+def layer_rows(profile: ModelProfile) -> list[tuple[str, ...]]:
+    """One row per layer, LAYER_COLUMNS."""
+    return [_row(layer) for layer in profile.layers]
+
+
+def _row(layer: LayerProfile) -> tuple[str, ...]:
+    return (
+        str(layer.index),
+        layer.op,
+        shape_text(layer),
+        layer.kernel.removeprefix("vt_"),
+        f"{layer.macs:,}" if layer.macs else "-",
+        f"{layer.cycles:,}",
+        f"{layer.cycles_per_mac:.2f}" if layer.cycles_per_mac is not None else "-",
+        quantity(layer.latency_s, "s"),
+        quantity(layer.energy_j, "J"),
+        f"{100 * layer.share:.1f} %",
+    )
+
+
+def shape_text(layer: LayerProfile) -> str:
+    """The first output's shape and the layer's type: ``1x25x5x64 int8``."""
+    shape = layer.output_shapes[0] if layer.output_shapes else ()
+    return f"{'x'.join(map(str, shape)) or 'scalar'} {layer.type}"
+
+
+def compared_columns(profiles: Sequence[ModelProfile]) -> list[str]:
+    """Titles of ``compared_rows``."""
+    engines = [p.engine for p in profiles]
+    titles = [title for engine in engines for title in (f"{engine} cycles", f"{engine} /MAC")]
+    return ["#", "operator", "output", "MACs", *titles, f"{engines[0]} : {engines[-1]}"]
+
+
+def compared_rows(profiles: Sequence[ModelProfile]) -> list[tuple[str, ...]]:
+    """Engines side by side: one row per layer, and the sum."""
+    rows = []
+    for layers in zip(*(p.layers for p in profiles), strict=True):
+        first, last = layers[0], layers[-1]
+        cells = [cell for layer in layers for cell in (f"{layer.cycles:,}", _per_mac(layer.cycles, layer.macs))]
+        gain = f"{first.cycles / last.cycles:.1f}" if last.cycles else "-"
+        macs = f"{first.macs:,}" if first.macs else "-"
+        rows.append((str(first.index), first.op, shape_text(first), macs, *cells, gain))
+    totals = [int(p.inference.cycles.nominal) for p in profiles]
+    macs_of_all = profiles[0].macs
+    cells = [cell for total in totals for cell in (f"{total:,}", _per_mac(total, macs_of_all))]
+    rows.append(("", "inference", "", f"{macs_of_all:,}", *cells, f"{totals[0] / max(1, totals[-1]):.1f}"))
+    return rows
+
+
+def _per_mac(cycles: int, macs: int) -> str:
+    return f"{cycles / macs:.2f}" if macs else "-"
+
+
+def model_lines(profile: ModelProfile) -> list[tuple[str, str]]:
+    """(label, value) of the inference: cost, memory, validation."""
+    run, memory = profile.inference, profile.memory
+    cycles = run.cycles
+    per_mac = f", {cycles.nominal / profile.macs:.2f} per MAC" if profile.macs else ""
+    lines = [
+        ("MACs", f"{profile.macs:,}"),
+        ("cycles", f"{cycles.nominal:,.0f} ({cycles.low:,.0f} .. {cycles.high:,.0f}){per_mac}"),
+        ("time", _bounds(run.latency_s.low, run.latency_s.nominal, run.latency_s.high, "s")),
+        (
+            "energy",
+            _bounds(run.energy_j.low, run.energy_j.nominal, run.energy_j.high, "J") if run.energy_j else "unknown",
+        ),
+    ]
+    if profile.samples > 1:
+        s = profile.spread
+        lines.append(
+            (
+                f"{profile.samples} samples",
+                f"cold {s.cold:,}; warm: min {s.minimum:,}, median {s.median:,}, p95 {s.p95:,}, max {s.maximum:,}",
+            )
+        )
+    lines.append(
+        (
+            "memory",
+            f"arena {memory.arena_bytes:,}, weights {memory.weights_bytes:,}, code {memory.code_bytes:,}, "
+            f"stack {memory.stack_peak_bytes:,} bytes",
+        )
+    )
+    if profile.validation is not None:
+        lines.append(("validation", verdict(profile.validation)))
+    return lines
+
+
+def _bounds(low: float, nominal: float, high: float, unit: str) -> str:
+    return f"{quantity(nominal, unit)} ({quantity(low, unit)} .. {quantity(high, unit)})"
+
+
+def verdict(validation: Validation) -> str:
+    """What comparing with the interpreter said, in one line."""
+    against = f"{validation.reference}, {validation.samples} sample{'s' if validation.samples != 1 else ''}"
+    if validation.bit_exact:
+        return f"bit-exact in all {len(validation.layers)} layers against {against}, output CRC {validation.crc32}"
+    diverging = validation.first_diverging
+    if diverging is None:
+        return (
+            f"within tolerance in all {len(validation.layers)} layers against {against}, "
+            f"largest output difference {validation.max_abs_diff:g}, output CRC {validation.crc32}"
+        )
+    worst = max((o.max_abs_diff for o in diverging.outputs), default=0.0)
+    return f"differs from {against}, first at layer {diverging.index} {diverging.op} by up to {worst:g}"
+
+
+def remarks(profile: ModelProfile) -> list[str]:
+    """Why layers are slow, one line each, the largest first."""
+    slow = sorted((layer for layer in profile.layers if layer.reason), key=lambda layer: -layer.cycles)
+    return [f"layer {layer.index} {layer.op}: {layer.reason}" for layer in slow]

@@ -1,0 +1,204 @@
+"""The model developer's job: a model becomes firmware, runs on the virtual board, and is compared tensor by tensor."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vtarget.base.errors import RunError
+from vtarget.data.graph import Graph
+from vtarget.data.image import Image
+from vtarget.data.limits import RunLimits
+from vtarget.data.modelprofile import ModelMemory, ModelProfile
+from vtarget.data.profile import Profile
+from vtarget.data.record import ExecutionRecord, Reason
+from vtarget.data.target import target_of
+from vtarget.data.validation import Tolerance
+from vtarget.logic.codegen.project import layer_function
+from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
+from vtarget.logic.pricing import Pricer
+from vtarget.logic.profile import build_profile, restricted
+from vtarget.logic.report import failure
+from vtarget.logic.validation import validate
+from vtarget.shell.engine import Engine
+from vtarget.shell.imagefile import load_image
+from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult
+from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.modelbuild import ModelCode, ModelFirmware, ModelOptions, build_firmware, generate
+from vtarget.shell.samples import Samples
+from vtarget.shell.toolchain import Toolchain
+
+INVOKE = "model_invoke"
+NEXT_SAMPLE = "vt_next_sample"
+SAMPLES_LEFT = "vt_samples"
+ARENA = "model_arena"
+
+
+@dataclass(frozen=True)
+class ModelJob:
+    """What to do with a model: its samples, how to build it, and how closely to compare it."""
+
+    graph: Graph
+    data: bytes = field(repr=False)
+    samples: Samples = field(repr=False)
+    options: ModelOptions = field(default_factory=ModelOptions)
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    limits: RunLimits = RunLimits()
+    power_state: str | None = None
+    progress: Callable[[int, int], None] | None = None
+
+
+@dataclass(frozen=True)
+class FirmwareRun:
+    """A run of a model's firmware: its facts, and what its tensors held after the operator that wrote them."""
+
+    record: ExecutionRecord
+    tensors: tuple[dict[int, Array], ...]
+    image: Image
+
+
+class _Feeder:
+    """Feeds samples to the firmware and takes the tensors that each layer leaves."""
+
+    def __init__(self, code: ModelCode, arena: int, samples: Sequence[Sequence[Array]]) -> None:
+        self._graph = code.graph
+        self._offsets = code.plan.offsets_bytes
+        self._arena = arena
+        self._samples = samples
+        self._fed = 0
+        self._by_function = {layer_function(layer, code.graph): layer.operator for layer in code.layers}
+        self.tensors: list[dict[int, Array]] = []
+
+    def feed(self, engine: Engine) -> None:
+        """The firmware asks for the next sample."""
+        if self._fed == len(self._samples):
+            return
+        for index, array in zip(self._graph.inputs, self._samples[self._fed], strict=True):
+            if index in self._offsets:
+                engine.write(self._arena + self._offsets[index], array.tobytes())
+        self._fed += 1
+        self.tensors.append({})
+
+    def take(self, name: str, engine: Engine) -> None:
+        """A layer has run."""
+        if name not in self._by_function or not self.tensors:
+            return
+        for index in self._graph.operators[self._by_function[name]].outputs:
+            tensor = self._graph.tensors[index]
+            if index in self._offsets and tensor.size_bytes:
+                content = engine.read(self._arena + self._offsets[index], tensor.size_bytes)
+                self.tensors[-1][index] = np.frombuffer(content, dtype=np.dtype(tensor.type.value)).reshape(
+                    tensor.shape
+                )
+
+
+def interpret(job: ModelJob) -> InterpreterJob:
+    """The interpreter at work on the job's samples, in a process of its own."""
+    return InterpreterJob(job.data, job.samples.arrays)
+
+
+def profile_model(
+    job: ModelJob, pricer: Pricer, toolchain: Toolchain, reference: InterpreterJob | InterpreterResult | None
+) -> ModelProfile:
+    """One model on one board with one engine. ``reference`` is what to compare with; None leaves validation out.
+
+    InputError for a model that isn't supported or doesn't fit; RunError if compiling or the firmware itself fails.
+    """
+    code = generate(job.graph, target_of(pricer.board), job.options.engine)
+    with tempfile.TemporaryDirectory(prefix="vtarget-model-") as folder:
+        elf = Path(folder) / f"{Path(job.graph.path).stem}.elf"
+        firmware = build_firmware(code, pricer.board, toolchain, elf, job.options)
+        ran = run_firmware(code, elf, pricer, job)
+    result = reference.result() if isinstance(reference, InterpreterJob) else reference
+    return _profile(job, firmware, ran, pricer, result)
+
+
+def run_firmware(code: ModelCode, elf: Path, pricer: Pricer, job: ModelJob) -> FirmwareRun:
+    """Run all samples, taking every layer's tensors. RunError if the firmware doesn't end by itself."""
+    image = load_image(str(elf))
+    arena = image.objects[ARENA][0]
+    feeder = _Feeder(code, arena, job.samples.arrays)
+    count = len(job.samples.arrays).to_bytes(4, "little")
+    options = RunOptions(
+        limits=job.limits,
+        spans=(INVOKE, *(layer_function(layer, job.graph) for layer in code.layers)),
+        writes=((image.objects[SAMPLES_LEFT][0], count),),
+        on_enter={NEXT_SAMPLE: feeder.feed},
+        on_span_end=feeder.take,
+        progress=job.progress,
+    )
+    record = Machine(image, pricer, options).run().record
+    if record.exit.reason is not Reason.SEMIHOSTING or record.exit.code:
+        reason = failure(build_profile(record, pricer)) or f"the firmware ended by {record.exit.reason.value}"
+        raise RunError(f"{job.graph.path}: {reason}")
+    return FirmwareRun(record, tuple(feeder.tensors), image)
+
+
+def _profile(
+    job: ModelJob, firmware: ModelFirmware, ran: FirmwareRun, pricer: Pricer, reference: InterpreterResult | None
+) -> ModelProfile:
+    code, build = firmware.code, firmware.build
+    whole = build_profile(ran.record, pricer, power_state=job.power_state)
+    invocations = [span for span in whole.spans if span.name == INVOKE]
+    chosen = median_sample([span.cycles for span in invocations])
+    facts = [span for span in ran.record.spans if span.name == INVOKE][chosen]
+    inference = build_profile(restricted(ran.record, facts), pricer, power_state=job.power_state)
+    by_name: dict[str, list[Any]] = {}
+    for span in whole.spans:
+        by_name.setdefault(span.name, []).append(span)
+    layers = code.layers
+    return ModelProfile(
+        model_path=job.graph.path,
+        model_sha256=job.graph.sha256,
+        engine=job.options.engine,
+        compiler=f"{build.compiler} {build.version}",
+        flags=build.flags,
+        samples=len(job.samples.arrays),
+        inference=inference,
+        spread=spread_of([span.cycles for span in invocations]),
+        layers=layer_profiles(
+            job.graph,
+            layers,
+            [by_name[layer_function(layer, job.graph)] for layer in layers],
+            inference,
+            _context(firmware, pricer),
+        ),
+        memory=_memory(code, ran.image, inference),
+        plan=code.plan,
+        validation=None if reference is None else _validate(job.graph, ran, reference, job.tolerance),
+    )
+
+
+def _context(firmware: ModelFirmware, pricer: Pricer) -> LayerContext:
+    region = pricer.board.region(firmware.placement.weights_region)
+    return LayerContext(pricer.board.core, pricer.board.fpu, pricer.fetch.waits(region), region.name)
+
+
+def _memory(code: ModelCode, image: Image, inference: Profile) -> ModelMemory:
+    loaded = sum(len(segment.data) for segment in image.segments)
+    return ModelMemory(
+        arena_bytes=code.plan.arena_bytes,
+        weights_bytes=code.weights_bytes,
+        code_bytes=max(0, loaded - code.weights_bytes),
+        stack_peak_bytes=inference.memory.stack_peak_bytes,
+    )
+
+
+def _validate(graph: Graph, ran: FirmwareRun, reference: InterpreterResult, tolerance: Tolerance) -> Any:
+    expected: list[Mapping[int, Array]] = [sample.tensors for sample in reference.samples]
+    return validate(graph, expected, _with_inputs(graph, ran), f"{reference.name} {reference.version}", tolerance)
+
+
+def _with_inputs(graph: Graph, ran: FirmwareRun) -> list[Mapping[int, Array]]:
+    """The firmware's tensors; a model may also hand a constant or an input through as its output."""
+    constants = {
+        i: np.frombuffer(data, dtype=np.dtype(graph.tensors[i].type.value)).reshape(graph.tensors[i].shape)
+        for i in graph.outputs
+        if (data := graph.tensors[i].data) is not None
+    }
+    return [{**constants, **tensors} for tensors in ran.tensors]

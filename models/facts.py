@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import synthetic_keywords
+import synthetic_motion
+import synthetic_pictures
 import tflite
 
 HERE = Path(__file__).resolve().parent
@@ -72,10 +74,12 @@ class Runner:
         self._output = self._interpreter.get_output_details()[0]
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """Outputs for samples [number, ...] without the batch dimension, one call of the model each."""
-        return np.stack([self._one(sample) for sample in samples])
+        """Outputs for samples [number, ...] without the batch dimension, one call of the model each, in order."""
+        return np.stack([self.one(sample) for sample in samples])
 
-    def _one(self, sample: np.ndarray) -> np.ndarray:
+    def one(self, sample: np.ndarray) -> np.ndarray:
+        """Output for one sample. An LSTM starts it with empty memory, resource variables keep what they have."""
+        self._interpreter.reset_all_variables()
         self._interpreter.set_tensor(self._input["index"], _quantised(sample[None], self._input))
         self._interpreter.invoke()
         return _real(self._interpreter.get_tensor(self._output["index"])[0], self._output)
@@ -113,6 +117,29 @@ def keyword_quality(run: Runner) -> str:
     return accuracy(run, *synthetic_keywords.test_set(25))
 
 
+def shape_quality(run: Runner) -> str:
+    """Accuracy over 20 pictures of each shape."""
+    return accuracy(run, *synthetic_pictures.shape_test_set(20))
+
+
+def figure_quality(run: Runner) -> str:
+    """Accuracy over 200 scenes."""
+    return accuracy(run, *synthetic_pictures.figure_set(200))
+
+
+def gesture_quality(run: Runner) -> str:
+    """Accuracy over 300 gestures."""
+    return accuracy(run, *synthetic_motion.gestures(300))
+
+
+def machine_quality(run: Runner) -> str:
+    """Area under the curve of hits over false alarms, the error of reproduction being the score."""
+    sounds, broken = synthetic_motion.machine_sounds(400)
+    errors = np.mean((run(sounds) - sounds) ** 2, axis=1)
+    good, bad = errors[broken == 0], errors[broken == 1]
+    return f"AUC {np.mean(bad[:, None] > good[None]):.3f} of {len(sounds)}"
+
+
 CARDS = (
     Card(
         "kws_dscnn.tflite",
@@ -122,6 +149,35 @@ CARDS = (
         float_file="kws_dscnn_float.tflite",
     ),
     Card("kws_dscnn_float.tflite", "its float twin", "make_kws_dscnn.py", keyword_quality),
+    Card(
+        "vww_mobilenet.tflite",
+        "visual wake words, MobileNetV1-0.25",
+        "make_vww_mobilenet.py",
+        figure_quality,
+        float_quality="90.0 % of 200",
+    ),
+    Card(
+        "ic_resnet8.tflite",
+        "image classification, ResNet-8",
+        "make_ic_resnet8.py",
+        shape_quality,
+        float_file="ic_resnet8_float.tflite",
+    ),
+    Card("ic_resnet8_float.tflite", "its float twin", "make_ic_resnet8.py", shape_quality),
+    Card(
+        "ad_autoencoder.tflite",
+        "anomaly detection, autoencoder 640-128-8-128-640",
+        "make_ad_autoencoder.py",
+        machine_quality,
+        float_quality="AUC 0.938 of 400",
+    ),
+    Card(
+        "lstm_gesture.tflite",
+        "gestures, LSTM of 24 units",
+        "make_lstm_gesture.py",
+        gesture_quality,
+        float_quality="92.7 % of 300",
+    ),
 )
 
 

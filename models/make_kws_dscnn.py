@@ -38,9 +38,8 @@ def main() -> None:
     x, labels = data.training_set(4800, seed=11)
     model = network()
     making.train_classifier(model, x, labels, epochs=8)
-    call = making.inference(model)
-    making.write(folder, "kws_dscnn_float.tflite", making.convert(call, SHAPE, None))
-    making.write(folder, "kws_dscnn.tflite", making.convert(call, SHAPE, x[:400]))
+    making.write(folder, "kws_dscnn_float.tflite", making.convert(model, SHAPE, None))
+    making.write(folder, "kws_dscnn.tflite", making.convert(model, SHAPE, x[:400]))
     samples, classes = data.test_set(10)
     np.savez_compressed(folder / "kws_samples.npz", x=samples, labels=classes)
 

@@ -14,6 +14,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import facts
 import numpy as np
 import tensorflow as tf
 
@@ -57,26 +58,39 @@ def depthwise_bn_relu(x: Any, name: str, strides: tuple[int, int] = (1, 1)) -> A
     return layers.ReLU(name=name)(x)
 
 
-def train_classifier(
-    model: tf.keras.Model, x: np.ndarray, labels: np.ndarray, *, epochs: int, batch: int = 64, rate: float = 2e-3
+def train(
+    model: tf.keras.Model, x: np.ndarray, y: np.ndarray, loss: Any, *, epochs: int, batch: int = 64, rate: float = 2e-3
 ) -> None:
-    """Train with Adam and a cosine-shaped learning rate; labels are class numbers."""
+    """Train with Adam and a cosine-shaped learning rate."""
     steps = epochs * -(-len(x) // batch)
     schedule = tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.02)
-    model.compile(tf.keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x, labels, batch, epochs, verbose=2, shuffle=True)
+    model.compile(tf.keras.optimizers.Adam(schedule), loss)
+    model.fit(x, y, batch, epochs, verbose=2, shuffle=True)
+
+
+def train_classifier(
+    model: tf.keras.Model, x: np.ndarray, labels: np.ndarray, *, epochs: int, rate: float = 2e-3
+) -> None:
+    """Train a model whose outputs are probabilities of classes; labels are class numbers."""
+    train(model, x, labels, "sparse_categorical_crossentropy", epochs=epochs, rate=rate)
 
 
 def convert(
-    call: Callable[[Any], Any], shape: Iterable[int], samples: np.ndarray | None, activations: str = INT8
+    model: Any, shape: Iterable[int], samples: np.ndarray | None, activations: str = INT8, *, freeze: bool = True
 ) -> bytes:
-    """The function of one tensor as a model of static ``shape`` (with the batch of 1 in it).
+    """A Keras model of one input as a TensorFlow Lite model of static ``shape`` (with the batch of 1 in it).
 
     Without ``samples`` it is a float model; with them it is fully quantised over what they make flow through it, input
-    and output too, weights being int8.
+    and output too, weights being int8. ``freeze``: the converter doesn't get the model but a function whose weights it
+    makes constants. It must for Keras 3, whose weights would stay variables; it must not for the LSTM of Keras 2.
     """
-    function = tf.function(call, input_signature=[tf.TensorSpec(tuple(shape), tf.float32, name="input")])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], call)
+
+    def call(x: Any) -> Any:
+        return model(x, training=False)
+
+    spec = tf.TensorSpec(tuple(shape), tf.float32, name="input")
+    function = tf.function(call, input_signature=[spec]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], call if freeze else model)
     if samples is not None:
         quantise(converter, samples, activations)
     return bytes(converter.convert())
@@ -98,12 +112,12 @@ def quantise(converter: Any, samples: np.ndarray, activations: str = INT8) -> No
     converter.inference_input_type = converter.inference_output_type = getattr(tf, activations)
 
 
-def inference(model: tf.keras.Model) -> Callable[[Any], Any]:
-    """The model as a function with nothing left in it that only training needs."""
-    return lambda x: model(x, training=False)
-
-
 def write(folder: Path, name: str, content: bytes) -> None:
     """Write a model and say its size."""
     (folder / name).write_bytes(content)
     print(f"{name}: {len(content):,} bytes")
+
+
+def report(what: str, content: bytes, measure: Callable[[facts.Runner], str]) -> None:
+    """Say the quality of a model that isn't kept."""
+    print(f"{what}: {measure(facts.Runner(content))}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from machinelib import EXAMPLES, PROGRAMS, Ran, run_elf
+from machinelib import EXAMPLES, PROGRAMS, Ran, run_elf, write_program
 
 from vtarget.base.errors import RunError
 from vtarget.data.insn import Dynamic
@@ -20,7 +20,7 @@ from vtarget.shell import layout, native
 from vtarget.shell.engine import Engine
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine, RunOptions
-from vtarget.shell.running import pricer_for
+from vtarget.shell.running import price, pricer_for
 
 BOARD = "nucleo-l4r5zi"
 
@@ -162,3 +162,51 @@ def test_engine_maps_aliases_onto_the_same_memory() -> None:
     engine = Engine(pricer_for(BOARD).board)
     engine.write(0x10000010, b"same")
     assert engine.read(0x20030010, 4) == b"same"
+
+
+RESET = "b500 push {lr}\nbl main\ne7fe b ."
+
+
+def test_a_register_jump_to_code_without_a_symbol_stays_in_the_jumping_function(tmp_path: Path) -> None:
+    functions = {
+        "Reset_Handler": RESET,
+        "main": "b500 push {lr}\nbl f\nbd00 pop {pc}",
+        "f": "4901 ldr r1, [pc, #4]\n4708 bx r1\nbf00 nop\nbf00 nop\n.word 0x08000801",
+    }
+    nameless = {0x08000800: bytes.fromhex("00bf00bf00bf7047")}  # nop nop nop bx lr
+    elf = write_program(tmp_path / "p.elf", BOARD, functions, extra=nameless)
+    kernels = {k.name: (k.calls, k.instructions) for k in run_elf(elf, BOARD).profile().kernels}
+    assert kernels["main"] == (1, 3)
+    assert kernels["f"] == (1, 2 + 4)
+
+
+def test_code_that_changes_after_it_ran_is_told(tmp_path: Path) -> None:
+    main = """
+    4c04 ldr r4, [pc, #16]
+    4805 ldr r0, [pc, #20]
+    6020 str r0, [r4]
+    1c65 adds r5, r4, #1
+    47a8 blx r5
+    4804 ldr r0, [pc, #16]
+    6020 str r0, [r4]
+    47a8 blx r5
+    e7fe b .
+    bf00 nop
+    .word 0x20000000
+    .word 0x4770bf00
+    .word 0x47703001
+    """
+    elf = write_program(tmp_path / "p.elf", BOARD, {"Reset_Handler": RESET, "main": main})
+    record = run_elf(elf, BOARD).record
+    assert record.not_modelled == (
+        "code at 0x20000000 was overwritten after it first ran, and is counted as it was then",
+    )
+
+
+def test_another_description_of_a_board_does_not_look_like_a_contradiction() -> None:
+    ran = run_elf(EXAMPLES / "fir-m4f.elf", BOARD)
+    flash, *others = ran.pricer.board.regions
+    slower = flash.model_copy(update={"accelerator": None})
+    board = ran.pricer.board.model_copy(update={"regions": (slower, *others)})
+    profile = price(ran.record, pricer_for(board))
+    assert profile.cycles.nominal > ran.record.live_cycles

@@ -115,6 +115,7 @@ class ExecutionRecord:
     image_sha256: str
     board: str
     core: str
+    board_sha256: str
     clock_hz: int
     regions: tuple[RecordedRegion, ...]
     functions: tuple[RecordedFunction, ...]

@@ -79,6 +79,7 @@ class RecordHeader(Model):
     image_sha256: str
     board: str
     core: str
+    board_sha256: str
     clock_hz: Annotated[int, Field(gt=0, le=10_000_000_000)]
     final_node: Annotated[int, Field(ge=-1, lt=1 << 31)]
     final_instructions: Count

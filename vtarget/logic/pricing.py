@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 
 from vtarget.data.board import Board
 from vtarget.data.core import Core
@@ -35,6 +37,11 @@ class Pricer:
         fetch = FetchModel(board, clock_hz or board.clock.typical, placement, wait_states)
         configured = core.configured(fpu=board.fpu, dsp=board.dsp)
         return cls(configured, board, fetch, CostModel(configured))
+
+    @cached_property
+    def board_sha256(self) -> str:
+        """A digest of the board's and the core's facts: what a price depends on besides clock and placement."""
+        return sha256(repr((self.board, self.core)).encode()).hexdigest()
 
     @property
     def clock_hz(self) -> int:

@@ -177,10 +177,15 @@ def _node_instructions(record: ExecutionRecord, priced: _Priced) -> NDArray[np.i
     return instructions
 
 
+def _as_it_ran(record: ExecutionRecord, pricer: Pricer) -> bool:
+    """Whether this prices the very board, clock and placement that the record was made with."""
+    same_board = record.board_sha256 == pricer.board_sha256
+    return same_board and record.clock_hz == pricer.clock_hz and not pricer.fetch.what_if
+
+
 def _check_live(record: ExecutionRecord, pricer: Pricer, total: int) -> None:
     """On the board and clock of the run, the priced total must be what the live clock counted."""
-    same = record.board == pricer.board.name and record.clock_hz == pricer.clock_hz and not pricer.fetch.what_if
-    if same and record.live_cycles not in (total, NO_LIVE_CYCLES):
+    if _as_it_ran(record, pricer) and record.live_cycles not in (total, NO_LIVE_CYCLES):
         raise RunError(f"self-check: the live clock counted {record.live_cycles} cycles, kernels add up to {total}")
 
 
@@ -283,8 +288,9 @@ def _not_modelled(record: ExecutionRecord, pricer: Pricer, power: Power | None) 
         notes.append("energy: no power figure is known for this board")
     for region in sorted({r for b in record.block_address.tolist() if (r := pricer.fetch.region_name(b))}):
         notes.extend(pricer.fetch.notes(pricer.board.region(region)))
-    if record.board != pricer.board.name and record.clock_reads:
+    if record.clock_reads and not _as_it_ran(record, pricer):
+        ran = f"{record.board} at {record.clock_hz / 1e6:g} MHz"
         notes.append(
-            f"the firmware read the clock {record.clock_reads} times on {record.board}: a fresh run could go other ways"
+            f"the firmware read the clock {record.clock_reads} times on {ran}: a fresh run could go other ways"
         )
     return tuple(notes)

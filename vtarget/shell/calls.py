@@ -18,6 +18,8 @@ from vtarget.logic.decode import Block
 from vtarget.shell import layout
 from vtarget.shell.engine import Engine
 
+CASE_TABLE_BYTES = 1024
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -136,8 +138,8 @@ class CallFollower:
     def unwound(self, address: int) -> tuple[int, int]:
         """The context after leaving frames (longjmp, computed returns) to reach ``address``, and how many; or (-1, 0).
 
-        A frame is left when the stack pointer is at or above where it was when the frame was called, or when a deeper
-        frame returns exactly to ``address``.
+        A frame is left when the stack pointer is at or above where it was when the frame was called and its caller is
+        the function jumped to, or when a deeper frame returns exactly to ``address``.
         """
         sp = self._engine.register(13)
         function = self.function_at(address)
@@ -148,11 +150,21 @@ class CallFollower:
                 return frame[1], depth
             above = self.frame(depth)
             settled = above is None or above[2] > sp
-            if frame[2] <= sp and settled and (function is None or self.tree.function(frame[1]) == function):
+            if frame[2] <= sp and settled and self._may_reach(frame, function, address, depth, sp):
                 return frame[1], depth
             if frame[2] > sp:
                 break
         return -1, 0
+
+    def _may_reach(self, frame: tuple[int, int, int], function: int | None, address: int, depth: int, sp: int) -> bool:
+        """Whether the caller of ``frame`` can be what is jumped to.
+
+        Without a symbol to tell, a jump at the innermost frame's own stack pointer is a tail call, unless it lands
+        shortly behind the return address, as the case helpers of Armv6-M compilers do.
+        """
+        if function is not None:
+            return self.tree.function(frame[1]) == function
+        return depth > 1 or frame[2] < sp or 0 < address - frame[0] <= CASE_TABLE_BYTES
 
 
 def exit_of(source: Block, target: Block) -> Exit:

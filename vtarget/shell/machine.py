@@ -28,7 +28,7 @@ from vtarget.shell.engine import (
     EngineFault,
 )
 from vtarget.shell.recorder import UNLIMITED, Recorder
-from vtarget.shell.recording import recorded_tables
+from vtarget.shell.recording import overwritten_code, recorded_tables
 from vtarget.shell.semihosting import BREAKPOINT, Console, FirmwareExit, Semihosting, signed
 from vtarget.shell.system import PPB_BASE, PPB_SIZE, SystemBlock
 
@@ -369,6 +369,7 @@ class Machine:
             image_sha256=self.image.sha256,
             board=self.board.name,
             core=self.board.core,
+            board_sha256=self.pricer.board_sha256,
             clock_hz=self.pricer.clock_hz,
             regions=tuple(RecordedRegion(r.name, r.kind.value, r.base, r.size) for r in self.board.regions),
             final_instructions=executed,
@@ -394,4 +395,4 @@ class Machine:
         if spans.dropped:
             notes.append(f"{spans.dropped} spans beyond the first {len(spans.closed)} not kept")
         notes.extend(f"span {name} was begun and not left" for name in spans.open_names)
-        return tuple(notes)
+        return (*notes, *overwritten_code(self.recorder))

@@ -42,3 +42,14 @@ def recorded_tables(recorder: Recorder) -> dict[str, Any]:
         "stacks": recorder.stacks.result(),
         "spans": tuple(recorder.spans.closed),
     }
+
+
+def overwritten_code(recorder: Recorder) -> list[str]:
+    """A note on code that isn't any more what it was when it first ran: it was counted and priced as it was then."""
+    changed = [
+        b.address for b in {n.block for n in recorder.nodes} if recorder.engine.read(b.address, b.size) != b.code
+    ]
+    if not changed:
+        return []
+    where = f"0x{min(changed):08x}" + (f" and {len(changed) - 1} more blocks" if len(changed) > 1 else "")
+    return [f"code at {where} was overwritten after it first ran, and is counted as it was then"]

@@ -41,6 +41,7 @@ OPTIONS: dict[str, dict[str, Field]] = {
     "GatherOptions": {"axis": 2, "batch_dims": 1},
     "L2NormOptions": {"fused_activation_function": "RELU"},
     "LeakyReluOptions": {"alpha": 0.25},
+    "MirrorPadOptions": {"mode": "SYMMETRIC"},
     "MulOptions": {"fused_activation_function": "SIGN_BIT"},
     "PackOptions": {"values_count": 3, "axis": -2},
     "Pool2DOptions": {"padding": "VALID", "stride_w": 2, "stride_h": 3, "filter_width": 4, "filter_height": 5},

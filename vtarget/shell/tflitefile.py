@@ -49,6 +49,7 @@ OPTION_TABLES = {
     "LEAKY_RELU": "LeakyReluOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "MEAN": "ReducerOptions",
+    "MIRROR_PAD": "MirrorPadOptions",
     "MUL": "MulOptions",
     "PACK": "PackOptions",
     "REDUCE_MAX": "ReducerOptions",
@@ -76,6 +77,7 @@ _ENUMS = {
     "output_type": tflite.TensorType,
     "quantized_bias_type": tflite.TensorType,
     "weights_format": tflite.FullyConnectedOptionsWeightsFormat,
+    "mode": tflite.MirrorPadMode,
 }
 # A table with no fields: all of them read as their defaults.
 _EMPTY_TABLE, _EMPTY_TABLE_POS = b"\x04\x00\x04\x00\x04\x00\x00\x00", 4

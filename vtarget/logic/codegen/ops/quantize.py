@@ -55,18 +55,9 @@ def check(operator: Operator, graph: Graph) -> str | None:
         problem = None if tensor.type is F32 else scales_problem(tensor, role, per_channel=per_channel)
         if problem is not None:
             return problem
-        if tensor.type is not F32 and not _channels_fit(tensor):
-            return f"{role} has scales that don't fit its shape"
     if F32 not in (source.type, output.type) and _multiplier(source, output)[1] > LARGEST_SHIFT:
         return "the output's scale is too small for that of the input"
     return size_problem(source, output)
-
-
-def _channels_fit(tensor: Tensor) -> bool:
-    found = quantisation(tensor)
-    if not found.per_channel:
-        return True
-    return 0 <= found.axis < len(tensor.shape) and tensor.shape[found.axis] == len(found.scales)
 
 
 def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer:

@@ -18,6 +18,7 @@ import numpy as np
 import synthetic_keywords
 import synthetic_motion
 import synthetic_pictures
+import synthetic_voice
 import tflite
 
 HERE = Path(__file__).resolve().parent
@@ -140,6 +141,13 @@ def machine_quality(run: Runner) -> str:
     return f"AUC {np.mean(bad[:, None] > good[None]):.3f} of {len(sounds)}"
 
 
+def voice_quality(run: Runner) -> str:
+    """Signal to error ratio over 50 voices."""
+    features, wanted = synthetic_voice.voices(50)
+    error = run(features) - wanted
+    return f"SNR {10 * np.log10(np.sum(wanted**2) / np.sum(error**2)):.1f} dB of {len(features)}"
+
+
 CARDS = (
     Card(
         "kws_dscnn.tflite",
@@ -177,6 +185,13 @@ CARDS = (
         "make_lstm_gesture.py",
         gesture_quality,
         float_quality="92.7 % of 300",
+    ),
+    Card(
+        "speech_synth_int16.tflite",
+        "speech synthesis, vocoder",
+        "make_speech_synth.py",
+        voice_quality,
+        float_quality="SNR 18.6 dB of 50",
     ),
 )
 

@@ -1,0 +1,54 @@
+"""What tests of building share: toolchains, one cache for all of them, and a small model."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from modelwriter import OpSpec, TensorSpec, write_model
+
+from vtarget.shell.buildcache import BuildCache
+from vtarget.shell.toolchain import GCC
+
+needs_gcc = pytest.mark.skipif(shutil.which(GCC) is None, reason=f"{GCC} not found")
+needs_zig = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the package ziglang not found")
+KINDS = [pytest.param("gcc", marks=needs_gcc), pytest.param("zig", marks=needs_zig)]
+
+HOSTILE = "in*/put\\\n??/\"%s'\r\t\u00e9\u202e*/ int main; /*\x00"
+
+
+@cache
+def shared_cache() -> BuildCache:
+    """A cache that lasts as long as the tests run, so that zig builds its library once."""
+    folder = tempfile.TemporaryDirectory(prefix="vtarget-tests-")
+    _KEPT.append(folder)
+    return BuildCache(Path(folder.name) / "vtarget")
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch) -> BuildCache:
+    """Commands of the test use the tests' cache, not the user's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache().root.parent))
+    return shared_cache()
+
+
+def conv_model(name: str = "conv", tensor_name: str = "x") -> bytes:
+    """A convolution, int8, 8x8x3 to 8x8x8, with a fused RELU."""
+    rng = np.random.default_rng(1)
+    scales = [0.004 * (i + 1) for i in range(8)]
+    tensors = [
+        TensorSpec((1, 8, 8, 3), "int8", 0.05, 3, name=tensor_name),
+        TensorSpec((8, 3, 3, 3), "int8", scales, 0, 0, rng.integers(-127, 128, (8, 3, 3, 3)), name="filter"),
+        TensorSpec((8,), "int32", [0.05 * s for s in scales], 0, 0, rng.integers(-999, 999, (8,)), name="bias"),
+        TensorSpec((1, 8, 8, 8), "int8", 0.1, -5, name=f"y{tensor_name}"),
+    ]
+    options = {"padding": "SAME", "stride_w": 1, "stride_h": 1, "fused_activation_function": "RELU"}
+    return write_model(tensors, [OpSpec("CONV_2D", [0, 1, 2], [3], options)], [0], [3], name=name)

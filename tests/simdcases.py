@@ -160,6 +160,37 @@ def depthwise_case(
     return weighted_case("DEPTHWISE_CONV_2D", shapes, 3, options, numbers, label)
 
 
+def fully_connected_case(batches: int, depth: int, units: int, numbers: Numbers = Numbers()) -> SimdCase:
+    """A FULLY_CONNECTED."""
+    shapes = ((batches, depth), (units, depth), (batches, units))
+    detail = (numbers.activation, numbers.output_zero, numbers.gain, numbers.per_channel, numbers.bias, numbers.type)
+    label = name_of("fully_connected", *shapes[:2], *detail)
+    return weighted_case("FULLY_CONNECTED", shapes, 0, {}, numbers, label)
+
+
+def add_case(
+    shape: Sequence[int], scales: tuple[float, float, float], zeros: tuple[int, int, int], activation: str = "NONE"
+) -> SimdCase:
+    """An int8 ADD of two inputs of one shape."""
+    label = name_of("add", tuple(shape), scales, zeros, activation)
+    rng = np.random.default_rng(hash_of(label))
+    specs = [TensorSpec(shape, "int8", scale, zero) for scale, zero in zip(scales, zeros, strict=True)]
+    model = one_op_model("ADD", specs[:2], specs[2:], {"fused_activation_function": activation})
+    return SimdCase(label, model, (random_input(rng, shape), random_input(rng, shape)))
+
+
+def pool_case(op: str, source: tuple[int, int, int, int], window: Window, activation: str = "NONE") -> SimdCase:
+    """An int8 AVERAGE_POOL_2D or MAX_POOL_2D."""
+    label = name_of(op, source, window.size, window.stride, window.padding, activation)
+    rng = np.random.default_rng(hash_of(label))
+    rows, columns = window.output(*source[1:3])
+    specs = [TensorSpec(shape, "int8", 0.05, -3) for shape in (source, (source[0], rows, columns, source[3]))]
+    options = {**window.options(), "filter_height": window.size[0], "filter_width": window.size[1]}
+    kept = {name: value for name, value in options.items() if not name.startswith("dilation")}
+    model = one_op_model(op, specs[:1], specs[1:], {**kept, "fused_activation_function": activation})
+    return SimdCase(label, model, (random_input(rng, source),))
+
+
 def check_on_host(cases: Sequence[SimdCase], folder: Path, fast: bool = True) -> None:
     """Both engines' C, compiled for this machine, gives the same outputs; the fast one without notes if ``fast``."""
     models = [case.model for case in cases]

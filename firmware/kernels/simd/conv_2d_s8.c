@@ -1,5 +1,6 @@
 #include "conv_2d_s8.h"
 
+#include "clamp_s8.h"
 #include "pack_s8.h"
 
 /* Pairs of a block of the matrix kernels. */
@@ -11,6 +12,7 @@ void vt_pointwise_s8_simd(const vt_pointwise_s8_params *params, const int8_t *in
                           const int32_t *constants, int8_t *output, void *scratch)
 {
     uint32_t *const columns = scratch;
+    int8_t *const outputs = output;
     const int32_t in_c = params->in_c;
     int32_t pixels = params->pixels;
     for (; pixels >= COLUMNS; pixels -= COLUMNS) {
@@ -24,9 +26,10 @@ void vt_pointwise_s8_simd(const vt_pointwise_s8_params *params, const int8_t *in
     for (; pixels > 0; --pixels) {
         vt_pack1_s8(columns, input, in_c);
         input += in_c;
-        params->one(&params->matrix, columns, weights, constants, output);
+        vt_matrix1_s8(&params->matrix, columns, weights, constants, output);
         output += params->matrix.channels;
     }
+    vt_clamp_s8(outputs, (int32_t)(output - outputs), params->activation_min, params->activation_max);
 }
 
 static void vt_copy(int8_t *to, const int8_t *from, int32_t count)
@@ -105,6 +108,7 @@ void vt_conv_2d_s8_simd(const vt_conv_2d_s8_simd_params *params, const int8_t *i
 {
     const vt_window *window = &params->window;
     uint32_t *const columns = scratch;
+    int8_t *const outputs = output;
     int8_t *const line = (int8_t *)(columns + COLUMNS * BLOCK * params->matrix.blocks);
     vt_pixel pixel = {0, 0, input};
     int32_t pixels = window->batches * window->out_h * window->out_w;
@@ -119,7 +123,8 @@ void vt_conv_2d_s8_simd(const vt_conv_2d_s8_simd_params *params, const int8_t *i
     for (; pixels > 0; --pixels) {
         vt_pack_window(params, pixel.image, pixel.y, pixel.x, columns, vt_pack1_s8, line);
         vt_next(&pixel, window);
-        params->one(&params->matrix, columns, weights, constants, output);
+        vt_matrix1_s8(&params->matrix, columns, weights, constants, output);
         output += params->matrix.channels;
     }
+    vt_clamp_s8(outputs, (int32_t)(output - outputs), params->activation_min, params->activation_max);
 }

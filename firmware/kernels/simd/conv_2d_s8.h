@@ -7,13 +7,15 @@
 
 typedef struct {
     vt_matrix matrix;
-    vt_matrix_kernel *three, *one;
+    vt_matrix_kernel *three; /* for three columns */
+    int32_t activation_min, activation_max;
     int32_t pixels, in_c;
 } vt_pointwise_s8_params;
 
 typedef struct {
     vt_matrix matrix;
-    vt_matrix_kernel *three, *one;
+    vt_matrix_kernel *three; /* for three columns */
+    int32_t activation_min, activation_max;
     vt_window window;
     int32_t run;    /* bytes of a filter row */
     int32_t filler; /* the input's zero point */

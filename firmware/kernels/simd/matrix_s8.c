@@ -4,178 +4,251 @@
 
 enum { BLOCK = 4 };
 
-/* The sums of two channels by three pixels. */
-typedef struct {
-    int32_t a0, a1, a2, b0, b1, b2;
-} vt_sums;
-
-#if VT_DSP && defined(__OPTIMIZE__)
-/* Where the loop ends is the 14th register that the loop needs; a compiler that keeps a frame pointer has 13. */
-#if defined(__clang__)
-#define VT_STOP "m"
-#define VT_COMPARE_STOP "ldr %[x0], %[stop]\n\tcmp %[w], %[x0]\n\t"
-#else
-#define VT_STOP "r"
-#define VT_COMPARE_STOP "cmp %[w], %[stop]\n\t"
-#endif
-
-/* One pair of elements: 12 multiply-accumulates. The loads stand together because only so do they overlap (M4). */
-#define VT_STEP                                                                                                        \
-    "ldr %[w1], [%[w]], #4\n\t"                                                                                        \
-    "ldr %[x1], [%[x], #4]\n\t"                                                                                        \
-    "ldr %[x2], [%[x], #8]\n\t"                                                                                        \
-    "ldr %[x0], [%[x]], #12\n\t"                                                                                       \
-    "sxtb16 %[w0], %[w1]\n\t"                                                                                          \
-    "sxtb16 %[w1], %[w1], ror #8\n\t"                                                                                  \
-    "smlad %[a0], %[x0], %[w0], %[a0]\n\t"                                                                             \
-    "smlad %[b0], %[x0], %[w1], %[b0]\n\t"                                                                             \
-    "smlad %[a1], %[x1], %[w0], %[a1]\n\t"                                                                             \
-    "smlad %[b1], %[x1], %[w1], %[b1]\n\t"                                                                             \
-    "smlad %[a2], %[x2], %[w0], %[a2]\n\t"                                                                             \
-    "smlad %[b2], %[x2], %[w1], %[b2]\n\t"
-
-/* The loop is one statement: split, compilers move the sums about between its parts. */
-VT_INLINE const uint32_t *vt_multiply_3(const uint32_t *weights, const uint32_t *stop, const uint32_t *x, vt_sums *sums)
-{
-    int32_t a0 = sums->a0, a1 = a0, a2 = a0;
-    int32_t b0 = sums->b0, b1 = b0, b2 = b0;
-    uint32_t w0, w1, x0, x1, x2;
-    __asm__ volatile("1:\n\t" VT_STEP VT_STEP VT_STEP VT_STEP VT_COMPARE_STOP "bne 1b"
-                     : [w] "+r"(weights), [x] "+r"(x), [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [b0] "+r"(b0),
-                       [b1] "+r"(b1), [b2] "+r"(b2), [w0] "=&r"(w0), [w1] "=&r"(w1), [x0] "=&r"(x0), [x1] "=&r"(x1),
-                       [x2] "=&r"(x2)
-                     : [stop] VT_STOP(stop)
-                     : "cc", "memory");
-    *sums = (vt_sums){a0, a1, a2, b0, b1, b2};
-    return weights;
-}
-#else
-VT_INLINE const uint32_t *vt_multiply_3(const uint32_t *weights, const uint32_t *stop, const uint32_t *x, vt_sums *sums)
-{
-    vt_sums s = {sums->a0, sums->a0, sums->a0, sums->b0, sums->b0, sums->b0};
-    for (; weights != stop; weights++, x += 3) {
-        const uint32_t w0 = vt_even_bytes(*weights);
-        const uint32_t w1 = vt_odd_bytes(*weights);
-        s.a0 = vt_mac_pair(x[0], w0, s.a0);
-        s.b0 = vt_mac_pair(x[0], w1, s.b0);
-        s.a1 = vt_mac_pair(x[1], w0, s.a1);
-        s.b1 = vt_mac_pair(x[1], w1, s.b1);
-        s.a2 = vt_mac_pair(x[2], w0, s.a2);
-        s.b2 = vt_mac_pair(x[2], w1, s.b2);
-    }
-    *sums = s;
-    return stop;
-}
-#endif
-
-typedef struct {
-    int32_t low, high;
-    int positive, clamped;
-} vt_activation;
-
-VT_INLINE int8_t vt_activate(int32_t value, const vt_activation *activation)
-{
-    return (int8_t)(activation->clamped ? vt_clamp(value, activation->low, activation->high) : vt_saturate_s8(value));
-}
-
-/* Three pixels of a channel. */
-VT_INLINE void vt_finish_3(int32_t s0, int32_t s1, int32_t s2, const int32_t *channel, const vt_activation *activation,
-                           int8_t *output, int32_t pitch)
-{
-    const int32_t multiplier = channel[VT_MULTIPLIER];
-    const int32_t rounding = channel[VT_ROUNDING];
-    const int32_t shift = channel[VT_SHIFT];
-    if (__builtin_expect(shift < VT_LEAST_GENERAL, 1)) {
-        s0 = vt_finish(s0, multiplier, rounding, shift, activation->positive);
-        s1 = vt_finish(s1, multiplier, rounding, shift, activation->positive);
-        s2 = vt_finish(s2, multiplier, rounding, shift, activation->positive);
-    } else {
-        s0 = vt_finish_general(s0, channel);
-        s1 = vt_finish_general(s1, channel);
-        s2 = vt_finish_general(s2, channel);
-    }
-    output[0] = vt_activate(s0, activation);
-    output[pitch] = vt_activate(s1, activation);
-    output[2 * pitch] = vt_activate(s2, activation);
-}
-
-VT_INLINE void vt_finish_1(int32_t sum, const int32_t *channel, const vt_activation *activation, int8_t *output)
+VT_INLINE int8_t vt_finish_any(int32_t sum, const int32_t *channel)
 {
     const int32_t shift = channel[VT_SHIFT];
     if (__builtin_expect(shift < VT_LEAST_GENERAL, 1)) {
-        sum = vt_finish(sum, channel[VT_MULTIPLIER], channel[VT_ROUNDING], shift, activation->positive);
+        sum = vt_finish(sum, channel[VT_MULTIPLIER], channel[VT_ROUNDING], shift, 0);
     } else {
         sum = vt_finish_general(sum, channel);
     }
-    *output = vt_activate(sum, activation);
+    return (int8_t)vt_saturate_s8(sum);
 }
 
-VT_INLINE void vt_matrix_3(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights,
-                           const int32_t *constants, int8_t *output, int positive, int clamped)
+void vt_matrix1_s8(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights, const int32_t *constants,
+                   int8_t *output)
 {
-    const vt_activation activation = {matrix->activation_min, matrix->activation_max, positive, clamped};
-    const int32_t pitch = matrix->channels;
-    const int32_t words = matrix->blocks * BLOCK;
-    const int8_t *const end = output + pitch;
-    do {
-        vt_sums sums;
-        sums.a0 = constants[VT_BIAS];
-        sums.b0 = constants[VT_CHANNEL_WORDS + VT_BIAS];
-        weights = vt_multiply_3(weights, weights + words, columns, &sums);
-        vt_finish_3(sums.a0, sums.a1, sums.a2, constants, &activation, output++, pitch);
-        if (output == end) {
-            return;
-        }
-        vt_finish_3(sums.b0, sums.b1, sums.b2, constants + VT_CHANNEL_WORDS, &activation, output++, pitch);
-        constants += 2 * VT_CHANNEL_WORDS;
-    } while (output != end);
-}
-
-VT_INLINE void vt_matrix_1(const vt_matrix *matrix, const uint32_t *column, const uint32_t *weights,
-                           const int32_t *constants, int8_t *output, int positive, int clamped)
-{
-    const vt_activation activation = {matrix->activation_min, matrix->activation_max, positive, clamped};
     const int32_t words = matrix->blocks * BLOCK;
     const int8_t *const end = output + matrix->channels;
     do {
         int32_t a = constants[VT_BIAS];
         int32_t b = constants[VT_CHANNEL_WORDS + VT_BIAS];
-        const uint32_t *x = column;
+        const uint32_t *x = columns;
         const uint32_t *const stop = weights + words;
         do {
             const uint32_t w0 = weights[0], w1 = weights[1], w2 = weights[2], w3 = weights[3];
+            const uint32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+            a = vt_mac_pair(x0, vt_even_bytes(w0), a);
+            b = vt_mac_pair(x0, vt_odd_bytes(w0), b);
+            a = vt_mac_pair(x1, vt_even_bytes(w1), a);
+            b = vt_mac_pair(x1, vt_odd_bytes(w1), b);
+            a = vt_mac_pair(x2, vt_even_bytes(w2), a);
+            b = vt_mac_pair(x2, vt_odd_bytes(w2), b);
+            a = vt_mac_pair(x3, vt_even_bytes(w3), a);
+            b = vt_mac_pair(x3, vt_odd_bytes(w3), b);
             weights += BLOCK;
-            a = vt_mac_pair(x[0], vt_even_bytes(w0), a);
-            b = vt_mac_pair(x[0], vt_odd_bytes(w0), b);
-            a = vt_mac_pair(x[1], vt_even_bytes(w1), a);
-            b = vt_mac_pair(x[1], vt_odd_bytes(w1), b);
-            a = vt_mac_pair(x[2], vt_even_bytes(w2), a);
-            b = vt_mac_pair(x[2], vt_odd_bytes(w2), b);
-            a = vt_mac_pair(x[3], vt_even_bytes(w3), a);
-            b = vt_mac_pair(x[3], vt_odd_bytes(w3), b);
             x += BLOCK;
         } while (weights != stop);
-        vt_finish_1(a, constants, &activation, output++);
+        *output++ = vt_finish_any(a, constants);
         if (output == end) {
             return;
         }
-        vt_finish_1(b, constants + VT_CHANNEL_WORDS, &activation, output++);
+        *output++ = vt_finish_any(b, constants + VT_CHANNEL_WORDS);
         constants += 2 * VT_CHANNEL_WORDS;
     } while (output != end);
 }
 
-#define VT_MATRIX_KERNELS(suffix, positive, clamped)                                                                   \
-    void vt_matrix3_s8##suffix(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights,              \
-                               const int32_t *constants, int8_t *output)                                               \
-    {                                                                                                                  \
-        vt_matrix_3(matrix, columns, weights, constants, output, positive, clamped);                                   \
-    }                                                                                                                  \
-    void vt_matrix1_s8##suffix(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights,              \
-                               const int32_t *constants, int8_t *output)                                               \
-    {                                                                                                                  \
-        vt_matrix_1(matrix, columns, weights, constants, output, positive, clamped);                                   \
-    }
+/* What a product of three columns goes through, two output channels at a time; the assembly below knows the order. */
+typedef struct {
+    const uint32_t *columns;
+    int32_t stream_bytes; /* weights of two channels */
+    int8_t *output;
+    int32_t pitch;
+    const int8_t *end;
+    const int32_t *constants;
+    const uint32_t *weights;
+} vt_product;
 
-VT_MATRIX_KERNELS(, 0, 0)
-VT_MATRIX_KERNELS(_positive, 1, 0)
-VT_MATRIX_KERNELS(_clamped, 0, 1)
+#if VT_DSP
+/* One pair of elements, two channels by three pixels: 12 multiply-accumulates in 13 cycles (M4). The loads stand together
+ * because only so do they overlap. r2-r4 and r5-r7 are the sums of the first and second channel. */
+#define VT_STEP                                                                                                        \
+    "ldr r9, [r0], #4\n\t"                                                                                             \
+    "ldr r11, [r1, #4]\n\t"                                                                                            \
+    "ldr r12, [r1, #8]\n\t"                                                                                            \
+    "ldr r10, [r1], #12\n\t"                                                                                           \
+    "sxtb16 r8, r9\n\t"                                                                                                \
+    "sxtb16 r9, r9, ror #8\n\t"                                                                                        \
+    "smlad r2, r10, r8, r2\n\t"                                                                                        \
+    "smlad r5, r10, r9, r5\n\t"                                                                                        \
+    "smlad r3, r11, r8, r3\n\t"                                                                                        \
+    "smlad r6, r11, r9, r6\n\t"                                                                                        \
+    "smlad r4, r12, r8, r4\n\t"                                                                                        \
+    "smlad r7, r12, r9, r7\n\t"
+
+/* Rounding of negative results towards zero, for halves to go away from it. */
+#define VT_TOWARDS_ZERO(s0, s1, s2)                                                                                    \
+    "add " s0 ", " s0 ", " s0 ", asr #31\n\t"                                                                          \
+    "add " s1 ", " s1 ", " s1 ", asr #31\n\t"                                                                          \
+    "add " s2 ", " s2 ", " s2 ", asr #31\n\t"
+#define VT_ANYWHERE(s0, s1, s2) ""
+
+/* Three sums of a channel whose constants are at r1 + `at`. */
+#define VT_FINISH(at, s0, s1, s2, rounding)                                                                            \
+    "ldr r8, [r1, #" at " + 4]\n\t"                                                                                    \
+    "ldr r9, [r1, #" at " + 8]\n\t"                                                                                    \
+    "ldr r10, [r1, #" at " + 12]\n\t"                                                                                  \
+    "smmlar " s0 ", " s0 ", r8, " s0 "\n\t"                                                                            \
+    "smmlar " s1 ", " s1 ", r8, " s1 "\n\t"                                                                            \
+    "smmlar " s2 ", " s2 ", r8, " s2 "\n\t" rounding(s0, s1, s2)                                                       \
+    "add " s0 ", " s0 ", r9\n\t"                                                                                       \
+    "add " s1 ", " s1 ", r9\n\t"                                                                                       \
+    "add " s2 ", " s2 ", r9\n\t"                                                                                       \
+    "asr " s0 ", " s0 ", r10\n\t"                                                                                      \
+    "asr " s1 ", " s1 ", r10\n\t"                                                                                      \
+    "asr " s2 ", " s2 ", r10\n\t"                                                                                      \
+    "ssat " s0 ", #8, " s0 "\n\t"                                                                                      \
+    "ssat " s1 ", #8, " s1 "\n\t"                                                                                      \
+    "ssat " s2 ", #8, " s2 "\n\t"
+
+/* All registers are in use and a copy of `product` lies on the stack, so this is one statement that doesn't depend on a
+ * compiler's choices. r7 and r11 are saved by hand: either may be a frame pointer, which can't be named as clobbered. */
+#define VT_PRODUCT(product, rounding)                                                                                  \
+    do {                                                                                                               \
+        register const vt_product *from __asm__("r0") = product;                                                       \
+        __asm__ volatile("push {r7, r11}\n\t"                                                                          \
+                         "ldm r0!, {r1-r6}\n\t"                                                                        \
+                         "push {r1-r6}\n\t"                                                                            \
+                         "ldr r0, [r0] @ weights\n"                                                                    \
+                         "1:\n\t"                                                                                      \
+                         "ldr r1, [sp, #0] @ columns\n\t"                                                              \
+                         "ldr lr, [sp, #4] @ stream_bytes\n\t"                                                         \
+                         "ldr r12, [sp, #20] @ constants\n\t"                                                          \
+                         "add lr, lr, r0\n\t"                                                                          \
+                         "ldr r2, [r12, #0]\n\t"                                                                       \
+                         "ldr r5, [r12, #16]\n\t"                                                                      \
+                         "mov r3, r2\n\t"                                                                              \
+                         "mov r4, r2\n\t"                                                                              \
+                         "mov r6, r5\n\t"                                                                              \
+                         "mov r7, r5\n\t"                                                                              \
+                         ".balign 4\n"                                                                                 \
+                         "2:\n\t" VT_STEP VT_STEP VT_STEP VT_STEP                                                      \
+                         "cmp r0, lr\n\t"                                                                              \
+                         "bne 2b\n\t"                                                                                  \
+                         "ldr r1, [sp, #20] @ constants\n\t"                                                           \
+                         "ldr r12, [sp, #8] @ output\n\t"                                                              \
+                         "ldr lr, [sp, #12] @ pitch\n\t"                                                               \
+                         "ldr r11, [sp, #16] @ end\n\t"                                                                \
+                         VT_FINISH("0", "r2", "r3", "r4", rounding)                                                    \
+                         VT_FINISH("16", "r5", "r6", "r7", rounding)                                                   \
+                         "add r8, r12, lr\n\t"                                                                         \
+                         "add r9, r8, lr\n\t"                                                                          \
+                         "strb r2, [r12], #1\n\t"                                                                      \
+                         "strb r5, [r12], #1\n\t"                                                                      \
+                         "strb r3, [r8]\n\t"                                                                           \
+                         "strb r6, [r8, #1]\n\t"                                                                       \
+                         "strb r4, [r9]\n\t"                                                                           \
+                         "strb r7, [r9, #1]\n\t"                                                                       \
+                         "add r1, r1, #32\n\t"                                                                         \
+                         "str r1, [sp, #20]\n\t"                                                                       \
+                         "str r12, [sp, #8]\n\t"                                                                       \
+                         "cmp r12, r11\n\t"                                                                            \
+                         "bne 1b\n\t"                                                                                  \
+                         "add sp, sp, #24\n\t"                                                                         \
+                         "pop {r7, r11}"                                                                               \
+                         : "+r"(from)                                                                                  \
+                         :                                                                                             \
+                         : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "lr", "cc", "memory");        \
+    } while (0)
+
+VT_INLINE void vt_multiply(const vt_product *product, int positive)
+{
+    if (positive) {
+        VT_PRODUCT(product, VT_ANYWHERE);
+    } else {
+        VT_PRODUCT(product, VT_TOWARDS_ZERO);
+    }
+}
+#endif
+
+/* The same in C, for any channels. */
+static inline void vt_multiply_general(vt_product product)
+{
+    do {
+        const int32_t bias_a = product.constants[VT_BIAS];
+        const int32_t bias_b = product.constants[VT_CHANNEL_WORDS + VT_BIAS];
+        int32_t a0 = bias_a, a1 = bias_a, a2 = bias_a;
+        int32_t b0 = bias_b, b1 = bias_b, b2 = bias_b;
+        const uint32_t *x = product.columns;
+        for (int32_t i = 0; i < product.stream_bytes; i += 4, x += 3) {
+            const uint32_t word = *product.weights++;
+            const uint32_t w0 = vt_even_bytes(word);
+            const uint32_t w1 = vt_odd_bytes(word);
+            a0 = vt_mac_pair(x[0], w0, a0);
+            b0 = vt_mac_pair(x[0], w1, b0);
+            a1 = vt_mac_pair(x[1], w0, a1);
+            b1 = vt_mac_pair(x[1], w1, b1);
+            a2 = vt_mac_pair(x[2], w0, a2);
+            b2 = vt_mac_pair(x[2], w1, b2);
+        }
+        int8_t *const output = product.output;
+        const int32_t pitch = product.pitch;
+        output[0] = vt_finish_any(a0, product.constants);
+        output[pitch] = vt_finish_any(a1, product.constants);
+        output[2 * pitch] = vt_finish_any(a2, product.constants);
+        product.constants += VT_CHANNEL_WORDS;
+        output[1] = vt_finish_any(b0, product.constants);
+        output[pitch + 1] = vt_finish_any(b1, product.constants);
+        output[2 * pitch + 1] = vt_finish_any(b2, product.constants);
+        product.constants += VT_CHANNEL_WORDS;
+        product.output += 2;
+    } while (product.output != product.end);
+}
+
+/* The ways to requantise. */
+enum { ANY, POSITIVE, GENERAL };
+
+VT_INLINE void vt_multiply_as(const vt_product *product, int kind)
+{
+#if VT_DSP
+    if (kind != GENERAL) {
+        vt_multiply(product, kind == POSITIVE);
+        return;
+    }
+#endif
+    (void)kind;
+    vt_multiply_general(*product);
+}
+
+/* Channels two by two; an odd one and its padding go to a buffer first. */
+VT_INLINE void vt_matrix3(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights,
+                          const int32_t *constants, int8_t *output, int kind)
+{
+    const int32_t channels = matrix->channels;
+    const int32_t even = channels & ~1;
+    const int32_t stream_words = matrix->blocks * BLOCK;
+    vt_product product = {columns, stream_words * 4, output, channels, output + even, constants, weights};
+    if (even != 0) {
+        vt_multiply_as(&product, kind);
+    }
+    if (even != channels) {
+        int8_t buffer[6];
+        product.output = buffer;
+        product.pitch = 2;
+        product.end = buffer + 2;
+        product.constants = constants + even * VT_CHANNEL_WORDS;
+        product.weights = weights + even / 2 * stream_words;
+        vt_multiply_as(&product, kind);
+        output[even] = buffer[0];
+        output[channels + even] = buffer[2];
+        output[2 * channels + even] = buffer[4];
+    }
+}
+
+void vt_matrix3_s8(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights, const int32_t *constants,
+                   int8_t *output)
+{
+    vt_matrix3(matrix, columns, weights, constants, output, ANY);
+}
+
+void vt_matrix3_s8_positive(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights,
+                            const int32_t *constants, int8_t *output)
+{
+    vt_matrix3(matrix, columns, weights, constants, output, POSITIVE);
+}
+
+void vt_matrix3_s8_general(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights,
+                           const int32_t *constants, int8_t *output)
+{
+    vt_matrix3(matrix, columns, weights, constants, output, GENERAL);
+}

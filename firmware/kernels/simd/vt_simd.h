@@ -27,6 +27,11 @@ VT_INLINE uint32_t vt_load_word(const void *at)
     return word;
 }
 
+VT_INLINE void vt_store_word(void *at, uint32_t word)
+{
+    __builtin_memcpy(at, &word, sizeof word);
+}
+
 VT_INLINE int32_t vt_low_half(uint32_t pair)
 {
     return (int16_t)(uint16_t)pair;
@@ -74,6 +79,34 @@ VT_INLINE uint32_t vt_odd_bytes(uint32_t word)
     uint32_t pair;
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
     return pair;
+}
+
+/* pair + bytes 0 and 2, each sum in its half. */
+VT_INLINE uint32_t vt_add_even_bytes(uint32_t pair, uint32_t word)
+{
+    return (uint32_t)__sxtab16((int16x2_t)pair, (int8x4_t)word);
+}
+
+/* pair + bytes 1 and 3 */
+VT_INLINE uint32_t vt_add_odd_bytes(uint32_t pair, uint32_t word)
+{
+    uint32_t sum;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(sum) : "r"(pair), "r"(word));
+    return sum;
+}
+
+/* The larger of each two signed bytes. */
+VT_INLINE uint32_t vt_max_bytes(uint32_t a, uint32_t b)
+{
+    (void)__ssub8((int8x4_t)a, (int8x4_t)b);
+    return (uint32_t)__sel((uint8x4_t)a, (uint8x4_t)b);
+}
+
+/* The smaller of each. */
+VT_INLINE uint32_t vt_min_bytes(uint32_t a, uint32_t b)
+{
+    (void)__ssub8((int8x4_t)b, (int8x4_t)a);
+    return (uint32_t)__sel((uint8x4_t)a, (uint8x4_t)b);
 }
 
 /* The pair of a's and b's low halves. */
@@ -135,6 +168,37 @@ VT_INLINE uint32_t vt_even_bytes(uint32_t word)
 VT_INLINE uint32_t vt_odd_bytes(uint32_t word)
 {
     return vt_even_bytes(word >> 8);
+}
+
+VT_INLINE uint32_t vt_add_even_bytes(uint32_t pair, uint32_t word)
+{
+    const uint32_t bytes = vt_even_bytes(word);
+    return ((pair + bytes) & 0xFFFFu) | ((pair & 0xFFFF0000u) + (bytes & 0xFFFF0000u));
+}
+
+VT_INLINE uint32_t vt_add_odd_bytes(uint32_t pair, uint32_t word)
+{
+    return vt_add_even_bytes(pair, word >> 8);
+}
+
+/* a where `keep` says so of a and b, byte by byte, else b. */
+#define VT_SELECT_BYTES(keep)                                                                                          \
+    uint32_t word = 0;                                                                                                 \
+    for (int32_t i = 0; i < 32; i += 8) {                                                                              \
+        const int8_t x = (int8_t)(uint8_t)(a >> i);                                                                    \
+        const int8_t y = (int8_t)(uint8_t)(b >> i);                                                                    \
+        word |= (uint32_t)(uint8_t)((keep) ? x : y) << i;                                                              \
+    }                                                                                                                  \
+    return word
+
+VT_INLINE uint32_t vt_max_bytes(uint32_t a, uint32_t b)
+{
+    VT_SELECT_BYTES(x >= y);
+}
+
+VT_INLINE uint32_t vt_min_bytes(uint32_t a, uint32_t b)
+{
+    VT_SELECT_BYTES(x <= y);
 }
 
 VT_INLINE uint32_t vt_low_halves(uint32_t a, uint32_t b)

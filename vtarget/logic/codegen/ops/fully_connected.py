@@ -62,7 +62,7 @@ def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer
     source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
     units, depth = weights.shape
     batches = source.elements // depth
-    multipliers = _multipliers(source, weights, graph.output(operator))
+    multipliers = unit_multipliers(source, weights, graph.output(operator))
     step = {} if multipliers is None else {"multiplier_step": int(len(multipliers.shifts) > 1)}
     what = WeightedLayer(
         family="fully_connected",
@@ -74,7 +74,7 @@ def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer
     return emit_weighted(operator, graph, engine, what)
 
 
-def _multipliers(source: Tensor, weights: Tensor, output: Tensor) -> Multipliers | None:
+def unit_multipliers(source: Tensor, weights: Tensor, output: Tensor) -> Multipliers | None:
     """As for convolutions; one only if the filter has one scale, input and filter scale then multiplied in float32."""
     if source.type is ElementType.FLOAT32 or quantisation(weights).per_channel:
         return multipliers_of(source, weights, output, weights.shape[0])

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+import vtarget.logic.codegen.simd.add as add
 import vtarget.logic.codegen.simd.conv_2d as conv_2d
 import vtarget.logic.codegen.simd.depthwise_conv_2d as depthwise_conv_2d
+import vtarget.logic.codegen.simd.fully_connected as fully_connected
+import vtarget.logic.codegen.simd.pool_2d as pool_2d
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph, Operator
 from vtarget.data.target import Target
@@ -23,8 +26,12 @@ class FastModule(Protocol):
 
 
 FAST_MODULES: Mapping[str, FastModule] = {
+    "ADD": add,
+    "AVERAGE_POOL_2D": pool_2d,
     "CONV_2D": conv_2d,
     "DEPTHWISE_CONV_2D": depthwise_conv_2d,
+    "FULLY_CONNECTED": fully_connected,
+    "MAX_POOL_2D": pool_2d,
 }
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from vtarget.data.emission import Constant
+from vtarget.data.emission import Constant, Layer
 from vtarget.data.graph import Graph, Operator, Tensor
-from vtarget.logic.codegen.constants import FieldValue, array_of
+from vtarget.logic.codegen.constants import FieldValue, Operand, array_of, call, struct
 from vtarget.logic.codegen.options import activation, quantisation, zero_point
 from vtarget.logic.codegen.quantise import Multipliers, activation_range
 from vtarget.logic.codegen.simd.packing import (
     BLOCK_PAIRS,
+    any_general,
     channel_constants,
     column_weights,
     matrix_words,
@@ -22,6 +23,7 @@ from vtarget.logic.codegen.simd.packing import (
 )
 
 COLUMNS = 3
+SOURCES = ("simd/conv_2d_s8.c", "simd/matrix_s8.c", "simd/pack_s8.c", "simd/clamp_s8.c")
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,10 @@ class Matrix:
             "matrix": {
                 "blocks": self.blocks,
                 "channels": self.channels,
-                "activation_min": self.activation[0],
-                "activation_max": self.activation[1],
             },
             "three": f"vt_matrix3_s8{self.suffix}",
-            "one": f"vt_matrix1_s8{self.suffix}",
+            "activation_min": self.activation[0],
+            "activation_max": self.activation[1],
         }
 
     @property
@@ -54,10 +55,10 @@ class Matrix:
         return COLUMNS * self.blocks * BLOCK_PAIRS * 4
 
 
-def activation_suffix(low: int, high: int, output_zero: int) -> str:
-    """Which kind of kernel keeps results within low..high: the fewer instructions the better."""
-    if (low, high) != (-128, 127):
-        return "_clamped"
+def rounding_suffix(constants: Constant, output_zero: int) -> str:
+    """Which kind of kernel does: where results below the zero point are cut off, their rounding doesn't matter."""
+    if any_general(constants):
+        return "_general"
     return "_positive" if output_zero == -128 else ""
 
 
@@ -80,11 +81,36 @@ def matrix_of(
     low, high = activation_range(activation(operator), output.type, quantisation(output))
     flat = rows.reshape(channels, -1)
     bias = bias_of(graph.input(operator, 2), channels)
+    constants = channel_constants(flat, bias, multipliers, input_zero, zero_point(output))
     return Matrix(
         blocks=pairs.shape[1] // BLOCK_PAIRS,
         channels=channels,
         activation=(low, high),
-        suffix=activation_suffix(low, high, zero_point(output)),
+        suffix=rounding_suffix(constants, zero_point(output)),
         weights=words_constant("weights", matrix_words(pairs)),
-        constants=channel_constants(flat, bias, multipliers, input_zero, zero_point(output)),
+        constants=constants,
     )
+
+
+def matrix_layer(
+    operator: Operator, kernel: str, matrix: Matrix, given: Operand, declarations: str, macs: int
+) -> Layer:
+    """A call of a kernel that multiplies windows of ``given`` with the matrix."""
+    arguments = (given.expression, matrix.weights.name, matrix.constants.name)
+    return Layer(
+        operator=operator.index,
+        kernel=kernel,
+        call=call(kernel, "&{layer}_params", *arguments, f"{{tensor_{operator.outputs[0]}}}", "{scratch}"),
+        constants=(*given.constants, matrix.weights, matrix.constants),
+        declarations=declarations,
+        sources=SOURCES,
+        scratch_bytes=matrix.columns_bytes,
+        macs=macs,
+    )
+
+
+def pointwise_layer(operator: Operator, matrix: Matrix, given: Operand, pixels: int, in_c: int) -> Layer:
+    """Every pixel multiplied by itself."""
+    declarations = struct("vt_pointwise_s8_params", {**matrix.fields(), "pixels": pixels, "in_c": in_c})
+    macs = pixels * in_c * matrix.channels
+    return matrix_layer(operator, "vt_pointwise_s8_simd", matrix, given, declarations, macs)

@@ -18,6 +18,8 @@ Array = np.ndarray[Any, Any]
 BLOCK_PAIRS = 4
 # The mark of a channel that needs arithmetic in general form (vt_simd.h).
 GENERAL = 96
+# What a shift of the short form can be at most; general ones are larger.
+LARGEST_SHIFT = 31
 
 
 def wrap(value: int) -> int:
@@ -80,18 +82,30 @@ def channel_constants(
     return table_constant("constants", [*table, *(0, -1, 0, 1)], INT32)
 
 
+def any_general(constants: Constant) -> bool:
+    """Whether a channel of these constants needs arithmetic in general form."""
+    shifts = np.frombuffer(constants.values, "<i4")[3::4]
+    return bool((shifts > LARGEST_SHIFT).any())
+
+
 def _channel(row: Array, start: int, multiplier: int, shift: int, output_zero: int) -> tuple[int, int, int, int]:
     low = start + int(np.minimum(row * -128, row * 127).sum())
     high = start + int(np.maximum(row * -128, row * 127).sum())
-    rounding = (1 << (-shift - 1)) + (output_zero << -shift) if shift < 0 else 0
-    if shift >= 0 or multiplier == 0 or not _fits(low, high, multiplier, rounding):
-        return start, multiplier, output_zero, GENERAL + shift
-    return start, 2 * multiplier - 2**32, rounding, -shift
+    short = short_form((multiplier, shift), low, high, output_zero)
+    return (start, multiplier, output_zero, GENERAL + shift) if short is None else (start, *short)
 
 
-def _fits(low: int, high: int, multiplier: int, rounding: int) -> bool:
-    """Whether no sum in low..high leaves 32 bits on its way to the output."""
-    if low < INT32_MIN or high > INT32_MAX or not INT32_MIN <= rounding <= INT32_MAX:
-        return False
-    scaled = doubling_high_multiply(low, multiplier) - 1, doubling_high_multiply(high, multiplier)
-    return scaled[0] + rounding >= INT32_MIN and scaled[1] + rounding <= INT32_MAX
+def short_form(scaling: tuple[int, int], low: int, high: int, output_zero: int) -> tuple[int, int, int] | None:
+    """(multiplier, rounding, shift) that requantise sums in low..high the short way (vt_simd.h), None if that can't be.
+
+    No value may leave 32 bits on its way to the output.
+    """
+    multiplier, shift = scaling
+    if shift >= 0 or multiplier <= 0 or low < INT32_MIN or high > INT32_MAX:
+        return None
+    rounding = (1 << (-shift - 1)) + (output_zero << -shift)
+    smallest = doubling_high_multiply(low, multiplier) - 1 + min(rounding, 0)
+    largest = doubling_high_multiply(high, multiplier) + max(rounding, 0)
+    if smallest < INT32_MIN or largest > INT32_MAX:
+        return None
+    return 2 * multiplier - 2**32, rounding, -shift

@@ -1,0 +1,27 @@
+"""FULLY_CONNECTED of int8: a convolution of 1x1 over the batch."""
+
+from __future__ import annotations
+
+import vtarget.logic.codegen.ops.fully_connected as fully_connected
+from vtarget.data.emission import Layer
+from vtarget.data.graph import ElementType, Graph, Operator
+from vtarget.data.target import Target
+from vtarget.logic.codegen.constants import array_of, operand
+from vtarget.logic.codegen.options import required_input, zero_point
+from vtarget.logic.codegen.quantise import Multipliers
+from vtarget.logic.codegen.simd.matrix import matrix_of, pointwise_layer
+
+
+def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
+    """An int8 layer of any size."""
+    source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
+    if source.type is not ElementType.INT8:
+        return None
+    units, depth = weights.shape
+    multipliers = fully_connected.unit_multipliers(source, weights, graph.output(operator))
+    assert multipliers is not None
+    each = units if len(multipliers.shifts) == 1 else 1
+    multipliers = Multipliers(multipliers.multipliers * each, multipliers.shifts * each)
+    rows = array_of(weights).reshape(units, 1, depth)
+    matrix = matrix_of(operator, graph, rows, multipliers, zero_point(source))
+    return pointwise_layer(operator, matrix, operand("input", source), source.elements // depth, depth)

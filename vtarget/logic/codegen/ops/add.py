@@ -1,6 +1,7 @@
 """ADD and SUB: two tensors of one type that broadcast to the output, a fused activation.
 
-int16 has two arithmetics: one for scales that are powers of two (option ``pot_scale_int16``), one for any.
+int16 has two arithmetics: one for scales that are powers of two (option ``pot_scale_int16``), one for any. TensorFlow
+Lite Micro always takes the general one; results then differ by at most 1.
 """
 
 from __future__ import annotations

@@ -128,10 +128,17 @@ def test_equal_runs_pass() -> None:
 def test_tolerance_and_allowances_pass_what_they_allow() -> None:
     expected, actual = [run((1, 2), (3, 4), (5, 6))], [run((1, 2), (3, 6), (5, 7))]
     assert validate(graph(), expected, actual, "it", Tolerance(steps=2)).passed
-    first = validate(graph(), expected, actual, "it", allowances={1: 2}).first_diverging
-    assert first is not None and first.index == 2
-    allowed = validate(graph(), expected, actual, "it", allowances={1: 2, 2: 1})
-    assert (allowed.passed, allowed.bit_exact) == (True, False)
+    first = validate(graph(), expected, actual, "it", allowances={1: 1}).first_diverging
+    assert first is not None and first.index == 1
+    allowed = validate(graph(), expected, actual, "it", allowances={1: 2})
+    assert (allowed.passed, allowed.bit_exact, allowed.unjudged) == (True, False, (2,))
+
+
+def test_layers_behind_an_allowance_that_is_not_used_are_judged() -> None:
+    expected, actual = [run((1, 2), (3, 4), (5, 6))], [run((1, 2), (3, 4), (5, 7))]
+    found = validate(graph(), expected, actual, "it", allowances={1: 2})
+    assert (found.passed, found.unjudged) == (False, ())
+    assert found.first_diverging is not None and found.first_diverging.index == 2
 
 
 def test_what_one_side_lacks_is_left_out() -> None:

@@ -67,7 +67,8 @@ class LayerComparison:
 class Validation:
     """A firmware against ``reference`` (name and version), over ``samples`` calls of the model.
 
-    ``crc32`` is of the firmware's outputs, sample by sample, in eight hexadecimal digits.
+    ``crc32`` is of the firmware's outputs, sample by sample, in eight hexadecimal digits. ``unjudged`` layers (by index)
+    have inputs that differ for a reason that lies in the reference, so that nothing can be said about them.
     """
 
     reference: str
@@ -75,6 +76,7 @@ class Validation:
     outputs: tuple[TensorComparison, ...]
     layers: tuple[LayerComparison, ...]
     crc32: str
+    unjudged: tuple[int, ...] = ()
 
     @property
     def first_diverging(self) -> LayerComparison | None:

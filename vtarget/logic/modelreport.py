@@ -118,6 +118,13 @@ def verdict(validation: Validation) -> str:
     if validation.bit_exact:
         return f"bit-exact in all {len(validation.layers)} layers against {against}, output CRC {validation.crc32}"
     diverging = validation.first_diverging
+    known = [layer for layer in validation.layers if not layer.bit_exact and layer.index not in validation.unjudged]
+    if diverging is None and validation.unjudged:
+        where = ", ".join(f"{layer.index} {layer.op}" for layer in known)
+        return (
+            f"bit-exact against {against}, but for layer {where}, where this interpreter is known to differ from TFLM; "
+            f"{len(validation.unjudged)} layers behind it not judged, output CRC {validation.crc32}"
+        )
     if diverging is None:
         return (
             f"within tolerance in all {len(validation.layers)} layers against {against}, "

@@ -48,6 +48,7 @@ def _validation(validation: Validation) -> dict[str, Any]:
         "bit_exact": validation.bit_exact,
         "max_abs_diff": validation.max_abs_diff,
         "crc32": validation.crc32,
+        "unjudged_layers": list(validation.unjudged),
         "first_diverging_layer": None if diverging is None else diverging.index,
         "outputs": [_tensor(output) for output in validation.outputs],
         "layers": [

@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 Tensors = Mapping[int, Array]
 
 BIT_EXACT = Tolerance()
+ANYTHING = Tolerance(steps=1 << 62, relative=float("inf"))
 
 
 def validate(
@@ -33,22 +34,31 @@ def validate(
     """Compares what a firmware computed with what ``reference`` did: one mapping of tensor index to content per sample.
 
     Tensors that either side lacks are left out, except for the model's outputs. ``allowances`` are steps by which the
-    outputs of an operator (by index) may differ where a reference is known to.
+    outputs of an operator (by index) may differ where a reference is known to; what follows from such a difference is
+    compared, but not judged.
 
     :raises InputError: the sides have different numbers of samples or elements, or an output is missing.
     """
     if len(expected) != len(actual):
         raise InputError(f"{len(actual)} samples of the firmware against {len(expected)} of {reference}")
-    layers = []
+    layers: list[LayerComparison] = []
+    unjudged: list[int] = []
+    astray: set[int] = set()
     for operator in graph.operators:
-        steps = max(tolerance.steps, (allowances or {}).get(operator.index, 0))
-        allowed = Tolerance(steps, tolerance.relative)
+        known = (allowances or {}).get(operator.index, 0)
+        follows = not astray.isdisjoint(operator.inputs)
+        allowed = ANYTHING if follows else Tolerance(max(tolerance.steps, known), tolerance.relative)
         compared = (
             _compare(graph.tensors[index], expected, actual, allowed)
             for index in operator.outputs
             if all(index in tensors for tensors in (*expected, *actual))
         )
-        layers.append(LayerComparison(operator.index, operator.op, tuple(compared)))
+        layer = LayerComparison(operator.index, operator.op, tuple(compared))
+        layers.append(layer)
+        if follows:
+            unjudged.append(operator.index)
+        if follows or (known and layer.within and not layer.bit_exact):
+            astray.update(operator.outputs)
     for index in graph.outputs:
         if any(index not in tensors for tensors in (*expected, *actual)):
             raise InputError(f"output tensor {index} {quoted(graph.tensors[index].name)} has not been captured")
@@ -57,7 +67,7 @@ def validate(
         judged.get(index) or _compare(graph.tensors[index], expected, actual, tolerance) for index in graph.outputs
     )
     crc = output_crc32([[tensors[index] for index in graph.outputs] for tensors in actual])
-    return Validation(reference, len(expected), outputs, tuple(layers), crc)
+    return Validation(reference, len(expected), outputs, tuple(layers), crc, tuple(unjudged))
 
 
 def output_crc32(samples: Sequence[Sequence[Array]]) -> str:

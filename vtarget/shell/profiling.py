@@ -20,6 +20,7 @@ from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.data.target import target_of
 from vtarget.data.validation import Tolerance
 from vtarget.logic.codegen.project import layer_function
+from vtarget.logic.knowndifferences import allowances
 from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.profile import build_profile, restricted
@@ -99,7 +100,8 @@ class _Feeder:
 
 def interpret(job: ModelJob) -> InterpreterJob:
     """The interpreter at work on the job's samples, in a process of its own."""
-    return InterpreterJob(job.data, job.samples.arrays)
+    wanted = [tensor.index for tensor in job.graph.tensors if not tensor.constant]
+    return InterpreterJob(job.data, job.samples.arrays, tensors=wanted)
 
 
 def profile_model(
@@ -191,7 +193,14 @@ def _memory(code: ModelCode, image: Image, inference: Profile) -> ModelMemory:
 
 def _validate(graph: Graph, ran: FirmwareRun, reference: InterpreterResult, tolerance: Tolerance) -> Any:
     expected: list[Mapping[int, Array]] = [sample.tensors for sample in reference.samples]
-    return validate(graph, expected, _with_inputs(graph, ran), f"{reference.name} {reference.version}", tolerance)
+    return validate(
+        graph,
+        expected,
+        _with_inputs(graph, ran),
+        f"{reference.name} {reference.version}",
+        tolerance,
+        allowances=allowances(graph, reference.name),
+    )
 
 
 def _with_inputs(graph: Graph, ran: FirmwareRun) -> list[Mapping[int, Array]]:

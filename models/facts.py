@@ -191,7 +191,7 @@ CARDS = (
         "speech synthesis, vocoder",
         "make_speech_synth.py",
         voice_quality,
-        float_quality="SNR 18.6 dB of 50",
+        float_quality="SNR 17.4 dB of 50",
     ),
 )
 

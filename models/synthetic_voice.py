@@ -1,7 +1,7 @@
 """Synthetic voices: what the speech-synthesis model learns. The same for a seed on every machine.
 
-A voice is a sum of harmonics of a gliding pitch, loud or soft as two moving formants let them through, at 8000 samples a
-second. A frame of 64 samples is described by the harmonics' amplitudes with their phases, the pitch and the loudness.
+A voice is a sum of harmonics of a gliding pitch, loud or soft as two moving formants let them through, at 8000 samples
+a second. A frame of 64 samples is described by the harmonics' amplitudes with their phases, the pitch and the loudness.
 """
 
 from __future__ import annotations

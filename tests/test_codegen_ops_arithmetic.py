@@ -107,3 +107,12 @@ def test_float_functions_at_their_limits(tmp_path: Path) -> None:
     (rsqrt,) = built[str(cases[1])].run([np.array([0, np.inf, -1, -0.0, np.nan], np.float32)])
     np.testing.assert_array_equal(exp, np.array([np.inf, 0, np.inf, 0, np.nan], np.float32))
     np.testing.assert_array_equal(rsqrt, np.array([np.inf, 0, np.nan, -np.inf, np.nan], np.float32))
+
+
+def test_int16_squared_differences_which_the_interpreter_lacks(tmp_path: Path) -> None:
+    case = binary("SQUARED_DIFFERENCE", "int16", ((40, 50), (50,)), ((0.001, 0), (0.0007, 0), (0.08, 0)))
+    ((a, b),) = case.samples(1, 3)
+    (got,) = build_cases([case], tmp_path)[str(case)].run([a, b])
+    real = (a * np.float64(0.001) - b * np.float64(0.0007)) ** 2 / 0.08
+    assert np.abs(got - np.clip(real, -32768, 32767)).max() < 4.0
+    assert len(np.unique(got)) > 1000

@@ -51,6 +51,20 @@ def test_what_is_no_number_quantises_to_the_smallest(tmp_path: Path) -> None:
     assert _quantize("int16", [float("nan")], tmp_path) == [-32768]
 
 
+def test_to_int32_from_int8_which_the_interpreter_lacks(tmp_path: Path) -> None:
+    case = OpCase("QUANTIZE", [TensorSpec((3,), "int8", 0.5, 3)], [TensorSpec((3,), "int32", 0.25, 10)])
+    (got,) = build_cases([case], tmp_path)[str(case)].run([np.array([-128, 3, 127], np.int8)])
+    assert got.tolist() == [-252, 10, 258]
+
+
+def test_arg_max_of_int16_which_the_interpreter_lacks(tmp_path: Path) -> None:
+    inputs = [TensorSpec((2, 4), "int16", 0.1), constant(1, "int32")]
+    case = OpCase("ARG_MAX", inputs, [TensorSpec((2,), "int32")], {"output_type": "int32"})
+    values = np.array([[-5, 300, 300, -32768], [32767, 0, 1, 2]], np.int16)
+    (got,) = build_cases([case], tmp_path)[str(case)].run([values])
+    assert got.tolist() == [1, 0]
+
+
 def test_casting_from_float_saturates(tmp_path: Path) -> None:
     values = np.array([3e9, -3e9, 1e20, float("nan"), -2.9], np.float32)
     cases = [

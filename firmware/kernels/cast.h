@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* vt_cast_<from>_<to>. Integers wrap around; from float32, numbers out of range saturate. `b8` is a bool in a byte: 1 for
- * whatever isn't 0. */
+/* vt_cast_<from>_<to>. Integers wrap around; from float32, numbers out of range saturate. `b8` is a bool in a byte:
+ * 1 for whatever isn't 0. */
 #define VT_CAST_TO(from, from_type)                                                                                    \
     void vt_cast_##from##_s8(const from_type *input, int8_t *output, int32_t count);                                   \
     void vt_cast_##from##_u8(const from_type *input, uint8_t *output, int32_t count);                                  \

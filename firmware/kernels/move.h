@@ -9,7 +9,7 @@
 #define VT_MOVE_DIMS 6
 
 /* Extents and steps, outermost first (unused outer dimensions: extent 1, step 0), and where both sides begin.
- * vt_move_runs: all in bytes, `run_bytes` are copied at once; vt_move_8 … vt_move_64: all in elements of so many bits.
+ * vt_move_runs: all in bytes, `run_bytes` are copied at once; vt_move_8 … vt_move_64: in elements of so many bits.
  */
 typedef struct {
     int32_t shape[VT_MOVE_DIMS];

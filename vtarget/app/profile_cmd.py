@@ -13,6 +13,7 @@ from vtarget.base.errors import InputError, RunError
 if TYPE_CHECKING:
     from vtarget.data.graph import Graph
     from vtarget.data.modelprofile import ModelProfile
+    from vtarget.data.validation import QuantisationTable
     from vtarget.shell.interpreter import InterpreterResult
     from vtarget.shell.profiling import ModelJob
     from vtarget.shell.samples import Samples
@@ -28,6 +29,8 @@ ENGINES = ("reference", "simd")
 @click.option("--samples", type=click.IntRange(1, 10_000), metavar="N",
               help="How many samples (default: all of --input, or 1 random one).")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of random samples.")
+@click.option("--float", "float_path", metavar="FLOAT.tflite", help="Float twin: show what quantisation costs.")
+@click.option("--labels", "labels_path", metavar="FILE", help="Class numbers of the samples (.npy or text).")
 @click.option("--json", "json_path", metavar="PATH", help="Write JSON to PATH ('-': standard output).")
 @click.option("--toolchain", type=click.Choice(("auto", "gcc", "zig")), default="auto", show_default=True)
 @click.option("--cflags", default="", metavar="FLAGS", help="More options for the compiler, behind ours.")
@@ -82,10 +85,30 @@ def _profiles(
         reference: InterpreterResult | None = None
         for pricer in pricers:
             for job in jobs:
-                found.append(profile_model(job, pricer, toolchain, reference or work))
+                one, tensors = profile_model(job, pricer, toolchain, reference or work)
                 if work is not None and reference is None:
                     reference = work.result()
+                found.append(_with_quantisation(one, tensors, job, reference, options))
     return found
+
+
+def _with_quantisation(
+    one: ModelProfile, tensors: Any, job: ModelJob, reference: InterpreterResult | None, options: dict[str, Any]
+) -> ModelProfile:
+    from dataclasses import replace
+
+    from vtarget.shell.quantisation import compare_with_float
+    from vtarget.shell.samples import load_labels
+
+    if options["float_path"] is None:
+        return one
+    if reference is None:
+        raise InputError("--float needs the interpreter, so not --no-validate")
+    labels = job.samples.labels
+    if options["labels_path"] is not None:
+        labels = load_labels(options["labels_path"], len(job.samples.arrays))
+    table = compare_with_float(options["float_path"], job.graph, job.samples, reference, tensors, labels)
+    return replace(one, quantisation=table)
 
 
 def _job(graph: Graph, model: str, samples: Samples, engine: str, options: dict[str, Any], progress: Any) -> ModelJob:
@@ -160,6 +183,8 @@ def _print_board(profiles: list[ModelProfile], *, first: bool) -> None:
             print_line(f"{label:<14} {value}")
         print_line()
         _print_remarks(modelreport.remarks(one))
+    if profiles[-1].quantisation is not None:
+        _print_quantisation(profiles[-1].quantisation)
     right = [Column(name, "right") for name in ("used", "of bytes", "share")]
     print_table(["region", *right], report.memory_rows(profiles[-1].inference))
     if profiles[-1].inference.not_modelled:
@@ -177,3 +202,24 @@ def _print_remarks(lines: list[str]) -> None:
         for line in lines:
             print_line(f"  {line}")
         print_line()
+
+
+def _print_quantisation(table: QuantisationTable) -> None:
+    from vtarget.app.terminal import Column, print_line, print_table
+    from vtarget.logic import quantisationreport as text
+
+    rows = text.accuracy_rows(table)
+    if rows:
+        columns: list[Column | str] = [
+            text.ACCURACY_COLUMNS[0],
+            *(Column(name, "right") for name in text.ACCURACY_COLUMNS[1:]),
+        ]
+        print_table(columns, rows, title=f"accuracy of {table.samples} samples")
+        print_line()
+    agreement = text.agreement_line(table)
+    if agreement is not None:
+        print_line(agreement)
+        print_line()
+    layers: list[Column | str] = [*text.LAYER_COLUMNS[:3], *(Column(name, "right") for name in text.LAYER_COLUMNS[3:])]
+    print_table(layers, text.layer_rows(table), title="against the float model, largest losses first")
+    print_line()

@@ -9,7 +9,7 @@ from vtarget.data.profile import Profile
 
 if TYPE_CHECKING:
     from vtarget.data.plan import Plan
-    from vtarget.data.validation import Validation
+    from vtarget.data.validation import QuantisationTable, Validation
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class ModelProfile:
     memory: ModelMemory
     plan: Plan
     validation: Validation | None
+    quantisation: QuantisationTable | None = None
 
     @property
     def macs(self) -> int:

@@ -123,7 +123,7 @@ def verdict(validation: Validation) -> str:
         where = ", ".join(f"{layer.index} {layer.op}" for layer in known)
         return (
             f"bit-exact against {against}, but for layer {where}, where this interpreter is known to differ from TFLM; "
-            f"{len(validation.unjudged)} layers behind it not judged, output CRC {validation.crc32}"
+            f"{_layers(len(validation.unjudged))} behind it not judged, output CRC {validation.crc32}"
         )
     if diverging is None:
         return (
@@ -132,6 +132,10 @@ def verdict(validation: Validation) -> str:
         )
     worst = max((o.max_abs_diff for o in diverging.outputs), default=0.0)
     return f"differs from {against}, first at layer {diverging.index} {diverging.op} by up to {worst:g}"
+
+
+def _layers(count: int) -> str:
+    return "1 layer" if count == 1 else f"{count} layers"
 
 
 def remarks(profile: ModelProfile) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vtarget.data.modelprofile import LayerProfile, ModelProfile
 from vtarget.data.validation import TensorComparison, Validation
+from vtarget.logic.quantisationreport import quantisation_json
 from vtarget.logic.result import profile_json
 
 
@@ -27,6 +28,7 @@ def model_json(profile: ModelProfile) -> dict[str, Any]:
         "samples": {"count": profile.samples, "cycles": asdict(profile.spread)},
         "layers": [_layer(layer) for layer in profile.layers],
         "validation": None if profile.validation is None else _validation(profile.validation),
+        "quantisation": None if profile.quantisation is None else quantisation_json(profile.quantisation),
     }
 
 

@@ -106,10 +106,11 @@ def interpret(job: ModelJob) -> InterpreterJob:
 
 def profile_model(
     job: ModelJob, pricer: Pricer, toolchain: Toolchain, reference: InterpreterJob | InterpreterResult | None
-) -> ModelProfile:
+) -> tuple[ModelProfile, tuple[dict[int, Array], ...]]:
     """One model on one board with one engine. ``reference`` is what to compare with; None leaves validation out.
 
     InputError for a model that isn't supported or doesn't fit; RunError if compiling or the firmware itself fails.
+    Also returns what the firmware's tensors held, sample by sample.
     """
     code = generate(job.graph, target_of(pricer.board), job.options.engine)
     with tempfile.TemporaryDirectory(prefix="vtarget-model-") as folder:
@@ -117,7 +118,7 @@ def profile_model(
         firmware = build_firmware(code, pricer.board, toolchain, elf, job.options)
         ran = run_firmware(code, elf, pricer, job)
     result = reference.result() if isinstance(reference, InterpreterJob) else reference
-    return _profile(job, firmware, ran, pricer, result)
+    return _profile(job, firmware, ran, pricer, result), ran.tensors
 
 
 def run_firmware(code: ModelCode, elf: Path, pricer: Pricer, job: ModelJob) -> FirmwareRun:

@@ -29,6 +29,7 @@ class LayerContext:
 
     core: str
     fpu: str | None
+    engine: str
     weight_waits: int | None
     weight_region: str
 
@@ -116,6 +117,8 @@ def _reason(row: LayerProfile, layer: Layer, operator: Operator, graph: Graph, c
         return f"{share} without a multiply-accumulate: an elementwise hotspot" if not layer.macs else None
     if row.efficiency >= EFFICIENCY_WORTH_A_WORD:
         return None
+    if context.engine == "reference":
+        return f"{share} at {100 * row.efficiency:.0f} % of the ideal: the reference engine's kernels are plain C"
     weights = graph.input(operator, 1)
     return f"{share} at {100 * row.efficiency:.0f} % of the ideal: {_shortfall(row, weights, operator, graph, context)}"
 

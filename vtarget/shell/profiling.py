@@ -179,7 +179,8 @@ def _profile(
 
 def _context(firmware: ModelFirmware, pricer: Pricer) -> LayerContext:
     region = pricer.board.region(firmware.placement.weights_region)
-    return LayerContext(pricer.board.core, pricer.board.fpu, pricer.fetch.waits(region), region.name)
+    waits = pricer.fetch.waits(region)
+    return LayerContext(pricer.board.core, pricer.board.fpu, firmware.code.engine, waits, region.name)
 
 
 def _memory(code: ModelCode, image: Image, inference: Profile) -> ModelMemory:

@@ -116,3 +116,8 @@ def test_int16_squared_differences_which_the_interpreter_lacks(tmp_path: Path) -
     real = (a * np.float64(0.001) - b * np.float64(0.0007)) ** 2 / 0.08
     assert np.abs(got - np.clip(real, -32768, 32767)).max() < 4.0
     assert len(np.unique(got)) > 1000
+
+
+def test_tables_need_scales_that_single_precision_can_do() -> None:
+    case = unary("EXP", "int16", (3,), (1e30, 0), (0.1, 0))
+    assert refusal(case) == "its scales 1e+30 and 0.1 are beyond single precision"

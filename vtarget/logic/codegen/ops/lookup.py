@@ -37,6 +37,8 @@ from vtarget.logic.codegen.tables import STEPS, table_s8
 THREE_HALVES = (1 << 28) + (1 << 27)
 HALF_SQRT_2 = 1518500250
 
+# So that tables can be computed in single precision.
+LARGEST_SCALE = 1e15
 # Products beyond float32 would be infinite.
 LARGEST_SAMPLE = 1e30
 
@@ -56,7 +58,10 @@ def check(operator: Operator, graph: Graph) -> str | None:
     problem = type_problem(source, "its input", TYPES) or size_problem(source)
     if problem is not None or source.type is ElementType.FLOAT32:
         return problem
-    return scales_problem(source, "its input") or scales_problem(output, "its output")
+    problem = scales_problem(source, "its input") or scales_problem(output, "its output")
+    if problem is None and not all(1 / LARGEST_SCALE < scale(tensor) < LARGEST_SCALE for tensor in (source, output)):
+        problem = f"its scales {scale(source):g} and {scale(output):g} are beyond single precision"
+    return problem
 
 
 def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer:

@@ -11,6 +11,7 @@ from vtarget.logic.codegen.binary import QUANTISED, activation_range_int32, bina
 from vtarget.logic.codegen.constants import SUFFIXES, FieldValue
 from vtarget.logic.codegen.options import activation, activation_problem, scale, zero_point
 from vtarget.logic.codegen.quantise import (
+    FLOAT32_MAX,
     LARGEST_SHIFT,
     activation_range,
     activation_range_float,
@@ -61,5 +62,6 @@ def _multiplier(input1: Tensor, input2: Tensor, output: Tensor) -> tuple[int, in
 
     TensorFlow Lite Micro takes double precision here: about 1 in 2000 int16 results then differs by 1.
     """
-    real = np.float32(scale(input1)) * np.float32(scale(input2)) / np.float32(scale(output))
-    return quantise_multiplier(float(real))
+    with np.errstate(over="ignore"):
+        real = np.float32(scale(input1)) * np.float32(scale(input2)) / np.float32(scale(output))
+    return quantise_multiplier(min(float(real), FLOAT32_MAX))

@@ -7,9 +7,10 @@ from math import prod
 from vtarget.data.emission import Layer
 from vtarget.data.graph import ElementType, Graph, Operator, Tensor
 from vtarget.data.target import Target
+from vtarget.logic.codegen.binary import QUANTISED
 from vtarget.logic.codegen.constants import Operand, array_of, call, operand, struct, table_constant
 from vtarget.logic.codegen.loops import size_problem
-from vtarget.logic.codegen.options import arity_problem, required_input, text, zero_point
+from vtarget.logic.codegen.options import arity_problem, required_input, scales_problem, text, zero_point
 
 # As in the C structures of pad.h.
 DIMS = 5
@@ -54,7 +55,7 @@ def _kind_problem(operator: Operator, graph: Graph, source: Tensor, output: Tens
     for tensor, role in ((source, "its input"), (value, "its padding value")):
         if tensor is not None and _quantisation(tensor) != _quantisation(output):
             return f"{role} is quantised otherwise than the output"
-    return None
+    return scales_problem(output, "its output") if output.quantisation and output.type in QUANTISED else None
 
 
 def _quantisation(tensor: Tensor) -> tuple[tuple[float, ...], tuple[int, ...]] | None:
@@ -92,7 +93,7 @@ def _filler(operator: Operator, graph: Graph, output: Tensor) -> Operand:
     if operator.op == "PADV2":
         return operand("value", required_input(graph, operator, 2))
     stored = ElementType.UINT8 if output.type is ElementType.BOOL else output.type
-    constant = table_constant("value", [zero_point(output)], stored)
+    constant = table_constant("value", [zero_point(output) if output.type in QUANTISED else 0], stored)
     return Operand(constant.name, (constant,))
 
 

@@ -148,6 +148,17 @@ def voice_quality(run: Runner) -> str:
     return f"SNR {10 * np.log10(np.sum(wanted**2) / np.sum(error**2)):.1f} dB of {len(features)}"
 
 
+def wake_word_quality(run: Runner) -> str:
+    """Accuracy over 200 clips, fed frame by frame; a clip counts as heard when any output in it is above a half."""
+    clips, wanted = synthetic_keywords.wake_word_set(200)
+    right = 0
+    for clip, wake in zip(clips, wanted, strict=True):
+        run.reset()
+        outputs = run(clip.reshape(-1, 1, 1, synthetic_keywords.COEFFICIENTS))
+        right += int((outputs.max() > 0.5) == wake)
+    return f"{100 * right / len(clips):.1f} % of {len(clips)}"
+
+
 CARDS = (
     Card(
         "kws_dscnn.tflite",
@@ -192,6 +203,13 @@ CARDS = (
         "make_speech_synth.py",
         voice_quality,
         float_quality="SNR 17.4 dB of 50",
+    ),
+    Card(
+        "streaming_wakeword.tflite",
+        "wake word, a frame per call, with state",
+        "make_streaming_wakeword.py",
+        wake_word_quality,
+        float_quality="99.5 % of 200",
     ),
 )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 FRAMES, COEFFICIENTS = 49, 10
 CLASSES = ("silence", "unknown", "yes", "yet", "up", "cup", "left", "laughed", "on", "gone", "go", "no")
+WAKE_WORD = "left"
 _WORDS = len(CLASSES) - 2
 _WAVES = 4
 _PAIR_DIFFERENCE = 0.42
@@ -73,3 +74,11 @@ def test_set(per_class: int, seed: int = 7001) -> tuple[np.ndarray, np.ndarray]:
     """(samples, labels int32) with every class equally frequent, one class after another in turn."""
     labels = np.tile(np.arange(len(CLASSES), dtype=np.int32), per_class)
     return labelled(labels, seed), labels
+
+
+def wake_word_set(count: int, seed: int = 7007) -> tuple[np.ndarray, np.ndarray]:
+    """(samples, whether each is the wake word int32): every other one is, the rest are all classes but it in turn."""
+    others = [label for label in range(len(CLASSES)) if CLASSES[label] != WAKE_WORD]
+    wake = CLASSES.index(WAKE_WORD)
+    labels = np.array([wake if i % 2 else others[i // 2 % len(others)] for i in range(count)])
+    return labelled(labels, seed), (labels == wake).astype(np.int32)

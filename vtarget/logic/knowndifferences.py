@@ -12,6 +12,9 @@ from vtarget.data.graph import ElementType, Graph
 KNOWN_STEPS = {
     ("", "UNIDIRECTIONAL_SEQUENCE_LSTM", ElementType.INT8): 2,
     ("", "UNIDIRECTIONAL_SEQUENCE_LSTM", ElementType.INT16): 2,
+    # Their reference kernels of SUM don't rescale quantised sums: nothing to compare with.
+    ("", "SUM", ElementType.INT8): 255,
+    ("", "SUM", ElementType.INT16): 65535,
     ("ai-edge-litert", "FULLY_CONNECTED", ElementType.INT8): 2,
     ("ai-edge-litert", "FULLY_CONNECTED", ElementType.INT16): 3,
 }

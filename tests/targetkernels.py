@@ -12,7 +12,7 @@ import numpy as np
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph
 from vtarget.data.target import target_of
-from vtarget.logic.codegen.constants import definition, fill
+from vtarget.logic.codegen.constants import definition, fill, initial_byte
 from vtarget.logic.codegen.registry import emit
 from vtarget.logic.linkerscript import linker_script
 from vtarget.shell.boardlib import load_board
@@ -102,7 +102,7 @@ def run_models(
         linker_script=linker_script(loaded),
         toolchain=find_toolchain(toolchain),
         output=elf,
-        include_dirs=("kernels", "common"),
+        include_dirs=("kernels", "common", "freestanding"),
         cflags=("-Werror",),
     )
     return _run(built, inputs, elf, board)
@@ -122,7 +122,8 @@ def _sources(models: Sequence[_Model]) -> dict[str, str | Path]:
 
 
 def _headers() -> dict[str, str | Path]:
-    common = {f"common/{path.name}": path for path in (FIRMWARE / "common").glob("*.h")}
+    shared = [path for folder in ("common", "freestanding") for path in (FIRMWARE / folder).glob("*.h")]
+    common = {str(path.relative_to(FIRMWARE)): path for path in shared}
     return {**common, **{f"kernels/{path.relative_to(KERNELS)}": path for path in KERNELS.rglob("*.h")}}
 
 
@@ -132,6 +133,12 @@ def _run(models: Sequence[_Model], inputs: Sequence[Sequence[Array]], elf: Path,
         (model.place(index), array.tobytes())
         for model, arrays in zip(models, inputs, strict=True)
         for index, array in zip(model.graph.inputs, arrays, strict=True)
+    ]
+    writes += [
+        (model.place(t.index), t.data or bytes([initial_byte(t)]) * t.size_bytes)
+        for model in models
+        for t in model.graph.tensors
+        if t.variable
     ]
     kept = [(m, t) for m in models for t in m.graph.tensors if not t.constant and t.size_bytes]
     spans = [model.span(position) for model in models for position in range(len(model.layers))]

@@ -17,6 +17,7 @@ typedef struct {
     vt_matrix_kernel *three; /* for three columns */
     int32_t activation_min, activation_max;
     vt_window window;
+    vt_span inner_rows, inner_columns; /* of the output: those whose windows are all inside, side by side */
     int32_t run;    /* bytes of a filter row */
     int32_t filler; /* the input's zero point */
 } vt_conv_2d_s8_simd_params;
@@ -25,7 +26,7 @@ typedef struct {
 void vt_pointwise_s8_simd(const vt_pointwise_s8_params *params, const int8_t *input, const uint32_t *weights,
                           const int32_t *constants, int8_t *output, void *scratch);
 
-/* Any other window. `scratch` holds three columns and one filter row. */
+/* Any other window. `scratch` holds three columns and two filter rows. */
 void vt_conv_2d_s8_simd(const vt_conv_2d_s8_simd_params *params, const int8_t *input, const uint32_t *weights,
                         const int32_t *constants, int8_t *output, void *scratch);
 

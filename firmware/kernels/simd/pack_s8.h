@@ -8,8 +8,9 @@
 
 #include <stdint.h>
 
-/* Write one run's pairs, side by side or every third word; return where the next pair goes. */
-uint32_t *vt_pack1_s8(uint32_t *column, const int8_t *run, int32_t count);
-uint32_t *vt_pack3_s8(uint32_t *column, const int8_t *run, int32_t count);
+/* Write the pairs of `rows` runs that begin `row_step` bytes apart, side by side or every third word; return where the next pair
+ * goes. */
+uint32_t *vt_pack1_s8(uint32_t *column, const int8_t *run, int32_t count, int32_t rows, int32_t row_step);
+uint32_t *vt_pack3_s8(uint32_t *column, const int8_t *run, int32_t count, int32_t rows, int32_t row_step);
 
 #endif

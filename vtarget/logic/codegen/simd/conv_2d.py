@@ -32,15 +32,32 @@ def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
     fields: dict[str, FieldValue] = {
         **matrix.fields(),
         "window": window.fields(),
+        "inner_rows": _inner(
+            window.in_h, window.out_h, window.filter_h, window.stride_h, window.pad_h, window.dilation_h
+        ),
+        "inner_columns": _inner_columns(window),
         "run": filter_w * in_c,
         "filler": zero_point(source),
     }
     declarations = struct("vt_conv_2d_s8_simd_params", fields)
     macs = output.elements * weights.elements // out_c
     layer = matrix_layer(operator, "vt_conv_2d_s8_simd", matrix, given, declarations, macs)
-    return replace(layer, scratch_bytes=layer.scratch_bytes + filter_w * in_c)
+    return replace(layer, scratch_bytes=layer.scratch_bytes + 2 * filter_w * in_c)
 
 
 def _is_pointwise(window: Window) -> bool:
     """Whether output pixel i sees input pixel i alone."""
     return (window.filter_h, window.filter_w, window.stride_h, window.stride_w) == (1, 1, 1, 1)
+
+
+def _inner(size: int, outputs: int, taps: int, stride: int, pad: int, dilation: int) -> dict[str, FieldValue]:
+    """Which outputs along an axis see no padding, as a ``vt_span``."""
+    first = min(-(-pad // stride), outputs)
+    last = (size - 1 - (taps - 1) * dilation + pad) // stride
+    return {"first": first, "end": max(first, min(last + 1, outputs))}
+
+
+def _inner_columns(window: Window) -> dict[str, FieldValue]:
+    if window.dilation_w > 1:
+        return {"first": 0, "end": 0}
+    return _inner(window.in_w, window.out_w, window.filter_w, window.stride_w, window.pad_w, 1)

@@ -6,13 +6,6 @@
 /* In words. */
 enum { LINE = VT_TILE_CHANNELS, PAIR = VT_TILE_LINES * VT_TILE_CHANNELS };
 
-/* What an output line of a channel is computed with; the assembly below knows the order. */
-typedef struct {
-    int32_t bias, multiplier, rounding, shift;
-    int32_t step; /* between outputs */
-    const uint32_t *stop;
-} vt_line;
-
 /* One filter line: (w0, w1) and (w1, w2). */
 typedef struct {
     uint32_t first, last;
@@ -39,16 +32,16 @@ VT_INLINE int32_t vt_sum_odd(const uint32_t *at, const vt_taps taps[3], int32_t 
     return sum;
 }
 
-VT_INLINE int8_t vt_finish_one(int32_t sum, const int32_t *constants, int positive)
+VT_INLINE int8_t vt_finish_one(int32_t sum, const int32_t *constants)
 {
     const int32_t shift = constants[VT_SHIFT];
     const int32_t value = shift < VT_LEAST_GENERAL
-                              ? vt_finish(sum, constants[VT_MULTIPLIER], constants[VT_ROUNDING], shift, positive)
+                              ? vt_finish(sum, constants[VT_MULTIPLIER], constants[VT_ROUNDING], shift, 0)
                               : vt_finish_general(sum, constants);
     return (int8_t)vt_saturate_s8(value);
 }
 
-/* Outputs one by one: what is left over at the end of a line, and channels that need general arithmetic. */
+/* Outputs one by one: channels that need general arithmetic. */
 static void vt_line_slowly(const uint32_t *at, int32_t count, int32_t stride, const vt_taps taps[3],
                            const int32_t *constants, int8_t *output, int32_t step)
 {
@@ -57,101 +50,158 @@ static void vt_line_slowly(const uint32_t *at, int32_t count, int32_t stride, co
         const uint32_t *const from = at + (begin >> 1) * PAIR;
         const int32_t sum = begin & 1 ? vt_sum_odd(from, taps, constants[VT_BIAS])
                                       : vt_sum_even(from, taps, constants[VT_BIAS]);
-        *output = vt_finish_one(sum, constants, 0);
+        *output = vt_finish_one(sum, constants);
     }
 }
 
-#if VT_DSP && defined(__OPTIMIZE__)
-#define VT_LOAD_TWO(line)                                                                                              \
-    "ldr %[t0], [%[at], #16 * " #line "]\n\t"                                                                          \
-    "ldr %[t1], [%[at], #256 + 16 * " #line "]\n\t"
+#if VT_DSP
+/* Outputs of a channel, two by two along each line, `odd` by itself at its end; the assembly knows the order. */
+typedef struct {
+    int32_t bias, multiplier, rounding, shift;
+    int32_t out_step;
+    int32_t line_bytes; /* of the pairs that couples of outputs begin with */
+    int32_t odd;
+    int32_t at_jump, out_jump; /* from the end of a line to the next */
+    int32_t lines;
+    vt_taps taps[3];
+    const uint32_t *at;
+    int8_t *output;
+} vt_channel;
 
-/* Two neighbouring outputs of stride 1 from pairs (x0, x1) and (x2, x3). */
-#define VT_MAC_STRIDE_1(line, first)                                                                                   \
-    VT_LOAD_TWO(line)                                                                                                  \
-    "smlad %[s1], %[t1], %[v" #line "], %[" first "]\n\t"                                                              \
-    "smlatb %[s1], %[t0], %[u" #line "], %[s1]\n\t"                                                                    \
-    "smlad %[s0], %[t0], %[u" #line "], %[s0]\n\t"                                                                     \
-    "smlabt %[s0], %[t1], %[v" #line "], %[s0]\n\t"
+/* Pairs (x0, x1) and (x2, x3) of a line; r3 to r8 are its taps' `first` and `last`. */
+#define VT_LOAD(line)                                                                                                  \
+    "ldr r11, [r0, #16 * " line "]\n\t"                                                                                \
+    "ldr r12, [r0, #256 + 16 * " line "]\n\t"
 
-/* Two neighbouring outputs of stride 2 from pairs (x0, x1), (x2, x3) and (x4, x5). */
-#define VT_MAC_STRIDE_2(line, first)                                                                                   \
-    VT_LOAD_TWO(line)                                                                                                  \
-    "smlad %[s1], %[t1], %[u" #line "], %[" first "]\n\t"                                                              \
-    "smlad %[s0], %[t0], %[u" #line "], %[s0]\n\t"                                                                     \
-    "smlabt %[s0], %[t1], %[v" #line "], %[s0]\n\t"                                                                    \
-    "ldr %[t0], [%[at], #512 + 16 * " #line "]\n\t"                                                                    \
-    "smlabt %[s1], %[t0], %[v" #line "], %[s1]\n\t"
+/* Two neighbouring outputs of stride 1, in r9 and r10; the latter begins with `start`. */
+#define VT_COUPLE_1(line, first, last, start)                                                                          \
+    VT_LOAD(line)                                                                                                      \
+    "smlad r10, r12, " last ", " start "\n\t"                                                                          \
+    "smlatb r10, r11, " first ", r10\n\t"                                                                              \
+    "smlad r9, r11, " first ", r9\n\t"                                                                                 \
+    "smlabt r9, r12, " last ", r9\n\t"
 
-#define VT_TOWARDS_ZERO                                                                                                \
-    "add %[s0], %[s0], %[s0], asr #31\n\t"                                                                             \
-    "add %[s1], %[s1], %[s1], asr #31\n\t"
+/* Of stride 2, from (x4, x5) too. */
+#define VT_COUPLE_2(line, first, last, start)                                                                          \
+    VT_LOAD(line)                                                                                                      \
+    "smlad r10, r12, " first ", " start "\n\t"                                                                         \
+    "smlad r9, r11, " first ", r9\n\t"                                                                                 \
+    "smlabt r9, r12, " last ", r9\n\t"                                                                                 \
+    "ldr r11, [r0, #512 + 16 * " line "]\n\t"                                                                          \
+    "smlabt r10, r11, " last ", r10\n\t"
 
-/* Outputs two by two up to line->stop; a statement for the whole loop, so that all of it stays in registers. */
-#define VT_LINE(mac, advance, towards_zero)                                                                            \
+#define VT_SINGLE(line, first, last)                                                                                   \
+    VT_LOAD(line)                                                                                                      \
+    "smlad r9, r11, " first ", r9\n\t"                                                                                 \
+    "smlabt r9, r12, " last ", r9\n\t"
+
+#define VT_TOWARDS_ZERO(sum) "add " sum ", " sum ", " sum ", asr #31\n\t"
+#define VT_ANYWHERE(sum) ""
+
+/* All registers are in use, so this is one statement that doesn't depend on a compiler's choices. r7 and r11 are saved by hand:
+ * either may be a frame pointer, which can't be named as clobbered. */
+#define VT_CHANNEL(channel, couple, advance, towards_zero)                                                             \
     do {                                                                                                               \
-        int32_t s0, s1;                                                                                                \
-        uint32_t t0, t1;                                                                                               \
-        __asm__ volatile("1:\n\t"                                                                                      \
-                         "ldr %[s0], [%[line], #0]\n\t" /* bias */                                                     \
-                         mac(0, "s0") mac(1, "s1") mac(2, "s1")                                                        \
-                         "add %[at], %[at], #" advance "\n\t"                                                          \
-                         "ldr %[t0], [%[line], #4]\n\t" /* multiplier */                                               \
-                         "ldr %[t1], [%[line], #8]\n\t" /* rounding */                                                 \
-                         "smmlar %[s0], %[s0], %[t0], %[s0]\n\t"                                                       \
-                         "smmlar %[s1], %[s1], %[t0], %[s1]\n\t"                                                       \
-                         towards_zero                                                                                  \
-                         "add %[s0], %[s0], %[t1]\n\t"                                                                 \
-                         "add %[s1], %[s1], %[t1]\n\t"                                                                 \
-                         "ldr %[t0], [%[line], #12]\n\t" /* shift */                                                   \
-                         "ldr %[t1], [%[line], #16]\n\t" /* step */                                                    \
-                         "asr %[s0], %[s0], %[t0]\n\t"                                                                 \
-                         "asr %[s1], %[s1], %[t0]\n\t"                                                                 \
-                         "ldr %[t0], [%[line], #20]\n\t" /* stop */                                                    \
-                         "ssat %[s0], #8, %[s0]\n\t"                                                                   \
-                         "ssat %[s1], #8, %[s1]\n\t"                                                                   \
-                         "strb %[s0], [%[out]]\n\t"                                                                    \
-                         "add %[out], %[out], %[t1]\n\t"                                                               \
-                         "strb %[s1], [%[out]]\n\t"                                                                    \
-                         "add %[out], %[out], %[t1]\n\t"                                                               \
-                         "cmp %[at], %[t0]\n\t"                                                                        \
-                         "bne 1b"                                                                                      \
-                         : [at] "+r"(at), [out] "+r"(output), [s0] "=&r"(s0), [s1] "=&r"(s1), [t0] "=&r"(t0),          \
-                           [t1] "=&r"(t1)                                                                              \
-                         : [line] "r"(line), [u0] "r"(taps[0].first), [v0] "r"(taps[0].last), [u1] "r"(taps[1].first), \
-                           [v1] "r"(taps[1].last), [u2] "r"(taps[2].first), [v2] "r"(taps[2].last)                     \
-                         : "cc", "memory");                                                                            \
+        register vt_channel *from __asm__("r1") = channel;                                                             \
+        __asm__ volatile("push {r7, r11}\n\t"                                                                          \
+                         "add r12, r1, #40\n\t"                                                                        \
+                         "ldm r12, {r3-r10} @ taps, at, output\n\t"                                                    \
+                         "mov r0, r9\n\t"                                                                              \
+                         "mov r2, r10\n"                                                                               \
+                         "1: @ line\n\t"                                                                               \
+                         "ldr lr, [r1, #20] @ line_bytes\n\t"                                                          \
+                         "adds lr, lr, r0\n\t"                                                                         \
+                         "cmp r0, lr\n\t"                                                                              \
+                         "beq 3f\n\t"                                                                                  \
+                         ".balign 4\n"                                                                                 \
+                         "2: @ couple of outputs\n\t"                                                                  \
+                         "ldr r9, [r1, #0] @ bias\n\t"                                                                 \
+                         couple("0", "r3", "r4", "r9")                                                                 \
+                         couple("1", "r5", "r6", "r10")                                                                \
+                         couple("2", "r7", "r8", "r10")                                                                \
+                         "ldr r11, [r1, #4] @ multiplier\n\t"                                                          \
+                         "ldr r12, [r1, #8] @ rounding\n\t"                                                            \
+                         "smmlar r9, r9, r11, r9\n\t"                                                                  \
+                         "smmlar r10, r10, r11, r10\n\t"                                                               \
+                         towards_zero("r9") towards_zero("r10")                                                        \
+                         "add r9, r9, r12\n\t"                                                                         \
+                         "add r10, r10, r12\n\t"                                                                       \
+                         "ldr r11, [r1, #12] @ shift\n\t"                                                              \
+                         "ldr r12, [r1, #16] @ out_step\n\t"                                                           \
+                         "add r0, r0, #" advance "\n\t"                                                                \
+                         "asr r9, r9, r11\n\t"                                                                         \
+                         "asr r10, r10, r11\n\t"                                                                       \
+                         "ssat r9, #8, r9\n\t"                                                                         \
+                         "ssat r10, #8, r10\n\t"                                                                       \
+                         "strb r9, [r2]\n\t"                                                                           \
+                         "strb r10, [r2, r12]\n\t"                                                                     \
+                         "add r2, r2, r12, lsl #1\n\t"                                                                 \
+                         "cmp r0, lr\n\t"                                                                              \
+                         "bne 2b\n"                                                                                    \
+                         "3:\n\t"                                                                                      \
+                         "ldr r10, [r1, #24] @ odd\n\t"                                                                \
+                         "cmp r10, #0\n\t"                                                                             \
+                         "beq 4f\n\t"                                                                                  \
+                         "ldr r9, [r1, #0] @ bias\n\t"                                                                 \
+                         VT_SINGLE("0", "r3", "r4") VT_SINGLE("1", "r5", "r6") VT_SINGLE("2", "r7", "r8")              \
+                         "ldr r10, [r1, #4] @ multiplier\n\t"                                                          \
+                         "ldr r11, [r1, #8] @ rounding\n\t"                                                            \
+                         "ldr r12, [r1, #12] @ shift\n\t"                                                              \
+                         "smmlar r9, r9, r10, r9\n\t"                                                                  \
+                         towards_zero("r9")                                                                            \
+                         "add r9, r9, r11\n\t"                                                                         \
+                         "asr r9, r9, r12\n\t"                                                                         \
+                         "ssat r9, #8, r9\n\t"                                                                         \
+                         "strb r9, [r2]\n"                                                                             \
+                         "4: @ next line\n\t"                                                                          \
+                         "ldr r9, [r1, #36] @ lines\n\t"                                                               \
+                         "ldr r11, [r1, #28] @ at_jump\n\t"                                                            \
+                         "ldr r12, [r1, #32] @ out_jump\n\t"                                                           \
+                         "subs r9, r9, #1\n\t"                                                                         \
+                         "str r9, [r1, #36]\n\t"                                                                       \
+                         "add r0, r0, r11\n\t"                                                                         \
+                         "add r2, r2, r12\n\t"                                                                         \
+                         "bne 1b\n\t"                                                                                  \
+                         "pop {r7, r11}"                                                                               \
+                         : "+r"(from)                                                                                  \
+                         :                                                                                             \
+                         : "r0", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "lr", "cc", "memory");        \
     } while (0)
 
-VT_INLINE void vt_line_fast(const uint32_t *at, const vt_line *line, int32_t stride, const vt_taps taps[3],
-                            const int32_t *constants, int8_t *output, int positive)
+VT_INLINE void vt_filter(const vt_depthwise_s8_params *params, const uint32_t *plane, int32_t along, int32_t across,
+                         const vt_taps taps[3], const int32_t *constants, int8_t *output, int positive)
 {
-    (void)constants;
+    const int32_t stride = params->along.stride;
+    const int32_t step = params->along.out_step;
+    const int32_t couples = along >> 1;
+    const int32_t line_bytes = couples * stride * PAIR * 4;
+    vt_channel channel = {
+        .bias = constants[VT_BIAS],
+        .multiplier = constants[VT_MULTIPLIER],
+        .rounding = constants[VT_ROUNDING],
+        .shift = constants[VT_SHIFT],
+        .out_step = step,
+        .line_bytes = line_bytes,
+        .odd = along & 1,
+        .at_jump = params->across.stride * LINE * 4 - line_bytes,
+        .out_jump = params->across.out_step - 2 * couples * step,
+        .lines = across,
+        .taps = {taps[0], taps[1], taps[2]},
+        .at = plane,
+        .output = output,
+    };
     if (stride == 1) {
         if (positive) {
-            VT_LINE(VT_MAC_STRIDE_1, "256", "");
+            VT_CHANNEL(&channel, VT_COUPLE_1, "256", VT_ANYWHERE);
         } else {
-            VT_LINE(VT_MAC_STRIDE_1, "256", VT_TOWARDS_ZERO);
+            VT_CHANNEL(&channel, VT_COUPLE_1, "256", VT_TOWARDS_ZERO);
         }
     } else {
         if (positive) {
-            VT_LINE(VT_MAC_STRIDE_2, "512", "");
+            VT_CHANNEL(&channel, VT_COUPLE_2, "512", VT_ANYWHERE);
         } else {
-            VT_LINE(VT_MAC_STRIDE_2, "512", VT_TOWARDS_ZERO);
+            VT_CHANNEL(&channel, VT_COUPLE_2, "512", VT_TOWARDS_ZERO);
         }
-    }
-}
-#else
-VT_INLINE void vt_line_fast(const uint32_t *at, const vt_line *line, int32_t stride, const vt_taps taps[3],
-                            const int32_t *constants, int8_t *output, int positive)
-{
-    for (; at != line->stop; at += stride * PAIR) {
-        const int32_t first = vt_sum_even(at, taps, line->bias);
-        const int32_t second = stride == 1 ? vt_sum_odd(at, taps, line->bias) : vt_sum_even(at + PAIR, taps, line->bias);
-        *output = vt_finish_one(first, constants, positive);
-        output += line->step;
-        *output = vt_finish_one(second, constants, positive);
-        output += line->step;
     }
 }
 #endif
@@ -165,24 +215,15 @@ VT_INLINE void vt_channel_3x3(const vt_depthwise_s8_params *params, const uint32
         taps[i].first = vt_even_bytes(weights[i]);
         taps[i].last = vt_odd_bytes(weights[i]);
     }
-    const int32_t stride = params->along.stride;
-    const int32_t step = params->along.out_step;
-    const int32_t couples = constants[VT_SHIFT] < VT_LEAST_GENERAL ? along >> 1 : 0;
-    const int32_t done = couples * stride * PAIR;
-    const int32_t left = along - 2 * couples;
-    vt_line line = {constants[VT_BIAS], constants[VT_MULTIPLIER], constants[VT_ROUNDING], constants[VT_SHIFT], step, 0};
+#if VT_DSP
+    if (constants[VT_SHIFT] < VT_LEAST_GENERAL) {
+        vt_filter(params, plane, along, across, taps, constants, output, positive);
+        return;
+    }
+#endif
+    (void)positive;
     for (; across > 0; --across) {
-        line.stop = plane + done;
-        if (couples > 0) {
-            if (stride == 1) {
-                vt_line_fast(plane, &line, 1, taps, constants, output, positive);
-            } else {
-                vt_line_fast(plane, &line, 2, taps, constants, output, positive);
-            }
-        }
-        if (left > 0) {
-            vt_line_slowly(line.stop, left, stride, taps, constants, output + 2 * couples * step, step);
-        }
+        vt_line_slowly(plane, along, params->along.stride, taps, constants, output, params->along.out_step);
         plane += params->across.stride * LINE;
         output += params->across.out_step;
     }
@@ -217,7 +258,7 @@ static void vt_channel_any(const vt_depthwise_s8_params *params, const uint32_t 
                     sum = vt_mac_pair(*pair, *w++, sum);
                 }
             }
-            output[y * params->across.out_step + x * params->along.out_step] = vt_finish_one(sum, constants, 0);
+            output[y * params->across.out_step + x * params->along.out_step] = vt_finish_one(sum, constants);
         }
     }
 }

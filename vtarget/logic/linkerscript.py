@@ -47,6 +47,7 @@ def linker_script(
     ram = data_region(board) if data is None else _named_region(board, data)
     boot = board.region(board.boot.region)
     headers, sections = _model_sections(board, boot, ram, weights, arena)
+    copied = weights is not None and copies_weights(board, weights)
     lines = [
         f"/* Generated from the description of board {board.name}. */",
         "ENTRY(Reset_Handler)",
@@ -56,28 +57,33 @@ def linker_script(
         *(_memory_line(region) for region in board.regions),
         "}",
         "",
-        _PHDRS.format(model=headers),
+        _PHDRS.format(vectors=_VECTORS if copied else "", model=headers),
         _SECTIONS.format(
             vectors=f"0x{board.vector_addresses()[0]:08x}",
             boot=boot.name,
             ram=ram.name,
             stack=f"0x{stack_bytes:x}",
+            segment="vectors" if copied else "boot",
             model=sections,
+            bss=_KEPT_ARENA if arena == ram.name else "",
         ),
     ]
     return "\n".join(lines)
 
 
 def copies_weights(board: Board, weights: str) -> bool:
-    """Whether the firmware must copy weights placed in that region from the boot region before it starts."""
-    return weights != board.boot.region and board.region(weights).writable
+    """Whether the firmware must copy weights placed in that region from the boot region before it starts.
+
+    Raises InputError for an unknown region.
+    """
+    return weights != board.boot.region and _region(board, weights).writable
 
 
 def _model_sections(board: Board, boot: Region, ram: Region, weights: str | None, arena: str | None) -> tuple[str, str]:
     """Program headers and sections of what a model has outside the boot region and the data region."""
     headers, sections = "", ""
     if weights not in (None, boot.name):
-        copied = copies_weights(board, _region(board, str(weights)).name)
+        copied = copies_weights(board, str(weights))
         headers += "  weights PT_LOAD FLAGS(4);\n"
         sections += _WEIGHTS.format(region=weights, load=f" AT> {boot.name}" if copied else "")
     if arena not in (None, ram.name):
@@ -110,11 +116,15 @@ def _memory_line(region: Region) -> str:
 _PHDRS = """\
 PHDRS
 {{
-  boot PT_LOAD FLAGS(5);
+{vectors}  boot PT_LOAD FLAGS(5);
   data PT_LOAD FLAGS(6);
   zero PT_LOAD FLAGS(6);
 {model}}}
 """
+
+# Between vectors and code is then what is copied, which a segment of both would cover too.
+_VECTORS = "  vectors PT_LOAD FLAGS(5);\n"
+_KEPT_ARENA = "    KEEP(*(.bss.model_arena))\n"
 
 _WEIGHTS = """
   .model_weights : ALIGN(16)
@@ -130,7 +140,7 @@ _WEIGHTS = """
 _ARENA = """
   .model_arena (NOLOAD) : ALIGN(16)
   {{
-    *(.bss.model_arena)
+    KEEP(*(.bss.model_arena))
   }} > {region} AT> {region} :arena
 """
 
@@ -140,7 +150,7 @@ SECTIONS
   .isr_vector {vectors} :
   {{
     KEEP(*(.isr_vector))
-  }} > {boot} :boot
+  }} > {boot} :{segment}
 {model}
   .text : ALIGN(8)
   {{
@@ -184,7 +194,7 @@ SECTIONS
   .bss (NOLOAD) : ALIGN(8)
   {{
     __bss_start = .;
-    *(.bss .bss.* COMMON)
+{bss}    *(.bss .bss.* COMMON)
     . = ALIGN(8);
     __bss_end = .;
   }} > {ram} AT> {ram} :zero

@@ -13,7 +13,7 @@ from vtarget.data.plan import Placement
 from vtarget.data.target import Target
 from vtarget.logic.codegen.project import LINKER_SCRIPT, file_name, model_title
 from vtarget.logic.codegen.templates import render
-from vtarget.logic.compileflags import compile_flags, file_flags, link_flags, link_libraries
+from vtarget.logic.compileflags import compile_flags, core_flags, file_flags, link_flags, link_libraries
 from vtarget.logic.linkerscript import copies_weights
 
 # What to call where vtarget would call what it has found.
@@ -61,6 +61,7 @@ def _values(facts: Facts, sources: Sequence[str], include_dirs: Sequence[str], c
         "board_title": safe_comment(board.title),
         "compiler": safe_comment(compiler.words),
         "command": _COMMANDS[kind],
+        "core_flags": core_flags(kind, facts.target),
         "compile_flags": compile_flags(kind, facts.target, compiler.cflags),
         "include_flags": [f"-I{folder}" for folder in include_dirs],
         "link_flags": link_flags(kind, facts.target, compiler.cflags),

@@ -61,6 +61,7 @@ if(NOT DEFINED CMAKE_TOOLCHAIN_FILE AND NOT DEFINED PROJECT_NAME)
 {% if " " in command %}
   set(CMAKE_C_COMPILER_ARG1 "{{ command.split(" ", 1)[1] }}")
 {% endif %}
+  set(CMAKE_C_FLAGS_INIT "{{ core_flags | join(" ") }}")
 endif()
 
 project(vtarget_model C)

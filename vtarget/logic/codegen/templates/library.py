@@ -87,7 +87,7 @@ _MODEL_C = """\
 #endif
 
 #if defined(__GNUC__)
-#define IN_SECTION(name) __attribute__((section(name)))
+#define IN_SECTION(name) __attribute__((section(name), used))
 #define LAYER static __attribute__((noinline)) void
 #else
 #define IN_SECTION(name)

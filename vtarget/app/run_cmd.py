@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vtarget.app.run_model import refuse_with_model, refuse_without_model
 from vtarget.base.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
+    from vtarget.data.runtimeprofile import RuntimeProfile
     from vtarget.logic.pricing import Pricer
 
 MOST_WRITTEN_BYTES = 64 << 20
@@ -57,6 +59,19 @@ class Seconds(click.FloatRange):
 @click.option("--power", "power_state", metavar="STATE", help="Power state to price energy for (default: the first).")
 @click.option("--record", "record_path", metavar="FILE", help="Save the facts of the run.")
 @click.option("--from-record", "from_record", metavar="FILE", help="Price a stored record instead of running.")
+@click.option("--model", metavar="MODEL.tflite", help="The model in FIRMWARE: map its kernels to the model's layers.")
+@click.option("--input-symbol", "input_symbols", multiple=True, metavar="SYMBOL[+OFFSET]",
+              help="Where samples for --model go; once per input.")  # fmt: skip
+@click.option("--output-symbol", "output_symbols", multiple=True, metavar="SYMBOL[+OFFSET]",
+              help="Where --model's outputs are read; once per output.")  # fmt: skip
+@click.option("--input-at", metavar="SYMBOL",
+              help="Put samples in when this function is entered, take outputs when it returns.")  # fmt: skip
+@click.option("--input", "samples_path", metavar="FILE|DIR", help="Samples: a .npy, a .npz, or a directory of them.")
+@click.option("--samples", type=click.IntRange(1, 10_000), metavar="N",
+              help="How many samples (default: all of --input, or 1 random one).")  # fmt: skip
+@click.option("--seed", type=int, metavar="N", help="Seed of random samples (default: 0).")
+@click.option("--tolerance", type=click.IntRange(min=0), metavar="STEPS",
+              help="How many steps integer outputs may differ by (default: 0).")  # fmt: skip
 @click.option("--strict", is_flag=True, help="Fail if anything was approximated or not modelled.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def run(
@@ -73,7 +88,11 @@ def run(
 ) -> int:
     """Run FIRMWARE (ELF, Intel HEX or raw binary) on BOARD and show what each kernel costs.
 
-    Exit status: 0 done; 1 the firmware faulted, reached a limit or exited with a code other than 0; 2 unusable input.
+    With --model, show what each layer of the model in it costs; with symbols for its inputs and outputs, feed it and
+    compare what it computes with the TensorFlow Lite interpreter.
+
+    Exit status: 0 done; 1 the firmware faulted, reached a limit, exited with a code other than 0 or computed something
+    else than the interpreter; 2 unusable input.
     """
     from vtarget.logic.report import failure
     from vtarget.shell.running import price
@@ -81,6 +100,11 @@ def run(
     pattern = _pattern(kernels)
     _check_targets(json_path, record_path)
     pricer = _pricer(board, options["clock"], options["places"])
+    if options["model"] is not None:
+        others = {"kernels": kernels, "record_path": record_path, "from_record": from_record}
+        model_profile = _model_profile(firmware, pricer, options | others | {"power_state": power_state})
+        return _show_model(model_profile, json_path, strict=strict, quiet=quiet)
+    refuse_without_model(options)
     if from_record is not None:
         _refuse_with_record(firmware, options)
         from vtarget.shell.recordfile import load_record
@@ -99,9 +123,43 @@ def run(
     reason = failure(profile)
     if reason is not None:
         raise RunError(reason)
+    _check_strict(profile, strict)
+    return 0
+
+
+def _check_strict(profile: Profile, strict: bool) -> None:
     if strict and profile.not_modelled:
         rest = f" (+{len(profile.not_modelled) - 1} more)" if len(profile.not_modelled) > 1 else ""
         raise RunError(f"--strict: not modelled: {profile.not_modelled[0]}{rest}")
+
+
+def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]) -> RuntimeProfile:
+    from vtarget.app.run_model import profile_runtime
+    from vtarget.data.limits import RunLimits
+    from vtarget.shell.running import check_power_state, load_firmware, run_options
+
+    refuse_with_model(options)
+    if firmware is None:
+        raise click.UsageError("missing argument FIRMWARE")
+    check_power_state(pricer, options["power_state"])
+    image = load_firmware(firmware, pricer, base=_base(options["base"]))
+    with _progress(options["max_instructions"]) as progress:
+        run = run_options(
+            image,
+            until=options["until"],
+            limits=RunLimits(options["max_instructions"], options["max_seconds"], options["timeout"]),
+            writes=[_write_request(text) for text in options["writes"]],
+            progress=progress,
+        )
+        return profile_runtime(image, pricer, run, options)
+
+
+def _show_model(profile: RuntimeProfile, json_path: str | None, *, strict: bool, quiet: bool) -> int:
+    from vtarget.app.run_model import check_validation, show_runtime
+
+    show_runtime(profile, json_path, quiet=quiet)
+    check_validation(profile)
+    _check_strict(profile.inference, strict)
     return 0
 
 

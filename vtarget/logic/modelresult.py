@@ -26,13 +26,14 @@ def model_json(profile: ModelProfile) -> dict[str, Any]:
         "engine": profile.engine,
         "compiler": {"name": profile.compiler, "flags": list(profile.flags)},
         "samples": {"count": profile.samples, "cycles": asdict(profile.spread)},
-        "layers": [_layer(layer) for layer in profile.layers],
-        "validation": None if profile.validation is None else _validation(profile.validation),
+        "layers": [layer_json(layer) for layer in profile.layers],
+        "validation": None if profile.validation is None else validation_json(profile.validation),
         "quantisation": None if profile.quantisation is None else quantisation_json(profile.quantisation),
     }
 
 
-def _layer(layer: LayerProfile) -> dict[str, Any]:
+def layer_json(layer: LayerProfile) -> dict[str, Any]:
+    """An element of the contract's ``layers``."""
     plain = asdict(layer)
     plain["cycles_spread"] = plain.pop("spread")
     plain["input_shapes"] = [list(shape) for shape in layer.input_shapes]
@@ -41,7 +42,8 @@ def _layer(layer: LayerProfile) -> dict[str, Any]:
     return plain
 
 
-def _validation(validation: Validation) -> dict[str, Any]:
+def validation_json(validation: Validation) -> dict[str, Any]:
+    """The contract's ``validation``."""
     diverging = validation.first_diverging
     return {
         "reference": validation.reference,

@@ -16,7 +16,7 @@ from vtarget.shell.boardlib import load_board, load_core
 
 if TYPE_CHECKING:
     from vtarget.data.image import Image
-    from vtarget.shell.machine import RunResult
+    from vtarget.shell.machine import RunOptions, RunResult
 
 MOST_READ_BYTES = 64 << 20
 
@@ -79,13 +79,35 @@ def execute(
     """Run a firmware file on the pricer's board. ``reads`` names memory to return as it was at the end of the run:
     symbols or addresses with a size in bytes (None: the symbol's). ``progress`` is told (instructions, cycles).
     """
+    from vtarget.shell.machine import Machine
+
+    image = load_firmware(firmware, pricer, base=base)
+    options = run_options(image, until=until, spans=spans, limits=limits, writes=writes, reads=reads, progress=progress)
+    return Machine(image, pricer, options).run()
+
+
+def load_firmware(firmware: str | os.PathLike[str], pricer: Pricer, *, base: int | None = None) -> Image:
+    """A firmware file for the pricer's board; ``base`` (of a raw binary) defaults to the boot region."""
     from vtarget.shell.imagefile import load_image
-    from vtarget.shell.machine import Machine, RunOptions
+
+    return load_image(os.fspath(firmware), base=pricer.board.vector_addresses()[0] if base is None else base)
+
+
+def run_options(
+    image: Image,
+    *,
+    until: str | int | None = None,
+    spans: Iterable[str] = (),
+    limits: RunLimits = RunLimits(),
+    writes: Iterable[tuple[str, bytes]] = (),
+    reads: Iterable[tuple[str, int | None]] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> RunOptions:
+    """What ``execute`` is told, with symbols as addresses of ``image``. InputError for unknown ones."""
+    from vtarget.shell.machine import RunOptions
     from vtarget.shell.symbols import resolve_address, resolve_function
 
-    start = pricer.board.vector_addresses()[0] if base is None else base
-    image = load_image(os.fspath(firmware), base=start)
-    options = RunOptions(
+    return RunOptions(
         until=None if until is None else resolve_address(image, str(until), "--until")[0] & ~1,
         limits=limits,
         spans=tuple(resolve_function(image, name, "--span") for name in spans),
@@ -93,7 +115,6 @@ def execute(
         reads=tuple(_read(image, symbol, size_bytes) for symbol, size_bytes in reads),
         progress=progress,
     )
-    return Machine(image, pricer, options).run()
 
 
 def pricer_for(

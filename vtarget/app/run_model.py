@@ -1,0 +1,173 @@
+"""``vtarget run --model``: firmware that was built elsewhere, held against the model that is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vtarget.base.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vtarget.data.board import Board
+    from vtarget.data.graph import Graph
+    from vtarget.data.image import Image
+    from vtarget.data.runtimeprofile import RuntimeProfile
+    from vtarget.logic.pricing import Pricer
+    from vtarget.shell.machine import RunOptions
+    from vtarget.shell.ownruntime import Feeding
+    from vtarget.shell.samples import Samples
+
+# Parameters of ``run`` as they are written.
+_NEED_SYMBOLS = {
+    "input_at": "--input-at",
+    "samples_path": "--input",
+    "samples": "--samples",
+    "seed": "--seed",
+    "tolerance": "--tolerance",
+}
+_NEED_MODEL = {"input_symbols": "--input-symbol", "output_symbols": "--output-symbol", **_NEED_SYMBOLS}
+_EXCLUDED = {
+    "from_record": "--from-record",
+    "record_path": "--record",
+    "spans": "--span",
+    "reads": "--read",
+    "kernels": "--kernels",
+}
+
+
+def refuse_without_model(options: dict[str, Any]) -> None:
+    """InputError for options that say nothing without --model."""
+    for name, option in _NEED_MODEL.items():
+        if options[name] not in (None, ()):
+            raise InputError(f"{option} needs --model")
+
+
+def refuse_with_model(options: dict[str, Any]) -> None:
+    """InputError for options that have no meaning with --model, or that lack what they need."""
+    for name, option in _EXCLUDED.items():
+        if options[name]:
+            raise InputError(f"{option} and --model exclude each other")
+    given, taken = bool(options["input_symbols"]), bool(options["output_symbols"])
+    if given != taken:
+        have, lacks = ("--input-symbol", "--output-symbol") if given else ("--output-symbol", "--input-symbol")
+        raise InputError(f"{have} needs {lacks}", hint="without both, kernels are mapped and nothing is compared")
+    for name, option in _NEED_SYMBOLS.items():
+        if options[name] is not None and not given:
+            raise InputError(f"{option} needs --input-symbol and --output-symbol")
+
+
+def profile_runtime(image: Image, pricer: Pricer, run: RunOptions, options: dict[str, Any]) -> RuntimeProfile:
+    """The profile that the options of ``run`` ask for. InputError for what can't be used, RunError for a failed run."""
+    from vtarget.data.validation import Tolerance
+    from vtarget.shell.ownruntime import RuntimeJob, profile_firmware
+    from vtarget.shell.tflitefile import read_model
+
+    graph = read_model(options["model"])
+    job = RuntimeJob(
+        graph=graph,
+        data=Path(options["model"]).read_bytes(),
+        image=image,
+        feeding=_feeding(graph, image, pricer.board, options) if options["input_symbols"] else None,
+        options=run,
+        tolerance=Tolerance(steps=options["tolerance"] or 0),
+        power_state=options["power_state"],
+    )
+    return profile_firmware(job, pricer)
+
+
+def _feeding(graph: Graph, image: Image, board: Board, options: dict[str, Any]) -> Feeding:
+    from vtarget.shell.ownruntime import Feeding
+    from vtarget.shell.symbols import resolve_function
+
+    inputs = _places(graph, graph.inputs, image, board, options["input_symbols"], "input")
+    outputs = _places(graph, graph.outputs, image, board, options["output_symbols"], "output")
+    at = options["input_at"]
+    function = None if at is None else resolve_function(image, at, "--input-at")
+    return Feeding(_samples(graph, options), inputs, outputs, function)
+
+
+def _samples(graph: Graph, options: dict[str, Any]) -> Samples:
+    from vtarget.shell.samples import load_samples, seeded_samples
+
+    if options["samples_path"] is None:
+        return seeded_samples(graph, options["samples"] or 1, options["seed"] or 0)
+    if options["seed"] is not None:
+        raise InputError("--seed and --input exclude each other")
+    return load_samples(graph, options["samples_path"], most=options["samples"])
+
+
+def _places(
+    graph: Graph, tensors: Sequence[int], image: Image, board: Board, symbols: tuple[str, ...], what: str
+) -> tuple[int, ...]:
+    """Addresses with room for each of the tensors."""
+    if len(symbols) != len(tensors):
+        names = ", ".join(f"'{graph.tensors[index].name}'" for index in tensors)
+        raise InputError(
+            f"--{what}-symbol: given {len(symbols)} times for {len(tensors)} {what}s of the model ({names})"
+        )
+    return tuple(
+        _place(graph, index, image, board, symbol, f"--{what}-symbol")
+        for index, symbol in zip(tensors, symbols, strict=True)
+    )
+
+
+def _place(graph: Graph, index: int, image: Image, board: Board, text: str, option: str) -> int:
+    from vtarget.shell.symbols import parse_address, resolve_address
+
+    tensor = graph.tensors[index]
+    symbol, plus, behind = text.rpartition("+")
+    # C++ names may hold a plus too.
+    offset = parse_address(behind, option) if plus else None
+    address, size_bytes = resolve_address(image, text if offset is None else symbol, option)
+    offset = offset or 0
+    need = f"'{tensor.name}' takes {tensor.size_bytes} bytes ({tensor.type} {list(tensor.shape)})"
+    if size_bytes and size_bytes - offset < tensor.size_bytes:
+        left = f"{size_bytes} bytes" if not offset else f"{max(0, size_bytes - offset)} bytes behind the offset"
+        hint = "it may be a pointer: name the buffer it points to" if size_bytes == 4 else None
+        raise InputError(f"{option} {text}: {left}, but {need}", hint=hint)
+    if not board.covers(address + offset, tensor.size_bytes, writable=True):
+        raise InputError(f"{option} {text}: 0x{address + offset:08x} is not RAM of board {board.name}, and {need}")
+    return address + offset
+
+
+def show_runtime(profile: RuntimeProfile, json_path: str | None, *, quiet: bool) -> None:
+    """JSON and table, as asked for."""
+    from vtarget.app.terminal import write_json
+    from vtarget.logic.runtimereport import runtime_json
+
+    if json_path is not None:
+        write_json(json_path, runtime_json(profile))
+    if json_path != "-" and not quiet:
+        _print(profile)
+
+
+def check_validation(profile: RuntimeProfile) -> None:
+    """RunError if the outputs differ from the interpreter's."""
+    if profile.validation is not None and not profile.validation.passed:
+        from vtarget.logic.runtimereport import output_verdict, suspects
+
+        run = profile.inference
+        raise RunError(f"{run.firmware_path} on {run.board}: {output_verdict(profile.validation)}",
+                       hint=suspects(profile))  # fmt: skip
+
+
+def _print(profile: RuntimeProfile) -> None:
+    from vtarget.app.terminal import Column, print_line, print_table
+    from vtarget.logic import report, runtimereport
+
+    left = {"operator", "output", "kernel"}
+    columns = [title if title in left else Column(title, "right") for title in runtimereport.LAYER_COLUMNS]
+    print_table(columns, runtimereport.layer_rows(profile), title=runtimereport.runtime_heading(profile))
+    print_line()
+    for label, value in runtimereport.runtime_lines(profile):
+        print_line(f"{label:<14} {value}")
+    print_line()
+    right = [Column(name, "right") for name in ("used", "of bytes", "share")]
+    print_table(["region", *right], report.memory_rows(profile.inference))
+    if profile.inference.not_modelled:
+        print_line()
+        print_line("not modelled", style="bold")
+        for note in profile.inference.not_modelled:
+            print_line(f"  {note}")

@@ -1,0 +1,291 @@
+"""Bring your own runtime: firmware that was built elsewhere is fed, checked against the interpreter, and mapped."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from vtarget.base.errors import RunError
+from vtarget.data.emission import Layer
+from vtarget.data.graph import Graph
+from vtarget.data.image import Image
+from vtarget.data.kernelcall import KernelCall
+from vtarget.data.profile import Profile, Span
+from vtarget.data.record import ExecutionRecord, Reason
+from vtarget.data.runtimeprofile import RuntimeProfile, UnmappedKernel
+from vtarget.data.target import target_of
+from vtarget.data.validation import Tolerance, Validation
+from vtarget.logic.codegen.registry import emit, problem
+from vtarget.logic.knowndifferences import allowances
+from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
+from vtarget.logic.pricing import Pricer
+from vtarget.logic.profile import build_profile, restricted
+from vtarget.logic.recognise import align, is_inference, known_kernel, runtimes, short_name, specific
+from vtarget.logic.report import failure
+from vtarget.logic.validation import validate
+from vtarget.shell.engine import Engine
+from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult, run_interpreter
+from vtarget.shell.kerneltrace import Inference, KernelTrace
+from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.samples import Sample, Samples
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """Samples, and where they go: an address per input and output of the model.
+
+    With ``function`` each call of it is one inference: fed when it is entered, outputs taken when it has returned.
+    Without, the firmware is started anew for each sample, fed at reset and when ``main`` is entered, and left to end.
+    """
+
+    samples: Samples = field(repr=False)
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    function: str | None = None
+
+
+@dataclass(frozen=True)
+class RuntimeJob:
+    """What to do with a firmware and the model that is in it; ``options`` are what else its runs are given."""
+
+    graph: Graph
+    data: bytes = field(repr=False)
+    image: Image = field(repr=False)
+    feeding: Feeding | None = None
+    options: RunOptions = field(default_factory=RunOptions)
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    power_state: str | None = None
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """One inference: the spans of its kernels' calls, and what profiles it."""
+
+    calls: tuple[KernelCall, ...]
+    spans: Mapping[tuple[str, int], Span]
+    cycles: int
+    profile: Callable[[], Profile]
+    function: str | None
+
+
+@dataclass
+class _Run:
+    """One start of the firmware: the outputs taken in it, by sample."""
+
+    outputs: list[dict[int, Array]] = field(default_factory=list)
+    inferences: list[_Ran] = field(default_factory=list)
+    fed: int = 0
+
+
+def profile_firmware(job: RuntimeJob, pricer: Pricer) -> RuntimeProfile:
+    """Run the firmware, on all samples if there are any. RunError if it fails, or doesn't call the function to feed."""
+    if job.feeding is None:
+        return _profile(job, pricer, [_execute(job, pricer, ())], None)
+    samples = job.feeding.samples.arrays
+    if any(tensor.variable for tensor in job.graph.tensors):
+        runs = _run_all(job, pricer, samples)
+        return _profile(job, pricer, runs, _interpret_runs(job, runs))
+    with InterpreterJob(job.data, samples, tensors=job.graph.outputs) as work:
+        runs = _run_all(job, pricer, samples)
+        return _profile(job, pricer, runs, work.result())
+
+
+def _run_all(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample]) -> list[_Run]:
+    runs: list[_Run] = []
+    done = 0
+    while done < len(samples):
+        one_by_one = job.feeding is not None and job.feeding.function is None
+        runs.append(_execute(job, pricer, samples[done : done + 1] if one_by_one else samples[done:], first=done))
+        done += len(runs[-1].outputs)
+    return runs
+
+
+def _interpret_runs(job: RuntimeJob, runs: Sequence[_Run]) -> InterpreterResult:
+    """A model with state starts afresh with each run of the firmware."""
+    assert job.feeding is not None
+    samples = job.feeding.samples.arrays
+    results: list[InterpreterResult] = []
+    for run in runs:
+        start = sum(len(result.samples) for result in results)
+        group = samples[start : start + len(run.outputs)]
+        results.append(run_interpreter(job.data, group, tensors=job.graph.outputs))
+    return replace(results[0], samples=tuple(sample for result in results for sample in result.samples))
+
+
+# One run.
+
+
+def _execute(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], *, first: int = 0) -> _Run:
+    feeding, run = job.feeding, _Run()
+    at = feeding.function if feeding is not None else None
+    names = {function.name for function in job.image.functions}
+    marks = {at} if at is not None else {name for name in names if is_inference(name)}
+    trace = KernelTrace(
+        kernels=(name for name in names - marks if known_kernel(name) is not None),
+        inference_functions=marks,
+        fed_at=at,
+        feed=lambda engine: _feed(job, engine, samples, run),
+        take=lambda engine: _take(job, engine, run),
+    )
+    writes = job.options.writes
+    if feeding is not None and at is None:
+        writes = (*writes, *_writes(feeding, samples[0]))
+    options = replace(job.options, writes=writes, spans=trace.spans, on_enter=trace.on_enter, on_span_end=trace.ended)
+    machine = Machine(job.image, pricer, options)
+    record = machine.run().record
+    if feeding is not None and at is None:
+        run.fed = 1
+        _take(job, machine.engine, run)
+    whole = build_profile(record, pricer, power_state=job.power_state)
+    _check_end(whole, run, samples, at, first)
+    run.inferences.extend(_inferences(trace, record, whole, pricer, job.power_state))
+    return run
+
+
+def _writes(feeding: Feeding, sample: Sample) -> list[tuple[int, bytes]]:
+    return [(address, array.tobytes()) for address, array in zip(feeding.inputs, sample, strict=True)]
+
+
+def _feed(job: RuntimeJob, engine: Engine, samples: Sequence[Sample], run: _Run) -> None:
+    if job.feeding is None or run.fed >= len(samples):
+        return
+    for address, data in _writes(job.feeding, samples[run.fed]):
+        engine.write(address, data)
+    run.fed += 1
+
+
+def _take(job: RuntimeJob, engine: Engine, run: _Run) -> None:
+    if job.feeding is None or len(run.outputs) >= run.fed:
+        return
+    taken = {}
+    for address, index in zip(job.feeding.outputs, job.graph.outputs, strict=True):
+        tensor = job.graph.tensors[index]
+        content = engine.read(address, tensor.size_bytes)
+        taken[index] = np.frombuffer(content, dtype=np.dtype(tensor.type.value)).reshape(tensor.shape)
+    run.outputs.append(taken)
+
+
+def _check_end(whole: Profile, run: _Run, samples: Sequence[Sample], at: str | None, first: int) -> None:
+    """RunError if the firmware failed. One that never ends has done its work when all its samples came through."""
+    reason = failure(whole)
+    through = at is not None and samples and len(run.outputs) == len(samples) and whole.exit.reason is Reason.LIMIT
+    if reason is not None and not through:
+        raise RunError(f"{reason}, with sample {first + len(run.outputs)}" if samples else reason)
+    if samples and not run.outputs:
+        did = "never returned from" if run.fed else "never called"
+        raise RunError(f"{whole.firmware_path}: {did} {at}, where sample {first} was to be fed")
+
+
+def _inferences(
+    trace: KernelTrace, record: ExecutionRecord, whole: Profile, pricer: Pricer, power_state: str | None
+) -> list[_Ran]:
+    spans = {(span.name, span.index): span for span in whole.spans}
+    facts = {(span.name, span.index): span for span in record.spans}
+    mark = trace.inference_function
+
+    def ran(inference: Inference) -> _Ran | None:
+        if inference.index is None or mark is None:
+            return _Ran(tuple(inference.calls), spans, int(whole.cycles.nominal), lambda: whole, None)
+        key = (mark, inference.index)
+        if key not in spans:
+            return None
+
+        def profile() -> Profile:
+            return build_profile(restricted(record, facts[key]), pricer, power_state=power_state)
+
+        return _Ran(tuple(inference.calls), spans, spans[key].cycles, profile, mark)
+
+    found = [one for inference in trace.inferences if (one := ran(inference)) is not None]
+    if not found:
+        raise RunError(f"{whole.firmware_path}: the run ended inside {mark}", hint="an earlier end was asked for?")
+    return found
+
+
+# What comes out of it.
+
+
+def _profile(
+    job: RuntimeJob, pricer: Pricer, runs: Sequence[_Run], reference: InterpreterResult | None
+) -> RuntimeProfile:
+    ran = [inference for run in runs for inference in run.inferences]
+    cycles = [inference.cycles for inference in ran]
+    chosen = ran[median_sample(cycles)]
+    inference = replace(chosen.profile(), console=runs[0].inferences[0].profile().console)
+    layers, spans = _layers(job.graph, pricer, ran)
+    region = pricer.board.region(pricer.board.boot.region)
+    context = LayerContext(pricer.board.core, pricer.board.fpu, "", pricer.fetch.waits(region), region.name)
+    mapped = {layer.operator for layer in layers}
+    return RuntimeProfile(
+        graph=job.graph,
+        runtimes=runtimes(name for one in ran for call in one.calls for name in (call.function, *call.inner)),
+        inference_function=chosen.function,
+        samples=sum(len(run.outputs) for run in runs),
+        runs=len(runs),
+        inferences=len(ran),
+        inference=inference,
+        spread=spread_of(cycles),
+        layers=layer_profiles(job.graph, layers, spans, inference, context),
+        unmapped_layers=tuple(o.index for o in job.graph.operators if o.index not in mapped),
+        unmapped_kernels=_unmapped(job.graph, chosen),
+        validation=None if reference is None else _validate(job, runs, reference),
+    )
+
+
+def _layers(graph: Graph, pricer: Pricer, ran: Sequence[_Ran]) -> tuple[list[Layer], list[list[Span]]]:
+    """The operators that have a kernel, and their cost in each inference."""
+    calls: dict[int, list[KernelCall]] = {}
+    costs: defaultdict[int, list[Span]] = defaultdict(list)
+    for inference in ran:
+        for index, places in enumerate(align(graph, inference.calls).operators):
+            of_layer = [inference.calls[place] for place in places]
+            spans = [s for call in of_layer if (s := inference.spans.get((call.function, call.index))) is not None]
+            if spans:
+                calls.setdefault(index, of_layer)
+                costs[index].append(_sum(spans))
+    found = sorted(calls)
+    return [_layer(graph, index, calls[index], pricer) for index in found], [costs[index] for index in found]
+
+
+def _sum(spans: Sequence[Span]) -> Span:
+    energies = [span.energy_j for span in spans if span.energy_j is not None]
+    return replace(
+        spans[0],
+        instructions=sum(span.instructions for span in spans),
+        cycles=sum(span.cycles for span in spans),
+        latency_s=sum(span.latency_s for span in spans),
+        energy_j=sum(energies) if energies else None,
+    )
+
+
+def _layer(graph: Graph, index: int, calls: Sequence[KernelCall], pricer: Pricer) -> Layer:
+    operator, (kernel, _) = graph.operators[index], specific(calls[0])
+    macs = 0
+    if problem(operator, graph) is None:
+        macs = emit(operator, graph, "reference", target_of(pricer.board)).macs
+    notes = [f"{len(calls)} calls"] if len(calls) > 1 else []
+    if kernel != calls[0].function:
+        notes.append(f"called by {short_name(calls[0].function)}")
+    return Layer(index, kernel, call="", macs=macs, notes=tuple(notes))
+
+
+def _unmapped(graph: Graph, ran: _Ran) -> tuple[UnmappedKernel, ...]:
+    found: dict[str, list[int]] = {}
+    for place in align(graph, ran.calls).left_over:
+        call = ran.calls[place]
+        span = ran.spans.get((call.function, call.index))
+        found.setdefault(specific(call)[0], []).append(span.cycles if span else 0)
+    return tuple(UnmappedKernel(name, len(cycles), sum(cycles)) for name, cycles in found.items())
+
+
+def _validate(job: RuntimeJob, runs: Sequence[_Run], reference: InterpreterResult) -> Validation:
+    """Of outputs alone: what layers leave in memory is the runtime's own affair."""
+    expected = [dict(zip(job.graph.outputs, sample.outputs, strict=True)) for sample in reference.samples]
+    actual = [outputs for run in runs for outputs in run.outputs]
+    known = allowances(job.graph, reference.name)
+    whole = validate(
+        job.graph, expected, actual, f"{reference.name} {reference.version}", job.tolerance, allowances=known
+    )
+    return replace(whole, layers=tuple(layer for layer in whole.layers if layer.outputs))

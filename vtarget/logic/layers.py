@@ -126,8 +126,9 @@ def _reason(row: LayerProfile, layer: Layer, operator: Operator, graph: Graph, c
 def _shortfall(
     row: LayerProfile, weights: Tensor | None, operator: Operator, graph: Graph, context: LayerContext
 ) -> str:
-    if weights is not None and weights.constant and row.macs <= 2 * weights.elements and context.weight_waits:
-        return f"each weight is read once or twice from {context.weight_region} with {context.weight_waits} wait states"
+    if weights is not None and weights.constant and row.macs <= 2 * weights.elements:
+        left_out = f" (waits of {context.weight_region} not counted)" if context.weight_waits else ""
+        return f"each weight is used only once or twice, so loading outweighs multiplying{left_out}"
     padded = _padding_share(operator, graph)
     if padded > PADDING_WORTH_A_WORD:
         return f"{100 * padded:.0f} % of its window positions reach into the padding"

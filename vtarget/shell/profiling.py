@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from vtarget.data.graph import Graph
 from vtarget.data.image import Image
 from vtarget.data.limits import RunLimits
 from vtarget.data.modelprofile import ModelMemory, ModelProfile
-from vtarget.data.profile import Profile
+from vtarget.data.profile import Profile, Span
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.data.target import target_of
 from vtarget.data.validation import Tolerance
@@ -86,10 +86,16 @@ class _Feeder:
         self.tensors.append({})
 
     def take(self, name: str, engine: Engine) -> None:
-        """A layer has run."""
-        if name not in self._by_function or not self.tensors:
+        """A layer has run; or the whole model, and outputs that no layer's code wrote (a RESHAPE in place) are due."""
+        if not self.tensors:
             return
-        for index in self._graph.operators[self._by_function[name]].outputs:
+        if name in self._by_function:
+            self._read(self._graph.operators[self._by_function[name]].outputs, engine)
+        elif name == INVOKE:
+            self._read([index for index in self._graph.outputs if index not in self.tensors[-1]], engine)
+
+    def _read(self, indices: Iterable[int], engine: Engine) -> None:
+        for index in indices:
             tensor = self._graph.tensors[index]
             if index in self._offsets and tensor.size_bytes:
                 content = engine.read(self._arena + self._offsets[index], tensor.size_bytes)
@@ -167,7 +173,7 @@ def _profile(
         layers=layer_profiles(
             job.graph,
             layers,
-            [by_name[layer_function(layer, job.graph)] for layer in layers],
+            [by_name.get(layer_function(layer, job.graph)) or _nothing(len(invocations)) for layer in layers],
             inference,
             _context(firmware, pricer),
         ),
@@ -175,6 +181,11 @@ def _profile(
         plan=code.plan,
         validation=None if reference is None else _validate(job.graph, ran, reference, job.tolerance),
     )
+
+
+def _nothing(samples: int) -> list[Span]:
+    """Spans of a layer without code, which the compiler leaves out: a handle, or a shape changed in place."""
+    return [Span("", number, 0, 0, 0.0, None) for number in range(samples)]
 
 
 def _context(firmware: ModelFirmware, pricer: Pricer) -> LayerContext:

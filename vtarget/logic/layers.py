@@ -73,7 +73,7 @@ def _layer(
     outputs = [graph.output(operator, i) for i in range(len(operator.outputs))]
     spread = spread_of([span.cycles for span in spans])
     cycles = spread.median
-    element = inputs[0].type if inputs else outputs[0].type
+    element = outputs[0].type if outputs else inputs[0].type
     ideal = layer.macs / ideal_macs_per_cycle(context.core, context.fpu, element) if layer.macs else None
     energy = inference.energy_j
     row = LayerProfile(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from simdcases import Numbers, check_on_host, check_on_target, fully_connected_case
 
 RELU = Numbers(activation="RELU", output_zero=-128)
+WIDE = Numbers(type="int16", bias_type="int64", bias=10**6)
 CASES = [
     fully_connected_case(1, 64, 12),
     fully_connected_case(1, 640, 128, RELU),
@@ -17,6 +19,9 @@ CASES = [
     fully_connected_case(2, 30, 5, Numbers(activation="RELU6", output_zero=-7)),
     fully_connected_case(3, 33, 6, Numbers(per_channel=False)),
     fully_connected_case(7, 16, 4, Numbers(per_channel=False, bias=None, activation="RELU", output_zero=-128)),
+    fully_connected_case(1, 64, 12, WIDE),
+    fully_connected_case(4, 33, 7, WIDE),
+    fully_connected_case(2, 32, 5, replace(WIDE, per_channel=False, activation="RELU")),
 ]
 
 

@@ -1,21 +1,8 @@
-/* Products of packed weights with columns (pack_s8.h), requantised to int8.
- *
- * Weights: for each two output channels a stream of words, one for every pair of elements, whose bytes are (channel 0 element 0,
- * channel 1 element 0, channel 0 element 1, channel 1 element 1). Pairs come in blocks of four, padded with zeros.
- */
+/* Products of matrices, requantised to int8. `constants` has VT_CHANNEL_WORDS words per channel (vt_simd.h). */
 #ifndef VT_MATRIX_S8_H
 #define VT_MATRIX_S8_H
 
-#include <stdint.h>
-
-typedef struct {
-    int32_t blocks;   /* of four pairs, in a column; at least one */
-    int32_t channels; /* of the output; an odd one is padded with one of zero weights */
-} vt_matrix;
-
-/* `constants` has VT_CHANNEL_WORDS words per channel (vt_simd.h). Element c of pixel p goes to output[p * channels + c]. */
-typedef void vt_matrix_kernel(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights,
-                              const int32_t *constants, int8_t *output);
+#include "matrix.h"
 
 /* One column. */
 vt_matrix_kernel vt_matrix1_s8;

@@ -18,9 +18,6 @@ VT_INLINE uint32_t *vt_pack_rest(uint32_t *column, const int8_t *run, int32_t co
     return column + 2 * step;
 }
 
-/* Keeps a pointer that walks along what it is: compilers that count in another way spend more on it than on short loops. */
-#define VT_WALKS(pointer) __asm__("" : "+r"(pointer))
-
 VT_INLINE uint32_t *vt_pack(uint32_t *column, const int8_t *run, int32_t count, int32_t rows, int32_t row_step,
                             int32_t step)
 {
@@ -62,12 +59,12 @@ VT_INLINE uint32_t *vt_pack(uint32_t *column, const int8_t *run, int32_t count, 
     return column;
 }
 
-uint32_t *vt_pack1_s8(uint32_t *column, const int8_t *run, int32_t count, int32_t rows, int32_t row_step)
+uint32_t *vt_pack1_s8(uint32_t *column, const void *run, int32_t bytes, int32_t rows, int32_t row_step)
 {
-    return vt_pack(column, run, count, rows, row_step, 1);
+    return vt_pack(column, run, bytes, rows, row_step, 1);
 }
 
-uint32_t *vt_pack3_s8(uint32_t *column, const int8_t *run, int32_t count, int32_t rows, int32_t row_step)
+uint32_t *vt_pack3_s8(uint32_t *column, const void *run, int32_t bytes, int32_t rows, int32_t row_step)
 {
-    return vt_pack(column, run, count, rows, row_step, 3);
+    return vt_pack(column, run, bytes, rows, row_step, 3);
 }

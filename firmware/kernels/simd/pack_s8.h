@@ -6,11 +6,9 @@
 #ifndef VT_PACK_S8_H
 #define VT_PACK_S8_H
 
-#include <stdint.h>
+#include "matrix.h"
 
-/* Write the pairs of `rows` runs that begin `row_step` bytes apart, side by side or every third word; return where the next pair
- * goes. */
-uint32_t *vt_pack1_s8(uint32_t *column, const int8_t *run, int32_t count, int32_t rows, int32_t row_step);
-uint32_t *vt_pack3_s8(uint32_t *column, const int8_t *run, int32_t count, int32_t rows, int32_t row_step);
+/* Pairs side by side, or every third word. */
+vt_pack_kernel vt_pack1_s8, vt_pack3_s8;
 
 #endif

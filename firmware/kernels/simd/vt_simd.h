@@ -19,6 +19,9 @@
 
 #define VT_INLINE static inline __attribute__((always_inline))
 
+/* Keeps a pointer that walks along what it is: compilers that count in another way spend more on it than on short loops. */
+#define VT_WALKS(pointer) __asm__("" : "+r"(pointer))
+
 /* Four bytes from any address; the cores with the extension load unaligned words, at a cycle or two more. */
 VT_INLINE uint32_t vt_load_word(const void *at)
 {
@@ -143,6 +146,28 @@ VT_INLINE int32_t vt_scale(int32_t value, int32_t multiplier)
     return scaled;
 }
 
+/* round(value * multiplier / 2^32), halves up */
+VT_INLINE int32_t vt_scale_down(int32_t value, int32_t multiplier)
+{
+    int32_t scaled;
+    __asm__("smmulr %0, %1, %2" : "=r"(scaled) : "r"(value), "r"(multiplier));
+    return scaled;
+}
+
+/* The larger of each two signed halves. */
+VT_INLINE uint32_t vt_max_halves(uint32_t a, uint32_t b)
+{
+    (void)__ssub16((int16x2_t)a, (int16x2_t)b);
+    return (uint32_t)__sel((uint8x4_t)a, (uint8x4_t)b);
+}
+
+/* The smaller of each. */
+VT_INLINE uint32_t vt_min_halves(uint32_t a, uint32_t b)
+{
+    (void)__ssub16((int16x2_t)b, (int16x2_t)a);
+    return (uint32_t)__sel((uint8x4_t)a, (uint8x4_t)b);
+}
+
 #else
 
 VT_INLINE int32_t vt_mac_pair(uint32_t a, uint32_t b, int32_t sum)
@@ -227,6 +252,31 @@ VT_INLINE int32_t vt_scale(int32_t value, int32_t multiplier)
     return (int32_t)((product + ((int64_t)1 << 31)) >> 32);
 }
 
+VT_INLINE int32_t vt_scale_down(int32_t value, int32_t multiplier)
+{
+    return (int32_t)(((int64_t)value * multiplier + ((int64_t)1 << 31)) >> 32);
+}
+
+VT_INLINE int32_t vt_larger(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+VT_INLINE int32_t vt_smaller(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+VT_INLINE uint32_t vt_max_halves(uint32_t a, uint32_t b)
+{
+    return vt_pair(vt_larger(vt_low_half(a), vt_low_half(b)), vt_larger(vt_high_half(a), vt_high_half(b)));
+}
+
+VT_INLINE uint32_t vt_min_halves(uint32_t a, uint32_t b)
+{
+    return vt_pair(vt_smaller(vt_low_half(a), vt_low_half(b)), vt_smaller(vt_high_half(a), vt_high_half(b)));
+}
+
 #endif
 
 /* An output channel's constants: the sum's start value, the multiplier less 2 (in units of 2^31) as `vt_scale` takes it,
@@ -235,6 +285,15 @@ VT_INLINE int32_t vt_scale(int32_t value, int32_t multiplier)
  */
 enum { VT_BIAS, VT_MULTIPLIER, VT_ROUNDING, VT_SHIFT, VT_CHANNEL_WORDS };
 enum { VT_GENERAL = 96, VT_LEAST_GENERAL = 64 };
+
+/* An int16 output channel's constants: the sum's start value, and the multiplier in units of 2^-32. */
+enum { VT_BIAS_S16, VT_MULTIPLIER_S16, VT_CHANNEL_WORDS_S16 };
+
+/* A sum scaled, rounded (halves up) and saturated to int16. */
+VT_INLINE int16_t vt_finish_s16(int32_t sum, const int32_t *channel)
+{
+    return (int16_t)vt_saturate_s16(vt_scale_down(sum, channel[VT_MULTIPLIER_S16]));
+}
 
 /* A sum scaled, rounded, and moved to the output's zero point; with `positive` results below the zero point may be off, but
  * stay below it. */

@@ -1,4 +1,4 @@
-"""CONV_2D of int8 as a product of matrices: each output pixel's window is a column."""
+"""CONV_2D of int8 and int16 as a product of matrices: each output pixel's window is a column."""
 
 from __future__ import annotations
 
@@ -10,39 +10,45 @@ from vtarget.data.target import Target
 from vtarget.logic.codegen.constants import FieldValue, array_of, operand, struct
 from vtarget.logic.codegen.options import required_input, zero_point
 from vtarget.logic.codegen.simd.matrix import matrix_layer, matrix_of, pointwise_layer
-from vtarget.logic.codegen.weights import multipliers_of
+from vtarget.logic.codegen.weights import multipliers_of, narrow_accumulator
 from vtarget.logic.codegen.window import Window, window_of
 
 
 def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
-    """An int8 convolution without groups, of any size, stride, padding and dilation."""
+    """An int8 or int16 convolution without groups, of any size, stride, padding and dilation.
+
+    int16 ones need 64-bit accumulators by definition, but sums that stay within 32 bits.
+    """
     source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
-    if source.type is not ElementType.INT8 or weights.shape[3] != source.shape[3]:
+    if source.type is ElementType.FLOAT32 or weights.shape[3] != source.shape[3]:
+        return None
+    if source.type is ElementType.INT16 and narrow_accumulator(graph, operator):
         return None
     output = graph.output(operator)
     out_c, filter_h, filter_w, in_c = weights.shape
     window = window_of(operator, source.shape, (filter_h, filter_w), output.shape)
     multipliers = multipliers_of(source, weights, output, out_c)
     assert multipliers is not None
-    rows = array_of(weights).reshape(out_c, filter_h, filter_w * in_c)
-    matrix = matrix_of(operator, graph, rows, multipliers, zero_point(source))
+    matrix = matrix_of(operator, graph, array_of(weights).reshape(out_c, filter_h, filter_w * in_c), multipliers)
+    if matrix is None:
+        return None
     given = operand("input", source)
     if _is_pointwise(window):
         return pointwise_layer(operator, matrix, given, output.elements // out_c, in_c)
+    run_bytes = filter_w * matrix.in_bytes
+    rows = _inner(window.in_h, window.out_h, window.filter_h, window.stride_h, window.pad_h, window.dilation_h)
     fields: dict[str, FieldValue] = {
         **matrix.fields(),
         "window": window.fields(),
-        "inner_rows": _inner(
-            window.in_h, window.out_h, window.filter_h, window.stride_h, window.pad_h, window.dilation_h
-        ),
+        "inner_rows": rows,
         "inner_columns": _inner_columns(window),
-        "run": filter_w * in_c,
-        "filler": zero_point(source),
+        "run_bytes": run_bytes,
+        "filler": zero_point(source) & 0xFF,
     }
-    declarations = struct("vt_conv_2d_s8_simd_params", fields)
+    declarations = struct("vt_windows_params", fields)
     macs = output.elements * weights.elements // out_c
-    layer = matrix_layer(operator, "vt_conv_2d_s8_simd", matrix, given, declarations, macs)
-    return replace(layer, scratch_bytes=layer.scratch_bytes + 2 * filter_w * in_c)
+    layer = matrix_layer(operator, f"vt_conv_2d_{matrix.type}_simd", matrix, given, declarations, macs)
+    return replace(layer, scratch_bytes=layer.scratch_bytes + 2 * run_bytes)
 
 
 def _is_pointwise(window: Window) -> bool:

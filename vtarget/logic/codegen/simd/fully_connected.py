@@ -1,4 +1,4 @@
-"""FULLY_CONNECTED of int8: a convolution of 1x1 over the batch."""
+"""FULLY_CONNECTED of int8 and int16: a convolution of 1x1 over the batch."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from vtarget.data.emission import Layer
 from vtarget.data.graph import ElementType, Graph, Operator
 from vtarget.data.target import Target
 from vtarget.logic.codegen.constants import array_of, operand
-from vtarget.logic.codegen.options import required_input, zero_point
+from vtarget.logic.codegen.options import required_input
 from vtarget.logic.codegen.quantise import Multipliers
 from vtarget.logic.codegen.simd.matrix import matrix_of, pointwise_layer
+from vtarget.logic.codegen.weights import narrow_accumulator
 
 
 def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
-    """An int8 layer of any size."""
+    """An int8 or int16 layer of any size; int16 as for convolutions."""
     source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
-    if source.type is not ElementType.INT8:
+    if source.type is ElementType.FLOAT32:
+        return None
+    if source.type is ElementType.INT16 and narrow_accumulator(graph, operator):
         return None
     units, depth = weights.shape
     multipliers = fully_connected.unit_multipliers(source, weights, graph.output(operator))
     assert multipliers is not None
     each = units if len(multipliers.shifts) == 1 else 1
     multipliers = Multipliers(multipliers.multipliers * each, multipliers.shifts * each)
-    rows = array_of(weights).reshape(units, 1, depth)
-    matrix = matrix_of(operator, graph, rows, multipliers, zero_point(source))
+    matrix = matrix_of(operator, graph, array_of(weights).reshape(units, 1, depth), multipliers)
+    if matrix is None:
+        return None
     return pointwise_layer(operator, matrix, operand("input", source), source.elements // depth, depth)

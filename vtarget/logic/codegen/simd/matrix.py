@@ -9,42 +9,52 @@ from typing import Any
 import numpy as np
 
 from vtarget.data.emission import Constant, Layer
-from vtarget.data.graph import Graph, Operator, Tensor
-from vtarget.logic.codegen.constants import FieldValue, Operand, array_of, call, struct
-from vtarget.logic.codegen.options import activation, quantisation, zero_point
+from vtarget.data.graph import ElementType, Graph, Operator, Tensor
+from vtarget.logic.codegen.constants import SUFFIXES, FieldValue, Operand, array_of, call, struct
+from vtarget.logic.codegen.options import activation, quantisation, required_input, zero_point
 from vtarget.logic.codegen.quantise import Multipliers, activation_range
 from vtarget.logic.codegen.simd.packing import (
     BLOCK_PAIRS,
     any_general,
     channel_constants,
+    channel_constants_s16,
     column_weights,
     matrix_words,
     words_constant,
 )
 
 COLUMNS = 3
-SOURCES = ("simd/conv_2d_s8.c", "simd/matrix_s8.c", "simd/pack_s8.c", "simd/clamp_s8.c")
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Weights (``channels`` rows of ``blocks`` blocks) ready for the kernels, and the name suffix of those that fit."""
+    """Weights (``channels`` rows of ``blocks`` blocks) ready for the kernels of ``type``.
 
+    ``matrix3`` is the one for three columns; ``in_bytes`` and ``out_bytes`` are those of a pixel.
+    """
+
+    type: str
+    matrix3: str
     blocks: int
     channels: int
+    in_bytes: int
+    out_bytes: int
     activation: tuple[int, int]
-    suffix: str
     weights: Constant
     constants: Constant
 
     def fields(self) -> dict[str, FieldValue]:
-        """The fields that every operator's parameters begin with."""
+        """The fields that parameters begin with (windows.h)."""
         return {
-            "matrix": {
-                "blocks": self.blocks,
-                "channels": self.channels,
+            "matrix": {"blocks": self.blocks, "channels": self.channels},
+            "kernels": {
+                "pack3": f"vt_pack3_{self.type}",
+                "pack1": f"vt_pack1_{self.type}",
+                "matrix3": self.matrix3,
+                "matrix1": f"vt_matrix1_{self.type}",
             },
-            "three": f"vt_matrix3_s8{self.suffix}",
+            "in_bytes": self.in_bytes,
+            "out_bytes": self.out_bytes,
             "activation_min": self.activation[0],
             "activation_max": self.activation[1],
         }
@@ -54,12 +64,11 @@ class Matrix:
         """What the columns take that are multiplied at once."""
         return COLUMNS * self.blocks * BLOCK_PAIRS * 4
 
-
-def rounding_suffix(constants: Constant, output_zero: int) -> str:
-    """Which kind of kernel does: where results below the zero point are cut off, their rounding doesn't matter."""
-    if any_general(constants):
-        return "_general"
-    return "_positive" if output_zero == -128 else ""
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files that hold the kernels."""
+        own = (f"simd/{part}_{self.type}.c" for part in ("conv_2d", "matrix", "pack", "clamp"))
+        return (*own, "simd/windows.c")
 
 
 def bias_of(bias: Tensor | None, channels: int) -> Sequence[int]:
@@ -67,29 +76,42 @@ def bias_of(bias: Tensor | None, channels: int) -> Sequence[int]:
     return [0] * channels if bias is None else [int(value) for value in array_of(bias)]
 
 
-def matrix_of(
-    operator: Operator,
-    graph: Graph,
-    rows: np.ndarray[Any, Any],
-    multipliers: Multipliers,
-    input_zero: int,
-) -> Matrix:
-    """The matrix of an int8 operator whose filter is ``rows`` (channels, filter rows, bytes of a row)."""
-    output = graph.output(operator)
+def matrix_of(operator: Operator, graph: Graph, rows: np.ndarray[Any, Any], multipliers: Multipliers) -> Matrix | None:
+    """The matrix of an operator whose filter is ``rows`` (channels, filter rows, elements of a row).
+
+    None if it is neither int8, nor int16 with sums and multipliers that the fast arithmetic can do.
+    """
+    source, output = required_input(graph, operator, 0), graph.output(operator)
     channels = rows.shape[0]
-    pairs = column_weights(rows)
-    low, high = activation_range(activation(operator), output.type, quantisation(output))
-    flat = rows.reshape(channels, -1)
     bias = bias_of(graph.input(operator, 2), channels)
-    constants = channel_constants(flat, bias, multipliers, input_zero, zero_point(output))
+    flat = rows.reshape(channels, -1)
+    if source.type is ElementType.INT8:
+        constants = channel_constants(flat, bias, multipliers, zero_point(source), zero_point(output))
+        matrix3 = f"vt_matrix3_s8{_rounding(constants, zero_point(output))}"
+    else:
+        found = channel_constants_s16(flat, bias, multipliers) if source.type is ElementType.INT16 else None
+        if found is None:
+            return None
+        constants, matrix3 = found, "vt_matrix3_s16"
+    pairs = column_weights(rows, widened=source.type is ElementType.INT8)
     return Matrix(
+        type=SUFFIXES[source.type],
+        matrix3=matrix3,
         blocks=pairs.shape[1] // BLOCK_PAIRS,
         channels=channels,
-        activation=(low, high),
-        suffix=rounding_suffix(constants, zero_point(output)),
+        in_bytes=source.shape[-1] * source.type.size_bytes,
+        out_bytes=channels * output.type.size_bytes,
+        activation=activation_range(activation(operator), output.type, quantisation(output)),
         weights=words_constant("weights", matrix_words(pairs)),
         constants=constants,
     )
+
+
+def _rounding(constants: Constant, output_zero: int) -> str:
+    """Which kind of kernel does: where results below the zero point are cut off, their rounding doesn't matter."""
+    if any_general(constants):
+        return "_general"
+    return "_positive" if output_zero == -128 else ""
 
 
 def matrix_layer(
@@ -103,14 +125,16 @@ def matrix_layer(
         call=call(kernel, "&{layer}_params", *arguments, f"{{tensor_{operator.outputs[0]}}}", "{scratch}"),
         constants=(*given.constants, matrix.weights, matrix.constants),
         declarations=declarations,
-        sources=SOURCES,
+        sources=matrix.sources,
         scratch_bytes=matrix.columns_bytes,
         macs=macs,
     )
 
 
 def pointwise_layer(operator: Operator, matrix: Matrix, given: Operand, pixels: int, in_c: int) -> Layer:
-    """Every pixel multiplied by itself."""
-    declarations = struct("vt_pointwise_s8_params", {**matrix.fields(), "pixels": pixels, "in_c": in_c})
+    """Every pixel of ``in_c`` elements multiplied by itself."""
+    size_bytes = matrix.out_bytes // matrix.channels
+    fields: dict[str, FieldValue] = {**matrix.fields(), "in_bytes": in_c * size_bytes, "pixels": pixels}
+    declarations = struct("vt_pixels_params", fields)
     macs = pixels * in_c * matrix.channels
-    return matrix_layer(operator, "vt_pointwise_s8_simd", matrix, given, declarations, macs)
+    return matrix_layer(operator, f"vt_pointwise_{matrix.type}_simd", matrix, given, declarations, macs)

@@ -42,12 +42,16 @@ def run_pairs(count: int) -> list[tuple[int, int | None]]:
     return pairs + last[count % 4]
 
 
-def column_weights(rows: Array) -> Array:
-    """Filter rows (channels, rows, run) as pairs (channels, pairs, 2) in a column's order, in whole blocks."""
+def column_weights(rows: Array, *, widened: bool) -> Array:
+    """Filter rows (channels, rows, run) as pairs (channels, pairs, 2) in a column's order, in whole blocks.
+
+    ``widened``: the order that int8 elements have once widened, else that of neighbours (int16).
+    """
     channels, count, run = rows.shape
     padded = np.concatenate([rows, np.zeros((channels, count, 1), rows.dtype)], axis=2)
-    order = np.array([[first, run if second is None else second] for first, second in run_pairs(run)])
-    pairs = padded[:, :, order].reshape(channels, -1, 2)
+    plain = [(first, first + 1 if first + 1 < run else None) for first in range(0, run, 2)]
+    order = [[first, run if second is None else second] for first, second in (run_pairs(run) if widened else plain)]
+    pairs = padded[:, :, np.array(order)].reshape(channels, -1, 2)
     return np.pad(pairs, ((0, 0), (0, -pairs.shape[1] % BLOCK_PAIRS), (0, 0)))
 
 
@@ -80,6 +84,24 @@ def channel_constants(
     for row, start, (multiplier, shift) in zip(weights.astype(np.int64), bias, scalings, strict=True):
         table += _channel(row, wrap(start - input_zero * int(row.sum())), multiplier, shift, output_zero)
     return table_constant("constants", [*table, *(0, -1, 0, 1)], INT32)
+
+
+def channel_constants_s16(weights: Array, bias: Sequence[int], multipliers: Multipliers) -> Constant | None:
+    """The array ``{layer}_constants`` of int16 kernels: start value and multiplier for each row of ``weights``.
+
+    None if a sum could leave 32 bits, or a multiplier isn't one in units of 2**-32 (vt_simd.h).
+    """
+    table: list[int] = []
+    scalings = zip(multipliers.multipliers, multipliers.shifts, strict=True)
+    for row, start, (multiplier, shift) in zip(weights.astype(np.int64), bias, scalings, strict=True):
+        reach = 2**15 * int(np.abs(row).sum()) + abs(start)
+        # The reference arithmetic keeps 15 bits of the multiplier and shifts by 15 - shift.
+        reduced = (multiplier + 2**15) >> 16 if multiplier < 0x7FFF0000 else 0x7FFF
+        up = 32 - (15 - shift)
+        if reach > INT32_MAX or not 0 <= up <= 16:
+            return None
+        table += [start, reduced << up]
+    return table_constant("constants", [*table, 0, 0], INT32)
 
 
 def any_general(constants: Constant) -> bool:

@@ -65,7 +65,7 @@ class Seconds(click.FloatRange):
 @click.option("--output-symbol", "output_symbols", multiple=True, metavar="SYMBOL[+OFFSET]",
               help="Where --model's outputs are read; once per output.")  # fmt: skip
 @click.option("--input-at", metavar="SYMBOL",
-              help="Put samples in when this function is entered, take outputs when it returns.")  # fmt: skip
+              help="The function that is one inference: fed when entered, outputs taken when it returns.")  # fmt: skip
 @click.option("--input", "samples_path", metavar="FILE|DIR", help="Samples: a .npy, a .npz, or a directory of them.")
 @click.option("--samples", type=click.IntRange(1, 10_000), metavar="N",
               help="How many samples (default: all of --input, or 1 random one).")  # fmt: skip

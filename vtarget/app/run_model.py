@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 # Parameters of ``run`` as they are written.
 _NEED_SYMBOLS = {
-    "input_at": "--input-at",
     "samples_path": "--input",
     "samples": "--samples",
     "seed": "--seed",
     "tolerance": "--tolerance",
 }
-_NEED_MODEL = {"input_symbols": "--input-symbol", "output_symbols": "--output-symbol", **_NEED_SYMBOLS}
+_NEED_MODEL = {
+    "input_symbols": "--input-symbol",
+    "output_symbols": "--output-symbol",
+    "input_at": "--input-at",
+    **_NEED_SYMBOLS,
+}
 _EXCLUDED = {
     "from_record": "--from-record",
     "record_path": "--record",
@@ -62,6 +66,7 @@ def profile_runtime(image: Image, pricer: Pricer, run: RunOptions, options: dict
     """The profile that the options of ``run`` ask for. InputError for what can't be used, RunError for a failed run."""
     from vtarget.data.validation import Tolerance
     from vtarget.shell.ownruntime import RuntimeJob, profile_firmware
+    from vtarget.shell.symbols import resolve_function
     from vtarget.shell.tflitefile import read_model
 
     graph = read_model(options["model"])
@@ -70,6 +75,7 @@ def profile_runtime(image: Image, pricer: Pricer, run: RunOptions, options: dict
         data=Path(options["model"]).read_bytes(),
         image=image,
         feeding=_feeding(graph, image, pricer.board, options) if options["input_symbols"] else None,
+        function=resolve_function(image, at, "--input-at") if (at := options["input_at"]) is not None else None,
         options=run,
         tolerance=Tolerance(steps=options["tolerance"] or 0),
         power_state=options["power_state"],
@@ -79,13 +85,10 @@ def profile_runtime(image: Image, pricer: Pricer, run: RunOptions, options: dict
 
 def _feeding(graph: Graph, image: Image, board: Board, options: dict[str, Any]) -> Feeding:
     from vtarget.shell.ownruntime import Feeding
-    from vtarget.shell.symbols import resolve_function
 
     inputs = _places(graph, graph.inputs, image, board, options["input_symbols"], "input")
     outputs = _places(graph, graph.outputs, image, board, options["output_symbols"], "output")
-    at = options["input_at"]
-    function = None if at is None else resolve_function(image, at, "--input-at")
-    return Feeding(_samples(graph, options), inputs, outputs, function)
+    return Feeding(_samples(graph, options), inputs, outputs)
 
 
 def _samples(graph: Graph, options: dict[str, Any]) -> Samples:

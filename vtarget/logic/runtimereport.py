@@ -79,7 +79,9 @@ def _row(layer: LayerProfile) -> tuple[str, ...]:
 def runtime_lines(profile: RuntimeProfile) -> list[tuple[str, str]]:
     """(label, value): cost of one inference, what is mapped and what isn't, validation."""
     run, total = profile.inference, profile.inference.cycles.nominal
-    what = short_name(profile.inference_function) if profile.inference_function else "the whole run, start-up included"
+    what = "no function known to be one: the whole run, start-up included (--input-at names one)"
+    if profile.inference_function is not None:
+        what = short_name(profile.inference_function)
     per_mac = f", {total / profile.macs:.2f} per MAC" if profile.macs else ""
     share = 100 * profile.mapped_cycles / total if total else 0.0
     lines = [

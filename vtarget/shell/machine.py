@@ -10,7 +10,7 @@ from vtarget.base.errors import InputError, RunError
 from vtarget.data.image import Image
 from vtarget.data.insn import Feature, Flow, Insn, Kind
 from vtarget.data.limits import RunLimits
-from vtarget.data.record import ExecutionRecord, Exit, Frame, Reason, RecordedRegion
+from vtarget.data.record import ExecutionRecord, Exit, Reason, RecordedRegion
 from vtarget.logic.cost import missing_feature
 from vtarget.logic.decode import Block, effective_address
 from vtarget.logic.placement import check_fits, find_vector_table, memory_use
@@ -28,7 +28,7 @@ from vtarget.shell.engine import (
     EngineFault,
 )
 from vtarget.shell.recorder import UNLIMITED, Recorder
-from vtarget.shell.recording import overwritten_code, recorded_tables
+from vtarget.shell.recording import overwritten_code, recorded_tables, shortened
 from vtarget.shell.semihosting import BREAKPOINT, Console, FirmwareExit, Semihosting, signed
 from vtarget.shell.system import PPB_BASE, PPB_SIZE, SystemBlock
 
@@ -37,7 +37,6 @@ MAIN_RETURNED = "main returned"
 FIRST_EXC_RETURN = 0xFFFFFF00
 FIRST_CHUNK, LEAST_CHUNK, MOST_CHUNK = 2_000_000, 10_000, 200_000_000
 CHUNK_SECONDS = 0.25
-MOST_FRAMES = 1000
 # Startup code that main returns into gets this far before the run ends all the same.
 AFTER_MAIN_INSTRUCTIONS = 1_000_000
 FP_FEATURES = frozenset({Feature.FP_SINGLE, Feature.FP_DOUBLE, Feature.FP_V5})
@@ -69,15 +68,6 @@ class RunResult:
     reads: tuple[bytes, ...]
 
 
-def shortened(stack: tuple[Frame, ...], most: int = MOST_FRAMES) -> tuple[Frame, ...]:
-    """A call stack of at most ``most`` frames: one frame says how many were left out in the middle of a deeper one."""
-    if len(stack) <= most:
-        return stack
-    inner, outer = most // 2, most - most // 2 - 1
-    left_out = Frame(f"({len(stack) - inner - outer} frames left out)", 0)
-    return (*stack[:inner], left_out, *stack[-outer:])
-
-
 class Machine:
     """One board with one image in it. ``run`` may be called once."""
 
@@ -106,6 +96,7 @@ class Machine:
         self._chunk_end = UNLIMITED
         self._event = False
         self._executed_in_last: int | None = None
+        self._finished = False
         self._connect()
 
     def _check_options(self) -> None:
@@ -231,6 +222,11 @@ class Machine:
         if self.options.on_span_end is not None:
             self.options.on_span_end(name, self.engine)
 
+    def finish(self) -> None:
+        """End the run before the next block of code."""
+        self._finished = True
+        self._stop_soon()
+
     def left_main(self) -> None:
         """``main`` returned: what its startup code does next, for a while, decides how the run ends."""
         if self._main_result is None:
@@ -266,7 +262,8 @@ class Machine:
                     self._stop_soon()
                 fault = self.engine.run(pc, until)
                 if self.recorder.error is not None:
-                    raise self._as_error(self.recorder.error)
+                    error = self.recorder.error
+                    raise RunError(str(error)) if isinstance(error, MemoryError) else error
                 pc = self.engine.register(15)
                 if self._ending is None:
                     self._judge(fault, pc, late=deadline.passed)
@@ -298,7 +295,7 @@ class Machine:
         limits, recorder = self.options.limits, self.recorder
         if recorder.idle:
             self._idle(pc, "idle loop")
-        elif pc == self.options.until:
+        elif pc == self.options.until or self._finished:
             self._end(Reason.UNTIL, pc)
         elif (hint := self._hint_before(pc)) is not None:
             self._wait(hint, pc)
@@ -341,12 +338,10 @@ class Machine:
             self._fault(fault.what + at, pc)
 
     def _idle(self, pc: int, detail: str) -> None:
-        code, reason = self._main_result or 0, Reason.IDLE if self._main_result is None else Reason.RETURN
-        detail = detail if reason is Reason.IDLE else MAIN_RETURNED
-        self._end(reason, pc, code=code, detail=detail, executed=True)
-
-    def _as_error(self, error: BaseException) -> BaseException:
-        return RunError(str(error)) if isinstance(error, MemoryError) else error
+        if self._main_result is None:
+            self._end(Reason.IDLE, pc, detail=detail, executed=True)
+        else:
+            self._end(Reason.RETURN, pc, code=self._main_result, detail=MAIN_RETURNED, executed=True)
 
     # The record.
 

@@ -35,26 +35,27 @@ from vtarget.shell.samples import Sample, Samples
 
 @dataclass(frozen=True)
 class Feeding:
-    """Samples, and where they go: an address per input and output of the model.
-
-    With ``function`` each call of it is one inference: fed when it is entered, outputs taken when it has returned.
-    Without, the firmware is started anew for each sample, fed at reset and when ``main`` is entered, and left to end.
-    """
+    """Samples, and where they go: an address per input and output of the model."""
 
     samples: Samples = field(repr=False)
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    function: str | None = None
 
 
 @dataclass(frozen=True)
 class RuntimeJob:
-    """What to do with a firmware and the model that is in it; ``options`` are what else its runs are given."""
+    """What to do with a firmware and the model that is in it; ``options`` are what else its runs are given.
+
+    Each call of ``function`` is one inference: fed when it is entered, outputs taken when it has returned, and the run
+    ends with the last sample. Without it, the firmware is started anew for each sample, fed at reset and when ``main``
+    is entered, and left to end by itself; inferences are the calls of a function that is known by its name.
+    """
 
     graph: Graph
     data: bytes = field(repr=False)
     image: Image = field(repr=False)
     feeding: Feeding | None = None
+    function: str | None = None
     options: RunOptions = field(default_factory=RunOptions)
     tolerance: Tolerance = field(default_factory=Tolerance)
     power_state: str | None = None
@@ -97,8 +98,8 @@ def _run_all(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample]) -> list
     runs: list[_Run] = []
     done = 0
     while done < len(samples):
-        one_by_one = job.feeding is not None and job.feeding.function is None
-        runs.append(_execute(job, pricer, samples[done : done + 1] if one_by_one else samples[done:], first=done))
+        group = samples[done:] if job.function is not None else samples[done : done + 1]
+        runs.append(_execute(job, pricer, group, first=done))
         done += len(runs[-1].outputs)
     return runs
 
@@ -119,28 +120,33 @@ def _interpret_runs(job: RuntimeJob, runs: Sequence[_Run]) -> InterpreterResult:
 
 
 def _execute(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], *, first: int = 0) -> _Run:
-    feeding, run = job.feeding, _Run()
-    at = feeding.function if feeding is not None else None
+    run, at = _Run(), job.function
     names = {function.name for function in job.image.functions}
     marks = {at} if at is not None else {name for name in names if is_inference(name)}
     trace = KernelTrace(
         kernels=(name for name in names - marks if known_kernel(name) is not None),
         inference_functions=marks,
-        fed_at=at,
+        fed_at=at if samples else None,
         feed=lambda engine: _feed(job, engine, samples, run),
-        take=lambda engine: _take(job, engine, run),
+        take=lambda engine: take_and_end(engine),
     )
     writes = job.options.writes
-    if feeding is not None and at is None:
-        writes = (*writes, *_writes(feeding, samples[0]))
+    if samples and at is None and job.feeding is not None:
+        writes = (*writes, *_writes(job.feeding, samples[0]))
     options = replace(job.options, writes=writes, spans=trace.spans, on_enter=trace.on_enter, on_span_end=trace.ended)
     machine = Machine(job.image, pricer, options)
+
+    def take_and_end(engine: Engine) -> None:
+        _take(job, engine, run)
+        if len(run.outputs) == len(samples):
+            machine.finish()
+
     record = machine.run().record
-    if feeding is not None and at is None:
-        run.fed = 1
-        _take(job, machine.engine, run)
     whole = build_profile(record, pricer, power_state=job.power_state)
     _check_end(whole, run, samples, at, first)
+    if samples and at is None:
+        run.fed = 1
+        _take(job, machine.engine, run)
     run.inferences.extend(_inferences(trace, record, whole, pricer, job.power_state))
     return run
 
@@ -169,12 +175,13 @@ def _take(job: RuntimeJob, engine: Engine, run: _Run) -> None:
 
 
 def _check_end(whole: Profile, run: _Run, samples: Sequence[Sample], at: str | None, first: int) -> None:
-    """RunError if the firmware failed. One that never ends has done its work when all its samples came through."""
+    """RunError if the firmware failed, or didn't call what was to be fed."""
     reason = failure(whole)
-    through = at is not None and samples and len(run.outputs) == len(samples) and whole.exit.reason is Reason.LIMIT
-    if reason is not None and not through:
-        raise RunError(f"{reason}, with sample {first + len(run.outputs)}" if samples else reason)
-    if samples and not run.outputs:
+    if reason is not None:
+        endless = whole.exit.reason is Reason.LIMIT and at is None
+        hint = "of firmware that never ends, --input-at names the function to watch, or --until an end"
+        raise RunError(f"{reason}{f', with sample {first}' if samples else ''}", hint=hint if endless else None)
+    if samples and at is not None and not run.outputs:
         did = "never returned from" if run.fed else "never called"
         raise RunError(f"{whole.firmware_path}: {did} {at}, where sample {first} was to be fed")
 
@@ -200,7 +207,7 @@ def _inferences(
 
     found = [one for inference in trace.inferences if (one := ran(inference)) is not None]
     if not found:
-        raise RunError(f"{whole.firmware_path}: the run ended inside {mark}", hint="an earlier end was asked for?")
+        raise RunError(f"{whole.firmware_path}: the run ended inside {mark}")
     return found
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from vtarget.data.record import RecordedFunction
+from vtarget.data.record import Frame, RecordedFunction
 from vtarget.logic.cost import Exit
 from vtarget.logic.decode import Block
 from vtarget.shell.recorder import Recorder
+
+MOST_FRAMES = 1000
 
 
 def recorded_tables(recorder: Recorder) -> dict[str, Any]:
@@ -53,3 +55,12 @@ def overwritten_code(recorder: Recorder) -> list[str]:
         return []
     where = f"0x{min(changed):08x}" + (f" and {len(changed) - 1} more blocks" if len(changed) > 1 else "")
     return [f"code at {where} was overwritten after it first ran, and is counted as it was then"]
+
+
+def shortened(stack: tuple[Frame, ...], most: int = MOST_FRAMES) -> tuple[Frame, ...]:
+    """A call stack of at most ``most`` frames: one frame says how many were left out in the middle of a deeper one."""
+    if len(stack) <= most:
+        return stack
+    inner, outer = most // 2, most - most // 2 - 1
+    left_out = Frame(f"({len(stack) - inner - outer} frames left out)", 0)
+    return (*stack[:inner], left_out, *stack[-outer:])

@@ -67,8 +67,8 @@ class LayerComparison:
 class Validation:
     """A firmware against ``reference`` (name and version), over ``samples`` calls of the model.
 
-    ``crc32`` is of the firmware's outputs, sample by sample, in eight hexadecimal digits. ``unjudged`` layers (by index)
-    have inputs that differ for a reason that lies in the reference, so that nothing can be said about them.
+    ``crc32`` is of the firmware's outputs, sample by sample, in eight hexadecimal digits. The inputs of ``unjudged``
+    layers (by index) differ for a reason that lies in the reference, so that nothing can be said about them.
     """
 
     reference: str

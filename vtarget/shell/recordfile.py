@@ -37,8 +37,8 @@ _ARRAYS = (
 )  # fmt: skip
 _COUNTS = ("block_address", "edge_count", "site_counts")
 _PLAIN = (
-    "image_path", "image_sha256", "board", "core", "board_sha256", "clock_hz", "final_node", "final_instructions", "instructions",
-    "live_cycles", "console", "clock_reads", "not_modelled",
+    "image_path", "image_sha256", "board", "core", "board_sha256", "clock_hz", "final_node",
+    "final_instructions", "instructions", "live_cycles", "console", "clock_reads", "not_modelled",
 )  # fmt: skip
 
 

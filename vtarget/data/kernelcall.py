@@ -15,7 +15,7 @@ class KnownKernel:
 
 @dataclass(frozen=True)
 class KernelCall:
-    """The ``index``-th call of ``function`` in a run; ``inner`` are the known kernels called by it, in order."""
+    """The ``index``-th call of ``function`` in a run; ``inner`` are the first known kernels called by it."""
 
     function: str
     index: int

@@ -9,9 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vtarget.data.kernelcall import KernelCall
+from vtarget.shell.spans import SPAN_LIMIT
 
 if TYPE_CHECKING:
     from vtarget.shell.engine import Engine
+
+MOST_INNER = 16
 
 Action = Callable[["Engine"], None]
 
@@ -79,11 +82,11 @@ class KernelTrace:
         inside = self.inference_function in self._open
         inference = self.marked[-1] if inside else self._outside
         if any(other in self._kernels for other in self._open):
-            if inference.calls:
+            if inference.calls and len(inference.calls[-1].inner) < MOST_INNER:
                 outer = inference.calls[-1]
                 inference.calls[-1] = replace(outer, inner=(*outer.inner, name))
-            return
-        inference.calls.append(KernelCall(name, self._ended[name]))
+        elif len(inference.calls) < SPAN_LIMIT:
+            inference.calls.append(KernelCall(name, self._ended[name]))
 
     def ended(self, name: str, engine: Engine) -> None:
         """A span has ended."""

@@ -46,7 +46,8 @@ def test_recursion_belongs_to_the_outer_call() -> None:
 def test_the_first_inference_function_called_bounds_inferences() -> None:
     trace = play(
         KernelTrace(["conv"], ["Invoke", "InvokeSubgraph"]),
-        "conv( )conv Invoke( InvokeSubgraph( conv( )conv )InvokeSubgraph )Invoke conv( )conv Invoke( conv( )conv )Invoke",
+        "conv( )conv Invoke( InvokeSubgraph( conv( )conv )InvokeSubgraph )Invoke "
+        "conv( )conv Invoke( conv( )conv )Invoke",
     )
     assert trace.inference_function == "Invoke"
     assert trace.inferences == [Inference(0, [KernelCall("conv", 1)]), Inference(1, [KernelCall("conv", 3)])]

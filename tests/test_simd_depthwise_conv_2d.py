@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from simdcases import Numbers, SimdCase, Window, check_on_host, check_on_target,
 RELU = Numbers(activation="RELU", output_zero=-128, gain=0.05)
 RELU6 = Numbers(activation="RELU6", output_zero=-20, gain=0.05)
 LOUD = Numbers(gain=2.5, largest_weight=1, bias=30)
+WIDE = Numbers(type="int16", bias_type="int64", bias=10**6, gain=0.02)
 STRIDE_2 = Window((3, 3), (2, 2))
 CASES = [
     depthwise_case((1, 5, 5, 8)),
@@ -36,6 +38,12 @@ CASES = [
     depthwise_case((1, 9, 9, 4), Window((1, 1)), LOUD),
     depthwise_case((1, 25, 5, 4), Window((25, 5), (1, 1), "VALID"), Numbers(gain=0.003)),
     depthwise_case((1, 12, 12, 4), numbers=Numbers(gain=0.05, bias=None, input_zero=-128, per_channel=False)),
+    depthwise_case((1, 8, 9, 12), numbers=WIDE),
+    depthwise_case((2, 9, 7, 6), STRIDE_2, replace(WIDE, activation="RELU")),
+    depthwise_case((1, 6, 9, 3), numbers=WIDE),
+    depthwise_case((1, 6, 5, 2), numbers=replace(WIDE, bias=None), multiplier=3),
+    depthwise_case((1, 1, 128, 12), Window((1, 5)), WIDE),
+    depthwise_case((1, 9, 9, 4), Window((4, 4), (2, 3)), replace(WIDE, activation="RELU6")),
 ]
 
 

@@ -2,17 +2,6 @@
 
 #include "product.h"
 
-VT_INLINE int8_t vt_finish_any(int32_t sum, const int32_t *channel)
-{
-    const int32_t shift = channel[VT_SHIFT];
-    if (__builtin_expect(shift < VT_LEAST_GENERAL, 1)) {
-        sum = vt_finish(sum, channel[VT_MULTIPLIER], channel[VT_ROUNDING], shift, 0);
-    } else {
-        sum = vt_finish_general(sum, channel);
-    }
-    return (int8_t)vt_saturate_s8(sum);
-}
-
 void vt_matrix1_s8(const vt_matrix *matrix, const uint32_t *columns, const uint32_t *weights, const int32_t *constants,
                    void *output)
 {
@@ -26,7 +15,7 @@ void vt_matrix1_s8(const vt_matrix *matrix, const uint32_t *columns, const uint3
         vt_multiply_row(&row);
         const int32_t count = channels < 4 ? channels : 4;
         for (int32_t i = 0; i < count; ++i, constants += VT_CHANNEL_WORDS) {
-            *to++ = vt_finish_any(vt_add(row.sums[i], constants[VT_BIAS]), constants);
+            *to++ = vt_finish_s8(vt_add(row.sums[i], constants[VT_BIAS]), constants);
         }
         weights += 2 * words;
         channels -= 4;
@@ -90,7 +79,7 @@ static inline void vt_multiply_general(vt_product product)
         vt_sums_of(&product, product.constants[VT_BIAS], product.constants[VT_CHANNEL_WORDS + VT_BIAS], sums);
         for (int32_t c = 0; c < 2; ++c, product.constants += VT_CHANNEL_WORDS) {
             for (int32_t i = 0; i < 3; ++i) {
-                output[i * product.pitch + c] = vt_finish_any(sums[c][i], product.constants);
+                output[i * product.pitch + c] = vt_finish_s8(sums[c][i], product.constants);
             }
         }
     }

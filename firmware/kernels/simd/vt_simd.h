@@ -313,4 +313,16 @@ static __attribute__((noinline, unused)) int32_t vt_finish_general(int32_t sum, 
     return vt_add(value, channel[VT_ROUNDING]);
 }
 
+/* Either way, saturated to int8. */
+VT_INLINE int8_t vt_finish_s8(int32_t sum, const int32_t *channel)
+{
+    const int32_t shift = channel[VT_SHIFT];
+    if (__builtin_expect(shift < VT_LEAST_GENERAL, 1)) {
+        sum = vt_finish(sum, channel[VT_MULTIPLIER], channel[VT_ROUNDING], shift, 0);
+    } else {
+        sum = vt_finish_general(sum, channel);
+    }
+    return (int8_t)vt_saturate_s8(sum);
+}
+
 #endif

@@ -1,4 +1,4 @@
-"""DEPTHWISE_CONV_2D of int8: tiles of four channels widened to pairs of pixels, each channel filtered by itself."""
+"""DEPTHWISE_CONV_2D of int8 and int16: tiles of four channels in pairs of pixels, each channel filtered by itself."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ import numpy as np
 from vtarget.data.emission import Constant, Layer
 from vtarget.data.graph import ElementType, Graph, Operator
 from vtarget.data.target import Target
-from vtarget.logic.codegen.constants import FieldValue, array_of, call, operand, struct
+from vtarget.logic.codegen.constants import SUFFIXES, FieldValue, array_of, call, operand, struct
 from vtarget.logic.codegen.options import activation, quantisation, required_input, zero_point
 from vtarget.logic.codegen.quantise import activation_range
 from vtarget.logic.codegen.simd.matrix import bias_of
-from vtarget.logic.codegen.simd.packing import channel_constants, words, words_constant
+from vtarget.logic.codegen.simd.packing import channel_constants, channel_constants_s16, words, words_constant
 from vtarget.logic.codegen.weights import multipliers_of
 from vtarget.logic.codegen.window import Window, window_of
 
 Array = np.ndarray[Any, Any]
 
-SOURCES = ("simd/depthwise_conv_2d_s8.c", "simd/clamp_s8.c")
-# A tile's geometry (depthwise_conv_2d_s8.h), and the most pairs along that keep it below 8 KiB.
+# A tile's geometry (depthwise.h), and the most pairs along that keep it below 8 KiB.
 TILE_LINES = 16
 PAIR_BYTES = TILE_LINES * 4 * 4
 MOST_PAIRS = 28
@@ -98,67 +97,69 @@ class Geometry:
 
 
 def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
-    """An int8 depthwise convolution without dilation whose filter isn't larger than a tile."""
+    """A depthwise convolution without dilation whose filter isn't larger than a tile.
+
+    int8, or int16 with sums that stay within 32 bits.
+    """
     source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
     output = graph.output(operator)
     window = window_of(operator, source.shape, (weights.shape[1], weights.shape[2]), output.shape)
-    geometry = _geometry(window)
-    if source.type is not ElementType.INT8 or geometry is None:
+    geometry = _geometry(window, source.type.size_bytes)
+    if source.type is ElementType.FLOAT32 or geometry is None:
         return None
-    low, high = activation_range(activation(operator), output.type, quantisation(output))
-    positive = (low, high) == (-128, 127) and zero_point(output) == -128
+    filters = (
+        array_of(weights)[0].transpose(2, 1, 0) if geometry.transposed else array_of(weights)[0].transpose(2, 0, 1)
+    )
+    packed = _three_by_three(filters) if geometry.three_by_three else _any(filters, geometry.along.stride)
+    constants = _constants(operator, graph, filters.reshape(window.out_c, -1))
+    if constants is None:
+        return None
     given = operand("input", source)
-    tables = _tables(operator, graph, geometry)
-    kernel = "vt_depthwise_s8_simd"
-    if geometry.three_by_three:
-        kernel = f"vt_depthwise_3x3_s8_simd{'_positive' if positive else ''}"
+    tables = (words_constant("weights", packed), constants)
+    kernel = f"vt_depthwise_{'3x3_' if geometry.three_by_three else ''}{SUFFIXES[source.type]}_simd"
+    if geometry.three_by_three and source.type is ElementType.INT8 and zero_point(output) == -128:
+        kernel += "_positive"
     arguments = (given.expression, *(table.name for table in tables), f"{{tensor_{output.index}}}", "{scratch}")
     return Layer(
         operator=operator.index,
         kernel=kernel,
         call=call(kernel, "&{layer}_params", *arguments),
         constants=(*given.constants, *tables),
-        declarations=_parameters(window, geometry, tables[0], zero_point(source), (low, high)),
-        sources=SOURCES,
+        declarations=_parameters(operator, graph, window, geometry, len(packed) // window.out_c),
+        sources=tuple(f"simd/{part}_{SUFFIXES[source.type]}.c" for part in ("depthwise_conv_2d", "clamp")),
         scratch_bytes=geometry.tile_bytes,
         macs=output.elements * window.filter_h * window.filter_w,
     )
 
 
-def _geometry(window: Window) -> Geometry | None:
+def _geometry(window: Window, size_bytes: int) -> Geometry | None:
     if (window.dilation_h, window.dilation_w) != (1, 1):
         return None
+    in_step, out_step = window.in_c * size_bytes, window.out_c * size_bytes
     height = Axis(
         window.in_h,
-        window.in_w * window.in_c,
+        window.in_w * in_step,
         window.out_h,
-        window.out_w * window.out_c,
+        window.out_w * out_step,
         window.filter_h,
         window.stride_h,
         window.pad_h,
     )
-    width = Axis(window.in_w, window.in_c, window.out_w, window.out_c, window.filter_w, window.stride_w, window.pad_w)
+    width = Axis(window.in_w, in_step, window.out_w, out_step, window.filter_w, window.stride_w, window.pad_w)
     options = [Geometry(width, height, False), Geometry(height, width, True)]
     fitting = [g for g in options if g.across.filter <= TILE_LINES and g.along.filter <= MOST_PAIRS]
     return min(fitting, key=Geometry.cost, default=None)
 
 
-def _tables(operator: Operator, graph: Graph, geometry: Geometry) -> tuple[Constant, Constant]:
+def _constants(operator: Operator, graph: Graph, rows: Array) -> Constant | None:
     source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
     output = graph.output(operator)
-    channels = weights.shape[3]
-    filters = (
-        array_of(weights)[0].transpose(2, 1, 0) if geometry.transposed else array_of(weights)[0].transpose(2, 0, 1)
-    )
-    packed = _three_by_three(filters) if geometry.three_by_three else _any(filters, geometry.along.stride)
-    multipliers = multipliers_of(source, weights, output, channels)
+    multipliers = multipliers_of(source, weights, output, len(rows))
     assert multipliers is not None
-    bias = bias_of(graph.input(operator, 2), channels)
-    rows = filters.reshape(channels, -1)
-    return (
-        words_constant("weights", packed),
-        channel_constants(rows, bias, multipliers, zero_point(source), zero_point(output)),
-    )
+    bias = bias_of(graph.input(operator, 2), len(rows))
+    if source.type is ElementType.INT16:
+        return channel_constants_s16(rows, bias, multipliers)
+    return channel_constants(rows, bias, multipliers, zero_point(source), zero_point(output))
 
 
 def _three_by_three(filters: Array) -> Array:
@@ -176,18 +177,21 @@ def _any(filters: Array, stride: int) -> Array:
     return np.frombuffer(np.ascontiguousarray(both, "<i2").tobytes(), "<u4")
 
 
-def _parameters(window: Window, geometry: Geometry, weights: Constant, filler: int, limits: tuple[int, int]) -> str:
+def _parameters(operator: Operator, graph: Graph, window: Window, geometry: Geometry, weight_words: int) -> str:
+    source, output = required_input(graph, operator, 0), graph.output(operator)
+    size_bytes = source.type.size_bytes
+    low, high = activation_range(activation(operator), output.type, quantisation(output))
     fields: dict[str, FieldValue] = {
         "batches": window.batches,
-        "in_bytes": window.in_h * window.in_w * window.in_c,
-        "out_bytes": window.out_h * window.out_w * window.out_c,
+        "in_bytes": window.in_h * window.in_w * window.in_c * size_bytes,
+        "out_bytes": window.out_h * window.out_w * window.out_c * size_bytes,
         "channels": window.in_c,
         "multiplier": window.out_c // window.in_c,
         "along": geometry.along.fields(geometry.along_tile),
         "across": geometry.across.fields(geometry.across_tile),
-        "weight_words": len(weights.values) // 4 // window.out_c,
-        "filler": filler,
-        "activation_min": limits[0],
-        "activation_max": limits[1],
+        "weight_words": weight_words,
+        "filler": zero_point(source),
+        "activation_min": low,
+        "activation_max": high,
     }
-    return struct("vt_depthwise_s8_params", fields)
+    return struct("vt_depthwise_params", fields)

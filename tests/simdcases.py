@@ -169,14 +169,26 @@ def fully_connected_case(batches: int, depth: int, units: int, numbers: Numbers 
 
 
 def add_case(
-    shape: Sequence[int], scales: tuple[float, float, float], zeros: tuple[int, int, int], activation: str = "NONE"
+    shape: Sequence[int],
+    scales: tuple[float, float, float],
+    zeros: tuple[int, int, int] = (0, 0, 0),
+    activation: str = "NONE",
+    type_: str = "int8",
 ) -> SimdCase:
-    """An int8 ADD of two inputs of one shape."""
-    label = name_of("add", tuple(shape), scales, zeros, activation)
+    """An ADD of two inputs of one shape."""
+    label = name_of("add", tuple(shape), scales, zeros, activation, type_)
     rng = np.random.default_rng(hash_of(label))
-    specs = [TensorSpec(shape, "int8", scale, zero) for scale, zero in zip(scales, zeros, strict=True)]
+    specs = [TensorSpec(shape, type_, scale, zero) for scale, zero in zip(scales, zeros, strict=True)]
     model = one_op_model("ADD", specs[:2], specs[2:], {"fused_activation_function": activation})
-    return SimdCase(label, model, (random_input(rng, shape), random_input(rng, shape)))
+    return SimdCase(label, model, (random_input(rng, shape, type_), random_input(rng, shape, type_)))
+
+
+def leaky_relu_case(elements: int, scales: tuple[float, float], alpha: float) -> SimdCase:
+    """An int16 LEAKY_RELU."""
+    label = name_of("leaky_relu", elements, scales, alpha)
+    specs = [TensorSpec([elements], "int16", scale) for scale in scales]
+    model = one_op_model("LEAKY_RELU", specs[:1], specs[1:], {"alpha": alpha})
+    return SimdCase(label, model, (random_input(np.random.default_rng(hash_of(label)), [elements], "int16"),))
 
 
 def pool_case(op: str, source: tuple[int, int, int, int], window: Window, activation: str = "NONE") -> SimdCase:

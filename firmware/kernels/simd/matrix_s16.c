@@ -26,12 +26,12 @@
     "strh r4, [r9]\n\t"                                                                                                \
     "strh r7, [r9, #2]\n\t"
 
-VT_INLINE void vt_multiply(vt_product *product)
+static __attribute__((noinline)) void vt_multiply(vt_product *product)
 {
     VT_PRODUCT(product, "8", "16", VT_FINISH_COUPLE);
 }
 #else
-VT_INLINE void vt_multiply(vt_product *product)
+static __attribute__((noinline)) void vt_multiply(vt_product *product)
 {
     int16_t *output = product->output;
     const int32_t pitch = product->pitch / (int32_t)sizeof *output;

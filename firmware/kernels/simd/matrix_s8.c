@@ -60,13 +60,14 @@ void vt_matrix1_s8(const vt_matrix *matrix, const uint32_t *columns, const uint3
     "strb r4, [r9]\n\t"                                                                                                \
     "strb r7, [r9, #1]\n\t"
 
-VT_INLINE void vt_multiply(const vt_product *product, int positive)
+static __attribute__((noinline)) void vt_multiply_any(const vt_product *product)
 {
-    if (positive) {
-        VT_PRODUCT(product, "16", "32", VT_FINISH_COUPLE(VT_ANYWHERE));
-    } else {
-        VT_PRODUCT(product, "16", "32", VT_FINISH_COUPLE(VT_TOWARDS_ZERO));
-    }
+    VT_PRODUCT(product, "16", "32", VT_FINISH_COUPLE(VT_TOWARDS_ZERO));
+}
+
+static __attribute__((noinline)) void vt_multiply_positive(const vt_product *product)
+{
+    VT_PRODUCT(product, "16", "32", VT_FINISH_COUPLE(VT_ANYWHERE));
 }
 #endif
 
@@ -92,7 +93,7 @@ VT_INLINE void vt_multiply_as(const vt_product *product, int kind)
 {
 #if VT_DSP
     if (kind != GENERAL) {
-        vt_multiply(product, kind == POSITIVE);
+        (kind == POSITIVE ? vt_multiply_positive : vt_multiply_any)(product);
         return;
     }
 #endif

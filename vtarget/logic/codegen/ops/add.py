@@ -37,7 +37,7 @@ def check(operator: Operator, graph: Graph) -> str | None:
     if problem is not None:
         return problem
     tensors = binary_tensors(operator, graph)
-    if _power_scales(operator, *tensors):
+    if power_scales(operator, *tensors):
         return _power_problem(operator, *tensors)
     if tensors[0].type in (ElementType.INT32, ElementType.FLOAT32):
         return None
@@ -58,7 +58,7 @@ def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer
     else:
         assert output.quantisation is not None
         limits = activation_range(activation(operator), output.type, output.quantisation)
-        if _power_scales(operator, *tensors):
+        if power_scales(operator, *tensors):
             c_type, name = "vt_add_pot_params", f"{name}_pot"
             shifts = [_log2(scale(output)) - _log2(scale(source)) for source in (input1, input2)]
             fields = {"input1_shift": shifts[0], "input2_shift": shifts[1]}
@@ -89,7 +89,8 @@ def _power_of_two(value: float) -> bool:
     return abs(log2 - rounded) < POWER_TOLERANCE
 
 
-def _power_scales(operator: Operator, input1: Tensor, input2: Tensor, output: Tensor) -> bool:
+def power_scales(operator: Operator, input1: Tensor, input2: Tensor, output: Tensor) -> bool:
+    """Whether int16 is added by the arithmetic for scales that are powers of two."""
     if output.type is not ElementType.INT16 or not flag(operator, "pot_scale_int16", True):
         return False
     return all(_power_of_two(scale(tensor)) for tensor in (input1, input2, output))

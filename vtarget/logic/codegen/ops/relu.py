@@ -50,7 +50,7 @@ def check(operator: Operator, graph: Graph) -> str | None:
         return problem
     if operator.op == "LEAKY_RELU" and number(operator, "alpha") < 0:
         return f"a negative alpha isn't supported for {source.type.value}"
-    found = _rescaling(operator, source, output)
+    found = rescaling_of(operator, source, output)
     return shift_problem((found.positive[1], found.negative[1]), INT8)
 
 
@@ -58,12 +58,12 @@ def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer
     """The operator as a call of ``vt_lookup_s8``, ``vt_relu_s16``, ``vt_leaky_relu_f32`` or ``vt_clamp_all_f32``."""
     source, output = required_input(graph, operator, 0), graph.output(operator)
     if source.type is INT8:
-        rescaling = _rescaling(operator, source, output)
+        rescaling = rescaling_of(operator, source, output)
         return lookup_s8(operator, source, output, lambda value: _value(rescaling, source, output, value))
     given = operand("input", source)
     if source.type is INT16:
         kernel, front = "vt_relu_s16", ["&{layer}_params"]
-        declarations = struct("vt_relu_s16_params", _fields(_rescaling(operator, source, output), source, output))
+        declarations = struct("vt_relu_s16_params", _fields(rescaling_of(operator, source, output), source, output))
     elif operator.op == "LEAKY_RELU":
         kernel, front, declarations = "vt_leaky_relu_f32", [float_literal(number(operator, "alpha"))], ""
     else:
@@ -83,7 +83,7 @@ def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer
     )
 
 
-def _rescaling(operator: Operator, source: Tensor, output: Tensor) -> Rescaling:
+def rescaling_of(operator: Operator, source: Tensor, output: Tensor) -> Rescaling:
     """Ratios of scales in float32, as TensorFlow Lite takes them."""
     input_scale, output_scale = np.float32(scale(source)), np.float32(scale(output))
     positive = quantise_multiplier(float(input_scale / output_scale))

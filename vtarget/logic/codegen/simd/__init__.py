@@ -12,6 +12,7 @@ import vtarget.logic.codegen.simd.add as add
 import vtarget.logic.codegen.simd.conv_2d as conv_2d
 import vtarget.logic.codegen.simd.depthwise_conv_2d as depthwise_conv_2d
 import vtarget.logic.codegen.simd.fully_connected as fully_connected
+import vtarget.logic.codegen.simd.leaky_relu as leaky_relu
 import vtarget.logic.codegen.simd.pool_2d as pool_2d
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph, Operator
@@ -31,6 +32,7 @@ FAST_MODULES: Mapping[str, FastModule] = {
     "CONV_2D": conv_2d,
     "DEPTHWISE_CONV_2D": depthwise_conv_2d,
     "FULLY_CONNECTED": fully_connected,
+    "LEAKY_RELU": leaky_relu,
     "MAX_POOL_2D": pool_2d,
 }
 

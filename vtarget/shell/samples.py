@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import stat
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vtarget.base.errors import InputError, printable
+from vtarget.base.names import quoted
 from vtarget.data.graph import ElementType, Graph, Tensor
 
 Array = npt.NDArray[Any]
@@ -20,6 +24,21 @@ Sample = tuple[Array, ...]
 FILE_LIMIT_BYTES = 1 << 30
 SAMPLE_LIMIT = 100_000
 LABELS = "labels"
+# What numpy, zipfile and zlib raise for damaged files.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +65,10 @@ def load_samples(graph: Graph, path: str, *, most: int | None = None) -> Samples
     input are quantised. InputError for anything that doesn't fit, naming file and array.
     """
     place = Path(path)
-    files = sorted(p for p in place.iterdir() if p.suffix in (".npy", ".npz")) if place.is_dir() else [place]
+    try:
+        files = sorted(p for p in place.iterdir() if p.suffix in (".npy", ".npz")) if place.is_dir() else [place]
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
     if not files:
         raise InputError(f"{path}: no .npy or .npz file in this directory")
     arrays: list[Sample] = []
@@ -57,6 +79,8 @@ def load_samples(graph: Graph, path: str, *, most: int | None = None) -> Samples
         labels.extend(of_file)
         if most is not None and len(arrays) >= most:
             break
+    if not arrays:
+        raise InputError(f"{path}: no samples in it")
     if len(arrays) > SAMPLE_LIMIT:
         raise InputError(f"{path}: {len(arrays)} samples, more than {SAMPLE_LIMIT}")
     if labels and len(labels) < len(arrays):
@@ -68,7 +92,8 @@ def load_labels(path: str, count: int) -> tuple[int, ...]:
     """Class numbers from a .npy file or a text file with one per line; InputError unless there are ``count``."""
     if path.endswith(".npy"):
         values = _read(Path(path))
-        assert isinstance(values, np.ndarray)
+        if not isinstance(values, np.ndarray):
+            raise InputError(f"{path}: an archive, not one array of labels")
         return _labels(path, values, count)
     try:
         return _labels(path, np.array([int(word) for word in Path(path).read_text("ascii").split()]), count)
@@ -94,18 +119,31 @@ def _random(tensor: Tensor, generator: np.random.Generator) -> Array:
 
 def _read(file: Path) -> Array | dict[str, Array]:
     try:
-        if file.stat().st_size > FILE_LIMIT_BYTES:
+        info = file.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise InputError(f"{file}: no regular file")
+        if info.st_size > FILE_LIMIT_BYTES:
             raise InputError(f"{file}: larger than any sample file")
         loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
         with loaded:
-            if sum(info.file_size for info in loaded.zip.infolist()) > FILE_LIMIT_BYTES:
+            if sum(member.file_size for member in loaded.zip.infolist()) > FILE_LIMIT_BYTES:
                 raise InputError(f"{file}: unpacks to more than any sample file")
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"{file}: not a .npy or .npz file: {reason}") from None
+            # What isn't an array comes as bytes.
+            members = {name: loaded[name] for name in loaded.files}
+            return {name: array for name, array in members.items() if isinstance(array, np.ndarray)}
+    except _UNREADABLE as error:
+        raise InputError(f"{file}: {_reason(error)}") from None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    # numpy takes everything that it doesn't know for a pickle, and advises to trust it.
+    if "pickle" in str(error) or isinstance(error, MemoryError):
+        return "no .npy or .npz file of plain numbers"
+    return f"not a .npy or .npz file: {str(error).partition(chr(10))[0]}"
 
 
 def _from_file(graph: Graph, file: Path) -> tuple[list[Sample], list[int]]:
@@ -138,13 +176,15 @@ def _split(file: Path, tensor: Tensor, array: Array) -> Sequence[Array]:
     """One array per sample, of the tensor's shape and type."""
     if array.shape == tensor.shape:
         parts = [array]
-    elif array.shape[1:] in (tensor.shape, tensor.shape[1:]) and (
-        array.shape[1:] == tensor.shape or tensor.shape[0] == 1
+    elif (
+        array.ndim
+        and array.shape[1:] in (tensor.shape, tensor.shape[1:])
+        and (array.shape[1:] == tensor.shape or tensor.shape[0] == 1)
     ):
         parts = [part.reshape(tensor.shape) for part in array]
     else:
         raise InputError(
-            f"{file}: shape {list(array.shape)} doesn't fit input '{tensor.name}' {list(tensor.shape)}",
+            f"{file}: shape {list(array.shape)} doesn't fit input {quoted(tensor.name)} {list(tensor.shape)}",
             hint="a first axis may count samples",
         )
     return [_typed(file, tensor, part) for part in parts]
@@ -153,10 +193,12 @@ def _split(file: Path, tensor: Tensor, array: Array) -> Sequence[Array]:
 def _typed(file: Path, tensor: Tensor, array: Array) -> Array:
     dtype = np.dtype(tensor.type.value)
     if array.dtype == dtype:
-        return np.ascontiguousarray(array)
+        return np.asarray(array, order="C")
     if tensor.type is ElementType.FLOAT32 and array.dtype.kind in "fiu":
         return array.astype(np.float32)
     if array.dtype.kind == "f" and tensor.quantisation is not None and tensor.quantisation.scales:
+        if np.isnan(array).any():
+            raise InputError(f"{file}: NaN for input {quoted(tensor.name)}, which is quantised")
         info = np.iinfo(dtype)
         scaled = np.round(array.astype(np.float64) / tensor.quantisation.scales[0]) + tensor.quantisation.zero_points[0]
         return np.clip(scaled, info.min, info.max).astype(dtype)
@@ -164,5 +206,5 @@ def _typed(file: Path, tensor: Tensor, array: Array) -> Array:
         info = np.iinfo(dtype)
         if array.size == 0 or (array.min() >= info.min and array.max() <= info.max):
             return array.astype(dtype)
-        raise InputError(f"{file}: values {array.min()}..{array.max()} don't fit input '{tensor.name}' ({dtype})")
-    raise InputError(f"{file}: type {array.dtype} doesn't fit input '{tensor.name}' ({dtype})")
+        raise InputError(f"{file}: values {array.min()}..{array.max()} don't fit input {quoted(tensor.name)} ({dtype})")
+    raise InputError(f"{file}: type {array.dtype} doesn't fit input {quoted(tensor.name)} ({dtype})")

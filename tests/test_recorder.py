@@ -210,3 +210,19 @@ def test_another_description_of_a_board_does_not_look_like_a_contradiction() -> 
     board = ran.pricer.board.model_copy(update={"regions": (slower, *others)})
     profile = price(ran.record, pricer_for(board))
     assert profile.cycles.nominal > ran.record.live_cycles
+
+
+def test_a_page_border_inside_an_it_block_is_no_contradiction(tmp_path: Path) -> None:
+    """0x080007fc: ite ne, then at 0x080007fe an sdivne that crosses the border and isn't executed."""
+    functions = {
+        "Reset_Handler": RESET,
+        "main": "b500 push {lr}\n4b01 ldr r3, [pc, #4]\n4798 blx r3\nbd00 pop {pc}\n.word 0x080007f9",
+    }
+    code = "0021" + "0029" + "14bf" + "90fbf1f2" + "0022" + "7047"  # movs r1, #0; cmp r1, #0; ite ne; sdivne; moveq; bx
+    elf = write_program(tmp_path / "p.elf", BOARD, functions, extra={0x080007F8: bytes.fromhex(code)})
+    record = run_elf(elf, BOARD).record
+    assert record.exit.reason.value == "return"
+    assert record.not_modelled == (
+        "code at 0x080007fe begins inside an IT block that a page border splits, and is priced as if all of it executed",
+    )
+    assert int(record.site_counts.sum()) == 0

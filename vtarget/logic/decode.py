@@ -69,6 +69,20 @@ def decode_block(code: bytes, address: int) -> tuple[Insn, ...]:
     return tuple(insns)
 
 
+@cache
+def open_conditions(block: Block) -> int:
+    """How many instructions behind the block are still in the IT block that it ends in; 0 mostly.
+
+    The emulator ends blocks at its page borders, also inside an IT block; what follows is decoded as unconditional.
+    """
+    for index in range(len(block.insns) - 1, -1, -1):
+        if block.insns[index].kind is Kind.IT:
+            start = block.addresses[index] - block.address
+            (encoding,) = unpack("<H", block.code[start : start + 2])
+            return max(0, len(_it_conditions(encoding)) - (len(block.insns) - index - 1))
+    return 0
+
+
 def _it_conditions(encoding: int) -> list[int]:
     """The conditions of an IT block's instructions, last first."""
     first, mask = encoding >> 4 & 15, encoding & 15

@@ -7,7 +7,7 @@ import numpy as np
 from vtarget.base.errors import RunError
 from vtarget.data.insn import Dynamic
 from vtarget.data.record import ExecutionRecord
-from vtarget.logic.decode import Block
+from vtarget.logic.decode import Block, open_conditions
 
 
 def check_record(record: ExecutionRecord) -> None:
@@ -30,15 +30,29 @@ def check_record(record: ExecutionRecord) -> None:
     _check_sites(record, blocks, left)
 
 
+def _inside_it(record: ExecutionRecord, blocks: list[Block]) -> dict[int, int]:
+    """How many first instructions of a node belong to an IT block that the node before it began."""
+    open_at_end = [open_conditions(block) for block in blocks]
+    if not any(open_at_end):
+        return {}
+    edges = zip(record.edge_source.tolist(), record.edge_target.tolist(), record.edge_exit.tolist(), strict=True)
+    return {
+        target: open_at_end[record.node_block[source]]
+        for source, target, taken in edges
+        if source >= 0 and not taken and open_at_end[record.node_block[source]]
+    }
+
+
 def _check_sites(
     record: ExecutionRecord, blocks: list[Block], left: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> None:
     seen = record.site_counts.sum(axis=1)
+    conditional = _inside_it(record, blocks)
     for row, (node, index) in enumerate(zip(record.site_node, record.site_insn, strict=True)):
         block = blocks[record.node_block[node]]
         insn = block.insns[index]
         extra = int(node == record.final_node)
-        exact = insn.dynamic is not Dynamic.PREDICATED and not insn.predicated
+        exact = insn.dynamic is not Dynamic.PREDICATED and not insn.predicated and index >= conditional.get(node, 0)
         if seen[row] > left[node] + extra or (exact and seen[row] < left[node]):
             raise RunError(
                 f"self-check: {insn.text} at 0x{block.addresses[index]:08x} was observed {seen[row]} times "

@@ -8,7 +8,7 @@ import numpy as np
 
 from vtarget.data.record import Frame, RecordedFunction
 from vtarget.logic.cost import Exit
-from vtarget.logic.decode import Block
+from vtarget.logic.decode import Block, open_conditions
 from vtarget.shell.recorder import Recorder
 
 MOST_FRAMES = 1000
@@ -64,3 +64,18 @@ def shortened(stack: tuple[Frame, ...], most: int = MOST_FRAMES) -> tuple[Frame,
     inner, outer = most // 2, most - most // 2 - 1
     left_out = Frame(f"({len(stack) - inner - outer} frames left out)", 0)
     return (*stack[:inner], left_out, *stack[-outer:])
+
+
+def split_conditions(recorder: Recorder) -> list[str]:
+    """A note on blocks that begin inside an IT block: their conditional instructions are priced as if all executed."""
+    split = {
+        recorder.nodes[edge.target].block.address
+        for edge in recorder.edges
+        if edge.source >= 0 and edge.exit is Exit.FALLTHROUGH and open_conditions(recorder.nodes[edge.source].block)
+    }
+    if not split:
+        return []
+    where = f"0x{min(split):08x}" + (f" and {len(split) - 1} more blocks" if len(split) > 1 else "")
+    return [
+        f"code at {where} begins inside an IT block that a page border splits, and is priced as if all of it executed"
+    ]

@@ -223,6 +223,7 @@ def test_a_page_border_inside_an_it_block_is_no_contradiction(tmp_path: Path) ->
     record = run_elf(elf, BOARD).record
     assert record.exit.reason.value == "return"
     assert record.not_modelled == (
-        "code at 0x080007fe begins inside an IT block that a page border splits, and is priced as if all of it executed",
+        "code at 0x080007fe begins inside an IT block that a page border splits, "
+        "and is priced as if all of it executed",
     )
     assert int(record.site_counts.sum()) == 0

@@ -28,7 +28,7 @@ ENGINES = ("reference", "simd")
 @click.option("--input", "inputs", metavar="FILE|DIR", help="Samples: a .npy, a .npz, or a directory of them.")
 @click.option("--samples", type=click.IntRange(1, 10_000), metavar="N",
               help="How many samples (default: all of --input, or 1 random one).")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of random samples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of random samples.")
 @click.option("--float", "float_path", metavar="FLOAT.tflite", help="Float twin: show what quantisation costs.")
 @click.option("--labels", "labels_path", metavar="FILE", help="Class numbers of the samples (.npy or text).")
 @click.option("--json", "json_path", metavar="PATH", help="Write JSON to PATH ('-': standard output).")
@@ -50,7 +50,8 @@ def profile(
 
     Exit status: 0 done; 1 a layer or output differs; 2 unusable input.
     """
-    profiles = _profiles(model, boards, engines or ("simd",), options)
+    _check_options(json_path, options)
+    profiles = _profiles(model, tuple(dict.fromkeys(boards)), tuple(dict.fromkeys(engines)) or ("simd",), options)
     _show(profiles, json_path, options["quiet"])
     for one in profiles:
         if one.validation is not None and not one.validation.passed:
@@ -58,6 +59,15 @@ def profile(
 
             raise RunError(f"{model} on {one.inference.board}, engine {one.engine}: {verdict(one.validation)}")
     return 0
+
+
+def _check_options(json_path: str | None, options: dict[str, Any]) -> None:
+    from vtarget.shell.files import check_target
+
+    if options["labels_path"] is not None and options["float_path"] is None:
+        raise InputError("--labels needs --float: accuracy is shown beside the float model's")
+    if json_path is not None and json_path != "-":
+        check_target(json_path, "--json")
 
 
 def _profiles(

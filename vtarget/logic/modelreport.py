@@ -116,7 +116,7 @@ def verdict(validation: Validation) -> str:
     """What comparing with the interpreter said, in one line."""
     against = f"{validation.reference}, {validation.samples} sample{'s' if validation.samples != 1 else ''}"
     if validation.bit_exact:
-        return f"bit-exact in all {len(validation.layers)} layers against {against}, output CRC {validation.crc32}"
+        return f"bit-exact in {_all_layers(len(validation.layers))} against {against}, output CRC {validation.crc32}"
     diverging = validation.first_diverging
     known = [layer for layer in validation.layers if not layer.bit_exact and layer.index not in validation.unjudged]
     if diverging is None and validation.unjudged:
@@ -127,11 +127,15 @@ def verdict(validation: Validation) -> str:
         )
     if diverging is None:
         return (
-            f"within tolerance in all {len(validation.layers)} layers against {against}, "
+            f"within tolerance in {_all_layers(len(validation.layers))} against {against}, "
             f"largest output difference {validation.max_abs_diff:g}, output CRC {validation.crc32}"
         )
     worst = max((o.max_abs_diff for o in diverging.outputs), default=0.0)
     return f"differs from {against}, first at layer {diverging.index} {diverging.op} by up to {worst:g}"
+
+
+def _all_layers(count: int) -> str:
+    return "its only layer" if count == 1 else f"all {count} layers"
 
 
 def _layers(count: int) -> str:

@@ -144,6 +144,7 @@ def run_firmware(code: ModelCode, elf: Path, pricer: Pricer, job: ModelJob) -> F
     record = Machine(image, pricer, options).run().record
     if record.exit.reason is not Reason.SEMIHOSTING or record.exit.code:
         reason = failure(build_profile(record, pricer)) or f"the firmware ended by {record.exit.reason.value}"
+        reason = reason.removeprefix(f"{elf}: ")
         raise RunError(f"{job.graph.path}: {reason}")
     return FirmwareRun(record, tuple(feeder.tensors), image)
 

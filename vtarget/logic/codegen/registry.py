@@ -36,5 +36,5 @@ def emit(operator: Operator, graph: Graph, engine: str, target: Target) -> Layer
     reason = problem(operator, graph)
     if reason is not None:
         raise InputError(f"operator {operator.index} {operator.op}: {reason}")
-    fast = emit_fast(operator, graph, target) if engine == "simd" and target.dsp else None
+    fast = emit_fast(operator, graph, target) if engine == "simd" else None
     return fast or MODULES[operator.op].emit(operator, graph, engine, target)

@@ -1,4 +1,4 @@
-"""Fast kernels for cores with the DSP extension, by operator: an operator's module may know one for a case or not.
+"""Fast kernels, by operator: its module may know one for a case and a core or not. Most need the DSP extension.
 
 What it doesn't know is left to the reference kernels. Bits are the same.
 """

@@ -29,7 +29,8 @@ def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
     window = window_of(operator, source.shape, (filter_h, filter_w), output.shape)
     multipliers = multipliers_of(source, weights, output, out_c)
     assert multipliers is not None
-    matrix = matrix_of(operator, graph, array_of(weights).reshape(out_c, filter_h, filter_w * in_c), multipliers)
+    filter_rows = array_of(weights).reshape(out_c, filter_h, filter_w * in_c)
+    matrix = matrix_of(operator, graph, filter_rows, multipliers, target)
     if matrix is None:
         return None
     given = operand("input", source)
@@ -47,7 +48,7 @@ def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
     }
     declarations = struct("vt_windows_params", fields)
     macs = output.elements * weights.elements // out_c
-    layer = matrix_layer(operator, f"vt_conv_2d_{matrix.type}_simd", matrix, given, declarations, macs)
+    layer = matrix_layer(operator, matrix.kernel("conv_2d"), matrix, given, declarations, macs)
     return replace(layer, scratch_bytes=layer.scratch_bytes + 2 * run_bytes)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from vtarget.data.emission import Constant, Layer
 from vtarget.data.graph import ElementType, Graph, Operator
 from vtarget.data.target import Target
-from vtarget.logic.codegen.constants import SUFFIXES, FieldValue, array_of, call, operand, struct
+from vtarget.logic.codegen.constants import SUFFIXES, FieldValue, array_of, call, operand, struct, table_constant
 from vtarget.logic.codegen.options import activation, quantisation, required_input, zero_point
 from vtarget.logic.codegen.quantise import activation_range
 from vtarget.logic.codegen.simd.matrix import bias_of
@@ -104,6 +104,8 @@ def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
     source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
     output = graph.output(operator)
     window = window_of(operator, source.shape, (weights.shape[1], weights.shape[2]), output.shape)
+    if not target.dsp:
+        return _scalar(operator, graph, window) if source.type is ElementType.INT8 else None
     geometry = _geometry(window, source.type.size_bytes)
     if source.type is ElementType.FLOAT32 or geometry is None:
         return None
@@ -128,6 +130,39 @@ def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
         declarations=_parameters(operator, graph, window, geometry, len(packed) // window.out_c),
         sources=tuple(f"simd/{part}_{SUFFIXES[source.type]}.c" for part in ("depthwise_conv_2d", "clamp")),
         scratch_bytes=geometry.tile_bytes,
+        macs=output.elements * window.filter_h * window.filter_w,
+    )
+
+
+def _scalar(operator: Operator, graph: Graph, window: Window) -> Layer | None:
+    """int8 without the DSP extension: channel by channel, whatever the filter."""
+    source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
+    output = graph.output(operator)
+    rows = array_of(weights)[0].transpose(2, 0, 1).reshape(window.out_c, -1)
+    constants = _constants(operator, graph, rows)
+    assert constants is not None
+    given = operand("input", source)
+    tables = (
+        table_constant("weights", rows, ElementType.INT8),
+        table_constant("bias", bias_of(graph.input(operator, 2), window.out_c), ElementType.INT32),
+        constants,
+    )
+    low, high = activation_range(activation(operator), output.type, quantisation(output))
+    fields: dict[str, FieldValue] = {
+        "window": window.fields(),
+        "multiplier": window.out_c // window.in_c,
+        "input_zero": zero_point(source),
+        "activation_min": low,
+        "activation_max": high,
+    }
+    arguments = (given.expression, *(table.name for table in tables), f"{{tensor_{output.index}}}")
+    return Layer(
+        operator=operator.index,
+        kernel="vt_depthwise_s8_scalar",
+        call=call("vt_depthwise_s8_scalar", "&{layer}_params", *arguments),
+        constants=(*given.constants, *tables),
+        declarations=struct("vt_depthwise_s8_scalar_params", fields),
+        sources=("simd/depthwise_conv_2d_s8_scalar.c", "simd/clamp_s8.c"),
         macs=output.elements * window.filter_h * window.filter_w,
     )
 

@@ -25,7 +25,7 @@ def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
     assert multipliers is not None
     each = units if len(multipliers.shifts) == 1 else 1
     multipliers = Multipliers(multipliers.multipliers * each, multipliers.shifts * each)
-    matrix = matrix_of(operator, graph, array_of(weights).reshape(units, 1, depth), multipliers)
+    matrix = matrix_of(operator, graph, array_of(weights).reshape(units, 1, depth), multipliers, target)
     if matrix is None:
         return None
     return pointwise_layer(operator, matrix, operand("input", source), source.elements // depth, depth)

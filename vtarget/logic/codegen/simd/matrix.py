@@ -10,25 +10,30 @@ import numpy as np
 
 from vtarget.data.emission import Constant, Layer
 from vtarget.data.graph import ElementType, Graph, Operator, Tensor
+from vtarget.data.target import Target
 from vtarget.logic.codegen.constants import SUFFIXES, FieldValue, Operand, array_of, call, struct
 from vtarget.logic.codegen.options import activation, quantisation, required_input, zero_point
 from vtarget.logic.codegen.quantise import Multipliers, activation_range
 from vtarget.logic.codegen.simd.packing import (
     BLOCK_PAIRS,
+    SCALAR_BLOCK_PAIRS,
     any_general,
     channel_constants,
     channel_constants_s16,
     column_weights,
+    flat_weights,
     matrix_words,
     words_constant,
 )
 
 COLUMNS = 3
+# A block of a column: four pairs of int16, or four words.
+COLUMN_BLOCK_BYTES = 16
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Weights (``channels`` rows of ``blocks`` blocks) ready for the kernels of ``type``.
+    """Weights (``channels`` rows of ``blocks`` blocks) ready for the kernels of ``type``: s8, s8_scalar or s16.
 
     ``matrix3`` is the one for three columns; ``in_bytes`` and ``out_bytes`` are those of a pixel.
     """
@@ -62,13 +67,17 @@ class Matrix:
     @property
     def columns_bytes(self) -> int:
         """What the columns take that are multiplied at once."""
-        return COLUMNS * self.blocks * BLOCK_PAIRS * 4
+        return COLUMNS * self.blocks * COLUMN_BLOCK_BYTES
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The files that hold the kernels."""
-        own = (f"simd/{part}_{self.type}.c" for part in ("conv_2d", "matrix", "pack", "clamp"))
-        return (*own, "simd/windows.c")
+        own = (f"simd/{part}_{self.type}.c" for part in ("conv_2d", "matrix", "pack"))
+        return (*own, f"simd/clamp_{self.type.removesuffix('_scalar')}.c", "simd/windows.c")
+
+    def kernel(self, name: str) -> str:
+        """The function that does it."""
+        return f"vt_{name}_{self.type}{'' if self.type.endswith('scalar') else '_simd'}"
 
 
 def bias_of(bias: Tensor | None, channels: int) -> Sequence[int]:
@@ -76,28 +85,32 @@ def bias_of(bias: Tensor | None, channels: int) -> Sequence[int]:
     return [0] * channels if bias is None else [int(value) for value in array_of(bias)]
 
 
-def matrix_of(operator: Operator, graph: Graph, rows: np.ndarray[Any, Any], multipliers: Multipliers) -> Matrix | None:
+def matrix_of(
+    operator: Operator, graph: Graph, rows: np.ndarray[Any, Any], multipliers: Multipliers, target: Target
+) -> Matrix | None:
     """The matrix of an operator whose filter is ``rows`` (channels, filter rows, elements of a row).
 
-    None if it is neither int8, nor int16 with sums and multipliers that the fast arithmetic can do.
+    None if it is neither int8, nor, with the DSP extension, int16 with sums and multipliers that it can do fast.
     """
     source, output = required_input(graph, operator, 0), graph.output(operator)
     channels = rows.shape[0]
     bias = bias_of(graph.input(operator, 2), channels)
     flat = rows.reshape(channels, -1)
+    type_ = SUFFIXES[source.type]
+    constants: Constant | None = None
     if source.type is ElementType.INT8:
         constants = channel_constants(flat, bias, multipliers, zero_point(source), zero_point(output))
-        matrix3 = f"vt_matrix3_s8{_rounding(constants, zero_point(output))}"
-    else:
-        found = channel_constants_s16(flat, bias, multipliers) if source.type is ElementType.INT16 else None
-        if found is None:
-            return None
-        constants, matrix3 = found, "vt_matrix3_s16"
-    pairs = column_weights(rows, widened=source.type is ElementType.INT8)
+        type_ += "" if target.dsp else "_scalar"
+    elif source.type is ElementType.INT16 and target.dsp:
+        constants = channel_constants_s16(flat, bias, multipliers)
+    if constants is None:
+        return None
+    rounding = _rounding(constants, zero_point(output)) if type_ == "s8" else ""
+    pairs = flat_weights(rows) if type_ == "s8_scalar" else column_weights(rows, widened=type_ == "s8")
     return Matrix(
-        type=SUFFIXES[source.type],
-        matrix3=matrix3,
-        blocks=pairs.shape[1] // BLOCK_PAIRS,
+        type=type_,
+        matrix3=f"vt_matrix3_{type_}{rounding}",
+        blocks=pairs.shape[1] // (SCALAR_BLOCK_PAIRS if type_ == "s8_scalar" else BLOCK_PAIRS),
         channels=channels,
         in_bytes=source.shape[-1] * source.type.size_bytes,
         out_bytes=channels * output.type.size_bytes,
@@ -137,4 +150,4 @@ def pointwise_layer(operator: Operator, matrix: Matrix, given: Operand, pixels: 
     fields: dict[str, FieldValue] = {**matrix.fields(), "in_bytes": in_c * size_bytes, "pixels": pixels}
     declarations = struct("vt_pixels_params", fields)
     macs = pixels * in_c * matrix.channels
-    return matrix_layer(operator, f"vt_pointwise_{matrix.type}_simd", matrix, given, declarations, macs)
+    return matrix_layer(operator, matrix.kernel("pointwise"), matrix, given, declarations, macs)

@@ -16,6 +16,8 @@ Array = np.ndarray[Any, Any]
 
 # Pairs of elements that the matrix kernels take at once.
 BLOCK_PAIRS = 4
+# The same without the DSP extension.
+SCALAR_BLOCK_PAIRS = 2
 # The mark of a channel that needs arithmetic in general form (vt_simd.h).
 GENERAL = 96
 # What a shift of the short form can be at most; general ones are larger.
@@ -53,6 +55,13 @@ def column_weights(rows: Array, *, widened: bool) -> Array:
     order = [[first, run if second is None else second] for first, second in (run_pairs(run) if widened else plain)]
     pairs = padded[:, :, np.array(order)].reshape(channels, -1, 2)
     return np.pad(pairs, ((0, 0), (0, -pairs.shape[1] % BLOCK_PAIRS), (0, 0)))
+
+
+def flat_weights(rows: Array) -> Array:
+    """Filter rows (channels, rows, run) as pairs of neighbours (channels, pairs, 2), in whole scalar blocks."""
+    flat = rows.reshape(len(rows), -1)
+    padded = np.pad(flat, ((0, 0), (0, -flat.shape[1] % (2 * SCALAR_BLOCK_PAIRS))))
+    return padded.reshape(len(rows), -1, 2)
 
 
 def matrix_words(pairs: Array) -> Array:

@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D of int8, four channels at a time."""
+"""AVERAGE_POOL_2D and MAX_POOL_2D of int8, four channels at a time on cores with the DSP extension."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
     """int8 pooling of at least four channels; averages of no more than LARGEST_WINDOW elements."""
     source = required_input(graph, operator, 0)
     window = integer(operator, "filter_height") * integer(operator, "filter_width")
-    if source.type is not ElementType.INT8 or source.shape[3] < 4:
+    if not target.dsp or source.type is not ElementType.INT8 or source.shape[3] < 4:
         return None
     if operator.op == "AVERAGE_POOL_2D" and window > LARGEST_WINDOW:
         return None

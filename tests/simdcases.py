@@ -203,14 +203,14 @@ def pool_case(op: str, source: tuple[int, int, int, int], window: Window, activa
     return SimdCase(label, model, (random_input(rng, source),))
 
 
-def check_on_host(cases: Sequence[SimdCase], folder: Path, fast: bool = True) -> None:
+def check_on_host(cases: Sequence[SimdCase], folder: Path, fast: bool = True, target: Target = M4) -> None:
     """Both engines' C, compiled for this machine, gives the same outputs; the fast one without notes if ``fast``."""
     models = [case.model for case in cases]
     built = []
     for engine in ("reference", "simd"):
         place = folder / engine
         place.mkdir(exist_ok=True)
-        built.append(hostkernels.build(models, place, engine, M4))
+        built.append(hostkernels.build(models, place, engine, target))
     for case, reference, simd in zip(cases, *built, strict=True):
         if fast:
             assert all(layer.notes == () and "simd/" in layer.sources[0] for layer in simd.layers), case

@@ -144,18 +144,19 @@ def _scalar(operator: Operator, graph: Graph, window: Window) -> Layer | None:
     given = operand("input", source)
     tables = (
         table_constant("weights", rows, ElementType.INT8),
-        table_constant("bias", bias_of(graph.input(operator, 2), window.out_c), ElementType.INT32),
         constants,
     )
     low, high = activation_range(activation(operator), output.type, quantisation(output))
+    strip_w = (window.out_w - 1) * window.stride_w + (window.filter_w - 1) * window.dilation_w + 1
     fields: dict[str, FieldValue] = {
         "window": window.fields(),
         "multiplier": window.out_c // window.in_c,
-        "input_zero": zero_point(source),
+        "filler": zero_point(source),
+        "strip_w": strip_w,
         "activation_min": low,
         "activation_max": high,
     }
-    arguments = (given.expression, *(table.name for table in tables), f"{{tensor_{output.index}}}")
+    arguments = (given.expression, *(table.name for table in tables), f"{{tensor_{output.index}}}", "{scratch}")
     return Layer(
         operator=operator.index,
         kernel="vt_depthwise_s8_scalar",
@@ -163,6 +164,7 @@ def _scalar(operator: Operator, graph: Graph, window: Window) -> Layer | None:
         constants=(*given.constants, *tables),
         declarations=struct("vt_depthwise_s8_scalar_params", fields),
         sources=("simd/depthwise_conv_2d_s8_scalar.c", "simd/clamp_s8.c"),
+        scratch_bytes=window.filter_h * strip_w * window.in_c,
         macs=output.elements * window.filter_h * window.filter_w,
     )
 

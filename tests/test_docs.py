@@ -14,6 +14,8 @@ from firmwarelib import build, needs_compiler
 import vtarget
 from vtarget.app.run_cmd import run
 
+# Pages whose figures depend on the compiler.
+COMPILED = ("README.md", "firmware/README.md", "docs/models.md")
 GUIDES = ("docs/running.md", "docs/boards.md", "docs/cycles.md")
 
 
@@ -22,7 +24,7 @@ def text_of(page: str) -> str:
 
 
 def page_parameter(page: str) -> object:
-    if page != "firmware/README.md":
+    if page not in COMPILED:
         return page
     same = build.compiler_version() == build.COMPILER_FILE.read_text(encoding="utf-8").strip()
     other = pytest.mark.skipif(not same, reason=f"{build.COMPILER} is another version than firmware/COMPILER names")

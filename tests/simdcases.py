@@ -160,6 +160,37 @@ def depthwise_case(
     return weighted_case("DEPTHWISE_CONV_2D", shapes, 3, options, numbers, label)
 
 
+def float_case(
+    op: str,
+    shapes: tuple[Sequence[int], Sequence[int], Sequence[int]],
+    options: Mapping[str, Field],
+    activation: str = "NONE",
+    bias: bool = True,
+) -> SimdCase:
+    """A float32 operator with input, filter and output of ``shapes``; output channels first in the filter."""
+    source, filter_shape, output = shapes
+    label = name_of(op, tuple(source), tuple(filter_shape), tuple(output), activation, bias, "float32")
+    rng = np.random.default_rng(hash_of(label))
+
+    def numbers(shape: Sequence[int]) -> Array:
+        return rng.normal(0.0, 1.0, shape).astype(np.float32)
+
+    start = TensorSpec(filter_shape[:1], "float32", data=numbers(filter_shape[:1])) if bias else None
+    specs = [TensorSpec(source, "float32"), TensorSpec(filter_shape, "float32", data=numbers(filter_shape)), start]
+    chosen = {**options, "fused_activation_function": activation}
+    model = one_op_model(op, specs, [TensorSpec(output, "float32")], chosen)
+    return SimdCase(label, model, (numbers(source),))
+
+
+def float_conv_case(
+    source: tuple[int, int, int, int], out_c: int, window: Window = Window(), activation: str = "NONE"
+) -> SimdCase:
+    """A float32 CONV_2D."""
+    rows, columns = window.output(*source[1:3])
+    shapes = (source, (out_c, *window.size, source[3]), (source[0], rows, columns, out_c))
+    return float_case("CONV_2D", shapes, window.options(), activation, bias=activation == "NONE")
+
+
 def fully_connected_case(batches: int, depth: int, units: int, numbers: Numbers = Numbers()) -> SimdCase:
     """A FULLY_CONNECTED."""
     shapes = ((batches, depth), (units, depth), (batches, units))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from simdcases import M4, Numbers, SimdCase, Window, check_on_host, check_on_target, conv_case
+from simdcases import M4, Numbers, SimdCase, Window, check_on_host, check_on_target, conv_case, float_conv_case
 
 from vtarget.logic.codegen.registry import emit
 from vtarget.shell.tflitefile import parse_model
@@ -45,6 +45,10 @@ CASES = [
     conv_case((1, 9, 8, 3), 3, Window((3, 3), (2, 2)), replace(WIDE, activation="RELU", bias=None)),
     conv_case((1, 1, 40, 12), 6, Window((1, 7)), WIDE),
     conv_case((1, 9, 11, 2), 3, Window((3, 3), dilation=(2, 3)), replace(WIDE, gain=2**-15)),
+    float_conv_case((1, 5, 5, 8), 16),
+    float_conv_case((1, 4, 2, 7), 5, activation="RELU6"),
+    float_conv_case((2, 7, 6, 3), 6, Window((3, 3), (2, 2)), "RELU"),
+    float_conv_case((1, 9, 11, 1), 3, Window((3, 2), dilation=(2, 3))),
 ]
 # What falls back: groups, sums beyond 32 bits, multipliers from 1/2 up, 32-bit accumulators.
 SLOW = [

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from simdcases import Numbers, check_on_host, check_on_target, fully_connected_case
+from simdcases import Numbers, check_on_host, check_on_target, float_case, fully_connected_case
 
 RELU = Numbers(activation="RELU", output_zero=-128)
 WIDE = Numbers(type="int16", bias_type="int64", bias=10**6)
@@ -22,6 +22,8 @@ CASES = [
     fully_connected_case(1, 64, 12, WIDE),
     fully_connected_case(4, 33, 7, WIDE),
     fully_connected_case(2, 32, 5, replace(WIDE, per_channel=False, activation="RELU")),
+    float_case("FULLY_CONNECTED", ((1, 33), (7, 33), (1, 7)), {}),
+    float_case("FULLY_CONNECTED", ((5, 8), (2, 8), (5, 2)), {}, "RELU", bias=False),
 ]
 
 

@@ -11,6 +11,7 @@
 typedef struct {
     int32_t blocks;   /* of four pairs, in a column; at least one */
     int32_t channels; /* of the output; an odd one is padded with one of zero weights */
+    int32_t unused;   /* elements of the last block: float32 can't multiply what isn't there by zero */
 } vt_matrix;
 
 /* Element c of pixel p goes to output[p * channels + c]. `constants` depend on the type. */

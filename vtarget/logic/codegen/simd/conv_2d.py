@@ -1,4 +1,4 @@
-"""CONV_2D of int8 and int16 as a product of matrices: each output pixel's window is a column."""
+"""CONV_2D of int8, int16 and float32 as a product of matrices: each output pixel's window is a column."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vtarget.logic.codegen.window import Window, window_of
 
 
 def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
-    """An int8 or int16 convolution without groups, of any size, stride, padding and dilation.
+    """A convolution without groups, of any size, stride, padding and dilation.
 
     int16 ones need 64-bit accumulators by definition, but sums that stay within 32 bits.
     """
     source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
-    if source.type is ElementType.FLOAT32 or weights.shape[3] != source.shape[3]:
+    if weights.shape[3] != source.shape[3]:
         return None
     if source.type is ElementType.INT16 and narrow_accumulator(graph, operator):
         return None
@@ -28,7 +28,6 @@ def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
     out_c, filter_h, filter_w, in_c = weights.shape
     window = window_of(operator, source.shape, (filter_h, filter_w), output.shape)
     multipliers = multipliers_of(source, weights, output, out_c)
-    assert multipliers is not None
     filter_rows = array_of(weights).reshape(out_c, filter_h, filter_w * in_c)
     matrix = matrix_of(operator, graph, filter_rows, multipliers, target)
     if matrix is None:

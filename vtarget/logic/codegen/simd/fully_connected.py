@@ -1,4 +1,4 @@
-"""FULLY_CONNECTED of int8 and int16: a convolution of 1x1 over the batch."""
+"""FULLY_CONNECTED of int8, int16 and float32: a convolution of 1x1 over the batch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from vtarget.logic.codegen.weights import narrow_accumulator
 
 
 def emit(operator: Operator, graph: Graph, target: Target) -> Layer | None:
-    """An int8 or int16 layer of any size; int16 as for convolutions."""
+    """A layer of any size; int16 as for convolutions."""
     source, weights = required_input(graph, operator, 0), required_input(graph, operator, 1)
-    if source.type is ElementType.FLOAT32:
-        return None
     if source.type is ElementType.INT16 and narrow_accumulator(graph, operator):
         return None
     units, depth = weights.shape
     multipliers = fully_connected.unit_multipliers(source, weights, graph.output(operator))
-    assert multipliers is not None
-    each = units if len(multipliers.shifts) == 1 else 1
-    multipliers = Multipliers(multipliers.multipliers * each, multipliers.shifts * each)
+    if multipliers is not None and len(multipliers.shifts) == 1:
+        multipliers = Multipliers(multipliers.multipliers * units, multipliers.shifts * units)
     matrix = matrix_of(operator, graph, array_of(weights).reshape(units, 1, depth), multipliers, target)
     if matrix is None:
         return None

@@ -11,9 +11,18 @@ import numpy as np
 from vtarget.data.emission import Constant, Layer
 from vtarget.data.graph import ElementType, Graph, Operator, Tensor
 from vtarget.data.target import Target
-from vtarget.logic.codegen.constants import SUFFIXES, FieldValue, Operand, array_of, call, struct
+from vtarget.logic.codegen.constants import (
+    SUFFIXES,
+    FieldValue,
+    Operand,
+    array_of,
+    call,
+    float_literal,
+    struct,
+    table_constant,
+)
 from vtarget.logic.codegen.options import activation, quantisation, required_input, zero_point
-from vtarget.logic.codegen.quantise import Multipliers, activation_range
+from vtarget.logic.codegen.quantise import Multipliers, activation_range, activation_range_float
 from vtarget.logic.codegen.simd.packing import (
     BLOCK_PAIRS,
     SCALAR_BLOCK_PAIRS,
@@ -26,16 +35,20 @@ from vtarget.logic.codegen.simd.packing import (
     words_constant,
 )
 
+Array = np.ndarray[Any, Any]
+
 COLUMNS = 3
 # A block of a column: four pairs of int16, or four words.
 COLUMN_BLOCK_BYTES = 16
+FLOAT_BLOCK = 4
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Weights (``channels`` rows of ``blocks`` blocks) ready for the kernels of ``type``: s8, s8_scalar or s16.
+    """Weights (``channels`` rows of ``blocks`` blocks) ready for the kernels of ``type``: s8, s8_scalar, s16 or f32.
 
-    ``matrix3`` is the one for three columns; ``in_bytes`` and ``out_bytes`` are those of a pixel.
+    ``matrix3`` is the one for three columns; ``in_bytes`` and ``out_bytes`` are those of a pixel. float32 has its
+    activation as arguments, ``limits``.
     """
 
     type: str
@@ -44,25 +57,31 @@ class Matrix:
     channels: int
     in_bytes: int
     out_bytes: int
-    activation: tuple[int, int]
     weights: Constant
     constants: Constant
+    activation: tuple[int, int] = (0, 0)
+    limits: tuple[str, ...] = ()
+    unused: int = 0
 
     def fields(self) -> dict[str, FieldValue]:
         """The fields that parameters begin with (windows.h)."""
         return {
-            "matrix": {"blocks": self.blocks, "channels": self.channels},
+            "matrix": {"blocks": self.blocks, "channels": self.channels, "unused": self.unused},
             "kernels": {
-                "pack3": f"vt_pack3_{self.type}",
-                "pack1": f"vt_pack1_{self.type}",
+                "pack3": f"vt_pack3_{self.packing}",
+                "pack1": f"vt_pack1_{self.packing}",
                 "matrix3": self.matrix3,
                 "matrix1": f"vt_matrix1_{self.type}",
             },
             "in_bytes": self.in_bytes,
             "out_bytes": self.out_bytes,
-            "activation_min": self.activation[0],
-            "activation_max": self.activation[1],
+            **({} if self.limits else {"activation_min": self.activation[0], "activation_max": self.activation[1]}),
         }
+
+    @property
+    def packing(self) -> str:
+        """The type whose kernels pack the columns: words of float32 are packed as pairs of int16 are."""
+        return "s16" if self.type == "f32" else self.type
 
     @property
     def columns_bytes(self) -> int:
@@ -72,8 +91,9 @@ class Matrix:
     @property
     def sources(self) -> tuple[str, ...]:
         """The files that hold the kernels."""
-        own = (f"simd/{part}_{self.type}.c" for part in ("conv_2d", "matrix", "pack"))
-        return (*own, f"simd/clamp_{self.type.removesuffix('_scalar')}.c", "simd/windows.c")
+        own = [f"simd/{part}_{self.type}.c" for part in ("conv_2d", "matrix")]
+        clamp = [] if self.limits else [f"simd/clamp_{self.type.removesuffix('_scalar')}.c"]
+        return (*own, f"simd/pack_{self.packing}.c", *clamp, "simd/windows.c")
 
     def kernel(self, name: str) -> str:
         """The function that does it."""
@@ -86,12 +106,15 @@ def bias_of(bias: Tensor | None, channels: int) -> Sequence[int]:
 
 
 def matrix_of(
-    operator: Operator, graph: Graph, rows: np.ndarray[Any, Any], multipliers: Multipliers, target: Target
+    operator: Operator, graph: Graph, rows: Array, multipliers: Multipliers | None, target: Target
 ) -> Matrix | None:
     """The matrix of an operator whose filter is ``rows`` (channels, filter rows, elements of a row).
 
-    None if it is neither int8, nor, with the DSP extension, int16 with sums and multipliers that it can do fast.
+    None if it is neither int8, nor, with the DSP extension, int16 with sums and multipliers that it can do fast, nor,
+    with an FPU, float32.
     """
+    if multipliers is None:
+        return _float_matrix(operator, graph, rows) if target.fpu else None
     source, output = required_input(graph, operator, 0), graph.output(operator)
     channels = rows.shape[0]
     bias = bias_of(graph.input(operator, 2), channels)
@@ -120,6 +143,26 @@ def matrix_of(
     )
 
 
+def _float_matrix(operator: Operator, graph: Graph, rows: Array) -> Matrix:
+    source, bias = required_input(graph, operator, 0), graph.input(operator, 2)
+    channels, elements = rows.shape[0], rows.shape[1] * rows.shape[2]
+    odd = channels % 2
+    couples = np.pad(rows.reshape(channels, elements), ((0, odd), (0, 0))).reshape(-1, 2, elements)
+    start = np.zeros(channels, np.float32) if bias is None else array_of(bias).reshape(channels)
+    return Matrix(
+        type="f32",
+        matrix3="vt_matrix3_f32",
+        blocks=-(-elements // FLOAT_BLOCK),
+        channels=channels,
+        in_bytes=source.shape[-1] * source.type.size_bytes,
+        out_bytes=channels * source.type.size_bytes,
+        weights=table_constant("weights", couples.transpose(0, 2, 1).reshape(-1), ElementType.FLOAT32),
+        constants=table_constant("bias", np.pad(start, (0, odd)), ElementType.FLOAT32),
+        limits=tuple(float_literal(value) for value in activation_range_float(activation(operator))),
+        unused=-elements % FLOAT_BLOCK,
+    )
+
+
 def _rounding(constants: Constant, output_zero: int) -> str:
     """Which kind of kernel does: where results below the zero point are cut off, their rounding doesn't matter."""
     if any_general(constants):
@@ -131,7 +174,7 @@ def matrix_layer(
     operator: Operator, kernel: str, matrix: Matrix, given: Operand, declarations: str, macs: int
 ) -> Layer:
     """A call of a kernel that multiplies windows of ``given`` with the matrix."""
-    arguments = (given.expression, matrix.weights.name, matrix.constants.name)
+    arguments = (*matrix.limits, given.expression, matrix.weights.name, matrix.constants.name)
     return Layer(
         operator=operator.index,
         kernel=kernel,

@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-/* Both inputs come to twice the larger scale, with some bits more. That of the larger scale counts (value + its offset) with
- * one bit less than the other, which is then scaled, rounded and shifted by `scaled_*`. Multipliers are as `vt_scale` takes
- * them (vt_simd.h); offsets have their bits already. */
+/* Both inputs come to twice the larger scale, with some bits more. That of the larger scale counts (value + its
+ * offset) with one bit less than the other, which is then scaled, rounded and shifted by `scaled_*`. Multipliers are
+ * as `vt_scale` takes them (vt_simd.h); offsets have their bits already. */
 typedef struct {
     int32_t count;
     int32_t half_offset, scaled_offset;

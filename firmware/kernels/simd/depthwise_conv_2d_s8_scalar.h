@@ -12,8 +12,8 @@ typedef struct {
     int32_t activation_min, activation_max;
 } vt_depthwise_s8_scalar_params;
 
-/* `weights` are (output channels, height, width), `constants` as in matrix_s8_scalar.h. `scratch` holds, for a row of the output,
- * the rows of the input that it sees, with their padding. */
+/* `weights` are (output channels, height, width), `constants` as in matrix_s8_scalar.h. `scratch` holds, for a row of
+ * the output, the rows of the input that it sees, with their padding. */
 void vt_depthwise_s8_scalar(const vt_depthwise_s8_scalar_params *params, const int8_t *input, const int8_t *weights,
                             const int32_t *constants, int8_t *output, void *scratch);
 

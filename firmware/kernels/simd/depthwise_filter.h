@@ -81,12 +81,12 @@ typedef struct {
     "smlad r9, r11, " first ", r9\n\t"                                                                                 \
     "smlabt r9, r12, " last ", r9\n\t"
 
-/* All registers are in use, so this is one statement that doesn't depend on a compiler's choices. r7 and r11 are saved by hand:
- * either may be a frame pointer, which can't be named as clobbered.
+/* All registers are in use, so this is one statement that doesn't depend on a compiler's choices. r7 and r11 are saved
+ * by hand: either may be a frame pointer, which can't be named as clobbered.
  *
- * `finish` finds a couple's sums in r9 and r10, `finish_single` one in r9, both the channel in r1; they store to r2 on, and the
- * former leaves r2 behind what it stored. r10 (of a single), r11 and r12 are free. */
-#define VT_CHANNEL(channel, couple, advance, finish, finish_single)                                                            \
+ * `finish` finds a couple's sums in r9 and r10, `finish_single` one in r9, both the channel in r1; they store to r2
+ * on, and the former leaves r2 behind what it stored. r10 (of a single), r11 and r12 are free. */
+#define VT_CHANNEL(channel, couple, advance, finish, finish_single)                                                    \
     do {                                                                                                               \
         register vt_channel *from __asm__("r1") = channel;                                                             \
         __asm__ volatile("push {r7, r11}\n\t"                                                                          \

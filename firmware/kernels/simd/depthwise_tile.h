@@ -55,7 +55,8 @@ static inline void vt_fill_line_of_few(uint32_t *to, vt_source source, int32_t l
 {
     for (; lines > 0; --lines, to += LINE) {
         for (int32_t c = 0; c < channels; ++c) {
-            to[c] = vt_pair(vt_element(source.first + (c << wide), wide), vt_element(source.second + (c << wide), wide));
+            const int32_t first = vt_element(source.first + (c << wide), wide);
+            to[c] = vt_pair(first, vt_element(source.second + (c << wide), wide));
         }
         source.first += source.first_step;
         source.second += source.second_step;

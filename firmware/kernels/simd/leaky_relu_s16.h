@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Positive values are shifted to the left, scaled, rounded and shifted to the right, negative ones scaled, rounded and shifted.
- * Multipliers are as `vt_scale` takes them (vt_simd.h). */
+/* Positive values are shifted to the left, scaled, rounded and shifted to the right, negative ones scaled, rounded and
+ * shifted. Multipliers are as `vt_scale` takes them (vt_simd.h). */
 typedef struct {
     int32_t positive_left, positive_multiplier, positive_rounding, positive_shift;
     int32_t negative_multiplier, negative_rounding, negative_shift;

@@ -1,7 +1,8 @@
 /* Products of packed weights with columns of pairs of int16.
  *
- * Weights: for each two output channels a stream of words, one for every pair of elements, whose bytes are (channel 0 element 0,
- * channel 1 element 0, channel 0 element 1, channel 1 element 1). Pairs come in blocks of four, padded with zeros.
+ * Weights: for each two output channels a stream of words, one for every pair of elements, whose bytes are (channel 0
+ * element 0, channel 1 element 0, channel 0 element 1, channel 1 element 1). Pairs come in blocks of four, padded with
+ * zeros.
  */
 #ifndef VT_MATRIX_H
 #define VT_MATRIX_H

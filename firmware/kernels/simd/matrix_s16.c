@@ -37,7 +37,8 @@ static __attribute__((noinline)) void vt_multiply(vt_product *product)
     const int32_t pitch = product->pitch / (int32_t)sizeof *output;
     for (; output != product->end; output += 2) {
         int32_t sums[2][3];
-        vt_sums_of(product, product->constants[VT_BIAS_S16], product->constants[VT_CHANNEL_WORDS_S16 + VT_BIAS_S16], sums);
+        const int32_t *const second = product->constants + VT_CHANNEL_WORDS_S16;
+        vt_sums_of(product, product->constants[VT_BIAS_S16], second[VT_BIAS_S16], sums);
         for (int32_t c = 0; c < 2; ++c, product->constants += VT_CHANNEL_WORDS_S16) {
             for (int32_t i = 0; i < 3; ++i) {
                 output[i * pitch + c] = vt_finish_s16(sums[c][i], product->constants);

@@ -13,8 +13,8 @@ typedef struct {
 } vt_product;
 
 #if defined(__ARM_ARCH_6M__)
-/* x0 to x2 are in r0 to r2, the sums in r8 to r12 and lr; the weight is the low byte of r4. Sums may be in high registers, since
- * those can be added to. */
+/* x0 to x2 are in r0 to r2, the sums in r8 to r12 and lr; the weight is the low byte of r4. Sums may be in high
+ * registers, since those can be added to. */
 #define VT_FIRST_CHANNEL                                                                                               \
     "sxtb r3, r4\n\t"                                                                                                  \
     "movs r7, r0\n\t"                                                                                                  \
@@ -85,7 +85,7 @@ static __attribute__((noinline)) void vt_multiply(vt_product *product)
                      :
                      : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "lr", "cc", "memory");
 }
-#elif defined(__ARM_ARCH_7M__)
+#elif defined(__thumb2__)
 /* Element `i` of a block: 6 multiply-accumulates in 18 cycles. */
 #define VT_ELEMENT(weight_a, weight_b, x0, x1, x2)                                                                     \
     "ldrsb r9, [r0, #" weight_a "]\n\t"                                                                                \

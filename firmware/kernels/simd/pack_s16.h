@@ -1,4 +1,5 @@
-/* Columns of int16: pairs as they stand in memory; of a run of an odd number of elements the last pair's second is arbitrary. */
+/* Columns of int16: pairs as they stand in memory; of a run of an odd number of elements the last pair's second is
+ * arbitrary. */
 #ifndef VT_PACK_S16_H
 #define VT_PACK_S16_H
 

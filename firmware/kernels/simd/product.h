@@ -7,7 +7,8 @@
 /* Pairs that are multiplied at a time. */
 enum { VT_BLOCK = 4 };
 
-/* One column by two couples of output channels, of which `a` and `b` are the streams of weights; the assembly knows the order. */
+/* One column by two couples of output channels, of which `a` and `b` are the streams of weights; the assembly knows
+ * the order. */
 typedef struct {
     const uint32_t *a, *b, *column, *stop;
     int32_t sums[4];
@@ -76,8 +77,8 @@ typedef struct {
 } vt_product;
 
 #if VT_DSP
-/* One pair of elements, two channels by three pixels: 12 multiply-accumulates in 13 cycles (M4). The loads stand together
- * because only so do they overlap. r2-r4 and r5-r7 are the sums of the first and second channel. */
+/* One pair of elements, two channels by three pixels: 12 multiply-accumulates in 13 cycles (M4). The loads stand
+ * together because only so do they overlap. r2-r4 and r5-r7 are the sums of the first and second channel. */
 #define VT_STEP                                                                                                        \
     "ldr r9, [r0], #4\n\t"                                                                                             \
     "ldr r11, [r1, #4]\n\t"                                                                                            \
@@ -92,11 +93,13 @@ typedef struct {
     "smlad r4, r12, r8, r4\n\t"                                                                                        \
     "smlad r7, r12, r9, r7\n\t"
 
-/* All registers are in use and a copy of `product` lies on the stack, so this is one statement that doesn't depend on a
- * compiler's choices. r7 and r11 are saved by hand: either may be a frame pointer, which can't be named as clobbered.
+/* All registers are in use and a copy of `product` lies on the stack, so this is one statement that doesn't depend on
+ * a compiler's choices. r7 and r11 are saved by hand: either may be a frame pointer, which can't be named as
+ * clobbered.
  *
- * `finish` finds r1 at the couple's constants, the first channel's three sums in r2 to r4 and the second's in r5 to r7, r12 at the
- * first pixel's output, and the pitch in lr. It stores, and leaves r12 at the next couple's output; r8 to r10 are free. */
+ * `finish` finds r1 at the couple's constants, the first channel's three sums in r2 to r4 and the second's in r5 to
+ * r7, r12 at the first pixel's output, and the pitch in lr. It stores, and leaves r12 at the next couple's output; r8
+ * to r10 are free. */
 #define VT_PRODUCT(product, bias_b, constants_bytes, finish)                                                           \
     do {                                                                                                               \
         register const vt_product *from __asm__("r0") = product;                                                       \

@@ -1,7 +1,7 @@
 /* The DSP extension's operations on pairs of int16 in a word (low half first), and requantisation built on them.
  *
- * On a core with the extension these are instructions; elsewhere plain C with the same results, so that the kernels can be
- * tested on any machine. Words are little-endian, as on every target.
+ * On a core with the extension these are instructions; elsewhere plain C with the same results, so that the kernels
+ * can be tested on any machine. Words are little-endian, as on every target.
  */
 #ifndef VT_SIMD_H
 #define VT_SIMD_H
@@ -19,10 +19,12 @@
 
 #define VT_INLINE static inline __attribute__((always_inline))
 
-/* Keeps a pointer that walks along what it is: compilers that count in another way spend more on it than on short loops. */
+/* Keeps a pointer that walks along what it is: compilers that count in another way spend more on it than on short
+ * loops. */
 #define VT_WALKS(pointer) __asm__("" : "+r"(pointer))
 
-/* Four bytes from any address; the cores with the extension load unaligned words, at a cycle or two more. */
+/* Four bytes from any address; the cores with the extension load unaligned words, at a cycle or two more (unless
+ * CCR.UNALIGN_TRP is set). Everything else is aligned as its type: scratch memory to words. */
 VT_INLINE uint32_t vt_load_word(const void *at)
 {
     uint32_t word;
@@ -295,9 +297,9 @@ VT_INLINE uint32_t vt_min_halves(uint32_t a, uint32_t b)
 
 #endif
 
-/* An output channel's constants: the sum's start value, the multiplier less 2 (in units of 2^31) as `vt_scale` takes it,
- * what is added before the last shift (half a unit and the output's zero point), and that shift, 1 to 31. Channels that
- * this form can't express have VT_GENERAL + shift there, the multiplier as it is, and the zero point alone.
+/* An output channel's constants: the sum's start value, the multiplier less 2 (in units of 2^31) as `vt_scale` takes
+ * it, what is added before the last shift (half a unit and the output's zero point), and that shift, 1 to 31. Channels
+ * that this form can't express have VT_GENERAL + shift there, the multiplier as it is, and the zero point alone.
  */
 enum { VT_BIAS, VT_MULTIPLIER, VT_ROUNDING, VT_SHIFT, VT_CHANNEL_WORDS };
 enum { VT_GENERAL = 96, VT_LEAST_GENERAL = 64 };
@@ -311,8 +313,8 @@ VT_INLINE int16_t vt_finish_s16(int32_t sum, const int32_t *channel)
     return (int16_t)vt_saturate_s16(vt_scale_down(sum, channel[VT_MULTIPLIER_S16]));
 }
 
-/* A sum scaled, rounded, and moved to the output's zero point; with `positive` results below the zero point may be off, but
- * stay below it. */
+/* A sum scaled, rounded, and moved to the output's zero point; with `positive` results below the zero point may be
+ * off, but stay below it. */
 VT_INLINE int32_t vt_finish(int32_t sum, int32_t multiplier, int32_t rounding, int32_t shift, int positive)
 {
     int32_t value = vt_scale(sum, multiplier);

@@ -49,7 +49,8 @@ typedef struct {
 } vt_packer;
 
 /* Rows of a window whose taps aren't all inside the image, or not side by side: first..end-1 of them are inside. */
-static uint32_t *vt_pack_parts(const vt_packer *packer, uint32_t *column, const uint8_t *row, int32_t rows, int32_t left)
+static uint32_t *vt_pack_parts(const vt_packer *packer, uint32_t *column, const uint8_t *row, int32_t rows,
+                               int32_t left)
 {
     const vt_window *window = &packer->params->window;
     const vt_span taps = vt_inside(left, window->in_w, window->filter_w, window->dilation_w);
@@ -83,7 +84,8 @@ static void vt_pack_edge(const vt_packer *packer, const uint8_t *image, int32_t 
     const uint8_t *const row = image + (top + rows.first * window->dilation_h) * row_bytes;
     column = packer->pack(column, packer->padding, run, rows.first, 0);
     if (window->dilation_w == 1 && left >= 0 && left + window->filter_w <= window->in_w) {
-        column = packer->pack(column, row + left * packer->params->in_bytes, run, inside, window->dilation_h * row_bytes);
+        const uint8_t *const first = row + left * packer->params->in_bytes;
+        column = packer->pack(column, first, run, inside, window->dilation_h * row_bytes);
     } else {
         column = vt_pack_parts(packer, column, row, inside, left);
     }

@@ -1,4 +1,5 @@
-/* Convolution as a product of matrices: the window of each output pixel is a column, three of which are multiplied at once. */
+/* Convolution as a product of matrices: the window of each output pixel is a column, three of which are multiplied at
+ * once. */
 #ifndef VT_WINDOWS_H
 #define VT_WINDOWS_H
 

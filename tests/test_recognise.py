@@ -66,7 +66,8 @@ def test_kernels_are_known_by_name(name: str, runtime: str, operators: tuple[str
     "name",
     [
         *("main", "memcpy", "arm_nn_mat_mult_nt_t_s8", "arm_nn_requantize", "arm_fir_q15", "arm_dot_prod_q15"),
-        *("arm_convolve_wrapper_s8_get_buffer_size", "arm_avgpool_s8_get_buffer_size", "arm_convolve_weight_sum"),
+        *("arm_convolve_wrapper_s8_get_buffer_size", "arm_transpose_conv_s8_get_reverse_conv_buffer_size"),
+        *("arm_avgpool_s8_get_buffer_size", "arm_convolve_weight_sum"),
         *(
             "tvmgen_default_run",
             "tvmgen_default_cmsis_nn_main_0",

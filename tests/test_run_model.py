@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -340,6 +341,17 @@ def test_unusable_options_get_one_line(made: Path, arguments: list[str], line: s
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: ") and done.err.count("\n") == 1
     assert line.format(elf=made / "once.elf") in done.err
+
+
+def test_samples_need_main_or_a_function_to_go_in_at(made: Path) -> None:
+    stripped = made / "nameless.elf"
+    subprocess.run(["arm-none-eabi-objcopy", "--strip-symbol=main", made / "once.elf", stripped], check=True)
+    done = command(made, "nameless", "relu", *SYMBOLS)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"error: {stripped} has no function main, at which samples are put once start-up code is through with memory "
+        "(hint: --input-at names the function that is one inference)\n"
+    )
 
 
 def test_symbols_too_small_are_refused(made: Path) -> None:

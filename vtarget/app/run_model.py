@@ -70,6 +70,11 @@ def profile_runtime(image: Image, pricer: Pricer, run: RunOptions, options: dict
     from vtarget.shell.tflitefile import read_model
 
     graph = read_model(options["model"])
+    if options["input_symbols"] and options["input_at"] is None and all(f.name != "main" for f in image.functions):
+        raise InputError(
+            f"{image.path} has no function main, at which samples are put once start-up code is through with memory",
+            hint="--input-at names the function that is one inference",
+        )
     job = RuntimeJob(
         graph=graph,
         data=Path(options["model"]).read_bytes(),

@@ -45,7 +45,7 @@ _CMSIS_NN = {
     r"arm_relu_\w*": ("RELU",),
     r"arm_nn_activations?_\w*": ("LOGISTIC", "TANH"),
 }
-_CMSIS_NN_HELPERS = re.compile(r"arm_\w*_(get_buffer_size|weight_sum)\w*")
+_CMSIS_NN_HELPERS = re.compile(r"arm_\w*_(get_\w*buffer_size|weight_sum)\w*")
 
 # Node functions of TFLM (and of EON, which compiles its kernels in) take a context and a node; their first word names
 # the operator, unless they are just Eval.

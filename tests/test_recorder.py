@@ -20,6 +20,7 @@ from vtarget.shell import layout, native
 from vtarget.shell.engine import Engine
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.recording import lost_observations
 from vtarget.shell.running import price, pricer_for
 
 BOARD = "nucleo-l4r5zi"
@@ -210,6 +211,16 @@ def test_another_description_of_a_board_does_not_look_like_a_contradiction() -> 
     board = ran.pricer.board.model_copy(update={"regions": (slower, *others)})
     profile = price(ran.record, pricer_for(board))
     assert profile.cycles.nominal > ran.record.live_cycles
+
+
+def test_observations_of_no_known_instruction_are_told() -> None:
+    ran = run_elf(EXAMPLES / "quantise-m4f.elf", BOARD)
+    recorder = ran.machine.recorder
+    assert lost_observations(recorder) == []
+    recorder.words[layout.H_LOST_SITES] = 3
+    assert lost_observations(recorder) == [
+        "3 observations of operands belonged to no counted instruction, and are not priced"
+    ]
 
 
 def test_a_page_border_inside_an_it_block_is_no_contradiction(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from vtarget.shell.engine import (
     EngineFault,
 )
 from vtarget.shell.recorder import UNLIMITED, Recorder
-from vtarget.shell.recording import overwritten_code, recorded_tables, shortened, split_conditions
+from vtarget.shell.recording import lost_observations, overwritten_code, recorded_tables, shortened, split_conditions
 from vtarget.shell.semihosting import BREAKPOINT, Console, FirmwareExit, Semihosting, signed
 from vtarget.shell.system import PPB_BASE, PPB_SIZE, SystemBlock
 
@@ -390,4 +390,9 @@ class Machine:
         if spans.dropped:
             notes.append(f"{spans.dropped} spans beyond the first {len(spans.closed)} not kept")
         notes.extend(f"span {name} was begun and not left" for name in spans.open_names)
-        return (*notes, *overwritten_code(self.recorder), *split_conditions(self.recorder))
+        return (
+            *notes,
+            *overwritten_code(self.recorder),
+            *split_conditions(self.recorder),
+            *lost_observations(self.recorder),
+        )

@@ -167,7 +167,7 @@ class Recorder:
 
     @property
     def lost_sites(self) -> int:
-        """Observations that belonged to no known site; a self-check wants zero."""
+        """Observations that belonged to no known site: code that was overwritten. The result tells of them."""
         return int(self.words[layout.H_LOST_SITES])
 
     def call_stack(self, pc: int) -> tuple[Frame, ...]:

@@ -79,3 +79,9 @@ def split_conditions(recorder: Recorder) -> list[str]:
     return [
         f"code at {where} begins inside an IT block that a page border splits, and is priced as if all of it executed"
     ]
+
+
+def lost_observations(recorder: Recorder) -> list[str]:
+    """A note on operands seen at instructions that the block being counted doesn't have (code that was overwritten)."""
+    lost = recorder.lost_sites
+    return [f"{lost} observations of operands belonged to no counted instruction, and are not priced"] if lost else []

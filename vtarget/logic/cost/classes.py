@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vtarget.data.core import Core, CostClass, Refill
-from vtarget.data.insn import FLOATS, Feature, Flow, Insn, Kind
+from vtarget.data.insn import Feature, Flow, Insn, Kind
 
 _SAME_NAME = frozenset(
     {
@@ -89,8 +89,3 @@ def is_multiply(insn: Insn) -> bool:
     if insn.kind in (Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA):
         return True
     return insn.kind is Kind.DSP and insn.mnemonic.startswith(("smul", "smla", "smls", "smm", "smua", "smus", "usad"))
-
-
-def touches_floats(insn: Insn) -> bool:
-    """Whether it reads or writes a floating-point register."""
-    return bool((insn.reads | insn.writes) & FLOATS)

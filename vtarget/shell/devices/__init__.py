@@ -1,0 +1,1 @@
+"""Device models: one file per device or family, written from the reference manuals."""

@@ -162,7 +162,8 @@ class Debug(Model):
 
 
 class Board(Model):
-    """One board. ``core`` names a file of ``boards/cores``; ``fpu`` and ``dsp`` say which options the chip has."""
+    """One board. ``core`` names a file of ``boards/cores``, ``chip`` one of ``boards/chips`` (its peripherals);
+    ``fpu`` and ``dsp`` say which options the chip has."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     title: Text
@@ -170,6 +171,7 @@ class Board(Model):
     core: Text
     fpu: Literal["fpv4-sp", "fpv5-sp", "fpv5-dp"] | None = None
     dsp: bool = False
+    chip: Text | None = None
     clock: Clock
     boot: Boot
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]

@@ -14,6 +14,7 @@ from vtarget.shell.datadir import boards_dir
 
 if TYPE_CHECKING:
     from vtarget.data.board import Board
+    from vtarget.data.chip import Chip
     from vtarget.data.core import Core
 
 _OWN_KEYS = ("name", "title")
@@ -28,6 +29,11 @@ def board_names() -> list[str]:
 def core_names() -> list[str]:
     """The names of the shipped cores, sorted."""
     return sorted(path.stem for path in (boards_dir() / "cores").glob("*.yaml"))
+
+
+def chip_names() -> list[str]:
+    """The names of the shipped chips, sorted."""
+    return sorted(path.stem for path in (boards_dir() / "chips").glob("*.yaml"))
 
 
 def is_path(name_or_path: str) -> bool:
@@ -51,18 +57,35 @@ def board_path(name_or_path: str) -> Path:
 def load_board(name_or_path: str) -> Board:
     """The board of that name, or in that file.
 
-    A ``core`` given as a path is relative to the board's file; it is returned relative to the working directory, so
-    that ``load_core(board.core)`` finds it. InputError names file, line and key of whatever is wrong.
+    A ``core`` or ``chip`` given as a path is relative to the board's file; it is returned relative to the working
+    directory, so that ``load_core(board.core)`` finds it. InputError names file, line and key of whatever is wrong.
     """
     from vtarget.data.board import Board
 
     source = _read(board_path(name_or_path), ())
     board = validate(source.data, source.lines, Board)
-    place = source.lines.nearest(("core",))
-    if is_path(board.core):
-        return board.model_copy(update={"core": _core_file(board.core, Path(place.file).parent, str(place))})
-    _check_name(board.core, core_names(), f"{place}: core: no core")
-    return board
+    core = _part(board.core, "core", core_names(), source.lines)
+    chip = None if board.chip is None else _part(board.chip, "chip", chip_names(), source.lines)
+    return board.model_copy(update={"core": core, "chip": chip})
+
+
+def _part(value: str, key: str, known: list[str], lines: LineMap) -> str:
+    """A board's core or chip: a known name, or a path made relative to the working directory."""
+    place = lines.nearest((key,))
+    if is_path(value):
+        return str(_existing(value, Path(place.file).parent, f"{place}: {key}"))
+    _check_name(value, known, f"{place}: {key}: no {key}")
+    return value
+
+
+def load_chip(name_or_path: str) -> Chip:
+    """The chip of that name, or in that file. InputError names file, line and key of whatever is wrong."""
+    from vtarget.data.chip import Chip
+
+    if is_path(name_or_path):
+        return load_yaml_model(Path(name_or_path), Chip)
+    _check_name(name_or_path, chip_names(), "no chip")
+    return load_yaml_model(boards_dir() / "chips" / f"{name_or_path}.yaml", Chip)
 
 
 def load_core(name_or_path: str) -> Core:
@@ -109,10 +132,6 @@ def _extended_path(value: object, path: Path, lines: LineMap) -> Path:
         _check_name(value, board_names(), f"{place}: extends: no board")
         return boards_dir() / f"{value}.yaml"
     return _existing(value, path.parent, f"{place}: extends")
-
-
-def _core_file(value: str, directory: Path, place: str) -> str:
-    return str(_existing(value, directory, f"{place}: core"))
 
 
 def _existing(value: str, directory: Path, where: str) -> Path:

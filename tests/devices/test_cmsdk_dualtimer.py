@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from devices.fakeports import FakePorts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.fakeports import FakePorts
 from vtarget.shell.devices.cmsdk_dualtimer import BGLOAD, CONTROL, INTCLR, LOAD, MIS, RIS, VALUE, CmsdkDualTimer
 
 EN, PERIODIC, IE, WIDE, ONCE = 0x80, 0x40, 0x20, 0x02, 0x01

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from devices.fakeports import FakePorts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.fakeports import FakePorts
 from vtarget.shell.devices.cmsdk_timer import CTRL, INTSTATUS, RELOAD, VALUE, CmsdkTimer
 
 

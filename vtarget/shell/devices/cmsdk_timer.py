@@ -1,7 +1,7 @@
 """The APB timer of Arm's Cortex-M System Design Kit (DDI 0479, 4.3): a 32-bit down counter with a reload value.
 
-VALUE goes n, n-1 .. 0 and then takes RELOAD, so a period is RELOAD + 1 ticks. The interrupt comes with the step from 1 to
-0, and only while it is enabled. Writing RELOAD leaves VALUE alone, as in the design kit's timer logic.
+VALUE goes n, n-1 .. 0 and then takes RELOAD, so a period is RELOAD + 1 ticks. The interrupt comes with the step from 1
+to 0, and only while it is enabled. Writing RELOAD leaves VALUE alone, as in the design kit's timer logic.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the timer models share: how many counts of a prescaled clock have passed, and a call when the next one matters.
 
-A timer keeps its state as of the last ``take``. Before it reads or changes anything it takes the counts that have passed
-and works out, by arithmetic, what they did; then it says with ``call_after`` when that will matter next.
+A timer keeps its state as of the last ``take``. Before it reads or changes anything it takes the counts that have
+passed and works out, by arithmetic, what they did; then it says with ``call_after`` when that will matter next.
 """
 
 from __future__ import annotations

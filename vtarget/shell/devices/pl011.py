@@ -199,6 +199,10 @@ class Pl011(WordDevice):
 class AmbiqUart(Pl011):
     """The Apollo's PL011: CR enables (CLKEN) and selects (CLKSEL) a clock of its own."""
 
+    def __init__(self, ports: Ports) -> None:
+        super().__init__(ports)
+        self._shifter.clock = ports.fixed_clock(0)
+
     def _set_control(self, value: int) -> None:
         select = value >> 4 & 7
         hz = AMBIQ_CLOCKS_HZ[select] if value & AMBIQ_CLKEN and select < len(AMBIQ_CLOCKS_HZ) else 0

@@ -78,20 +78,23 @@ class Channel:
         """Answer the request, if it is high."""
         if self._serving or self._pause is not None:
             return
+        setting = self._setting
+        if setting is None:
+            return
         self._serving = True
-        moved = 0
-        while self.active and self._setting is not None and moved < self._burst(self._setting) and self._wanted():
-            self._move(self._setting)
-            moved += 1
+        left = self._burst(setting)
+        while left and self._wanted(setting):
+            self._move(setting)
+            left -= 1
         self._serving = False
-        if self.active and self._setting is not None and self._wanted():
-            self._wait(min(self._burst(self._setting), self.remaining))
+        if self._wanted(setting):
+            self._wait(self._burst(setting))
 
-    def _wanted(self) -> bool:
-        return self._setting is not None and (self._setting.memory_to_memory or self._requested())
+    def _wanted(self, setting: Setting) -> bool:
+        return self.active and (setting.memory_to_memory or self._requested())
 
     def _burst(self, setting: Setting) -> int:
-        return min(self.remaining, MEMORY_BURST_ITEMS) if setting.memory_to_memory else BURST_ITEMS
+        return min(self.remaining, MEMORY_BURST_ITEMS if setting.memory_to_memory else BURST_ITEMS)
 
     def _wait(self, items: int) -> None:
         clock = self._ports.clock

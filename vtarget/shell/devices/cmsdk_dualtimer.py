@@ -1,8 +1,8 @@
 """The APB dual timer of Arm's Cortex-M System Design Kit (DDI 0479, 4.4), compatible with the SP804 (DDI 0271).
 
 Two down counters of 16 or 32 bits with a prescaler of 1, 16 or 256. A counter that has reached zero takes LOAD
-(periodic) or all ones (free running) with its next tick, or stays there (one-shot). Lines: ``TIMINT1``, ``TIMINT2`` and,
-for both together, ``""``.
+(periodic) or all ones (free running) with its next tick, or stays there (one-shot). Lines: ``TIMINT1``, ``TIMINT2``,
+and ``""`` for both together.
 """
 
 from __future__ import annotations

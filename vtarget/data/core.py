@@ -134,6 +134,17 @@ class Latency(StrEnum):
     FP_DIVIDE_DOUBLE = "fp_divide_double"
 
 
+class Overhead(StrEnum):
+    """What the core does on its own around exception handlers; ``_FP`` with floating-point registers moved."""
+
+    ENTRY = "entry"
+    ENTRY_FP = "entry_fp"
+    LAZY_FP = "lazy_fp"
+    TAIL_CHAIN = "tail_chain"
+    RETURN = "return"
+    RETURN_FP = "return_fp"
+
+
 class Figure(Model):
     """A number of cycles; ``low`` and ``high`` default to ``nominal``. ``source`` starts with tags of the core."""
 
@@ -203,6 +214,7 @@ class Core(Model):
     refill: dict[Refill, Figure]
     rules: dict[Rule, Figure] = Field(default_factory=dict)
     latency: dict[Latency, Figure] = Field(default_factory=dict)
+    exceptions: dict[Overhead, Figure] = Field(default_factory=dict)
     divide: Divide | None = None
     long_multiply: LongMultiply | None = None
     error_budget: ErrorBudget
@@ -228,6 +240,7 @@ class Core(Model):
         found += [(("refill", key, "source"), figure.source) for key, figure in self.refill.items()]
         found += [(("rules", key, "source"), figure.source) for key, figure in self.rules.items()]
         found += [(("latency", key, "source"), figure.source) for key, figure in self.latency.items()]
+        found += [(("exceptions", key, "source"), figure.source) for key, figure in self.exceptions.items()]
         if self.divide is not None:
             found.append((("divide", "source"), self.divide.source))
         if self.long_multiply is not None:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     FAULT = "fault"
     IDLE = "idle"
     RETURN = "return"
+    RESET = "reset"
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,41 @@ class SpanFacts:
 
 
 @dataclass(frozen=True)
+class Sleep:
+    """Core cycles that passed in a sleep state (``sleep``, or a deep one by the manual's name) at one core clock."""
+
+    state: str
+    clock_hz: int
+    cycles: int
+    wakeups: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What was counted while the core ran at ``clock_hz``, with the wait states that the firmware had programmed by
+    region (empty: those of the clock). Rows and counts as in SpanFacts; all epochs add up to the record."""
+
+    clock_hz: int
+    wait_states: tuple[tuple[str, int], ...]
+    edges: Indices
+    edge_counts: Counts
+    sites: Indices
+    site_counts: Counts
+
+
+@dataclass(frozen=True)
 class ExecutionRecord:
     """Facts of one run.
 
     ``block_code[i]`` are the bytes of the block at ``block_address[i]``. A context is a chain of functions (each once,
     in order of first appearance on the call stack) and the function running: ``chain_parent`` (-1: none) and
-    ``chain_function`` form the chains. ``edge_exit`` is 0 for falling through, 1 for taken; ``edge_call`` the function
-    that the edge calls, -1 if none; ``edge_source`` is -1 for the edge into the first block. ``site_insn`` is an
-    instruction's position in its node's block. The last node executed ``final_instructions`` instructions.
+    ``chain_function`` form the chains. ``edge_exit`` is a position in ``logic.cost.EXITS``; ``edge_call`` the function
+    that the edge calls, -1 if none; ``edge_source`` is -1 for edges into the first block of the run, of a thread and of
+    a handler; ``edge_target`` is -1 where a block is left for an exception or by returning from one, after
+    ``edge_executed`` of its instructions (-1: all). A block without code is where an interrupted context went on.
+    ``site_insn`` is an instruction's position in its node's block. The last node executed ``final_instructions``
+    instructions; ``unfinished`` nodes were entered, interrupted before their first instruction and not gone on with.
+    Where the firmware changed its clock there are ``epochs``.
     """
 
     image_path: str
@@ -131,10 +159,12 @@ class ExecutionRecord:
     edge_target: Indices
     edge_exit: Indices
     edge_call: Indices
+    edge_executed: Indices
     edge_count: Counts
     site_node: Indices
     site_insn: Indices
     site_counts: Counts
+    unfinished: Indices
     final_node: int
     final_instructions: int
     instructions: int
@@ -146,3 +176,5 @@ class ExecutionRecord:
     clock_reads: int
     not_modelled: tuple[str, ...]
     spans: tuple[SpanFacts, ...] = ()
+    sleep: tuple[Sleep, ...] = ()
+    epochs: tuple[Epoch, ...] = ()

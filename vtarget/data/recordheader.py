@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from vtarget.base.strictyaml import Field, Model
 from vtarget.data.record import Reason
 
-FORMAT: Literal["vtarget.record/1"] = "vtarget.record/1"
+FORMAT: Literal["vtarget.record/2"] = "vtarget.record/2"
 
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
 Size = Annotated[int, Field(ge=0, le=1 << 32)]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Clock = Annotated[int, Field(gt=0, le=10_000_000_000)]
 
 
 class FrameHeader(Model):
@@ -71,16 +72,32 @@ class SpanHeader(Model):
     index: Count
 
 
+class SleepHeader(Model):
+    """A Sleep."""
+
+    state: str
+    clock_hz: Clock
+    cycles: Count
+    wakeups: Count
+
+
+class EpochHeader(Model):
+    """An epoch's clock and wait states; its counts are arrays."""
+
+    clock_hz: Clock
+    wait_states: tuple[tuple[str, Annotated[int, Field(ge=0, le=64)]], ...]
+
+
 class RecordHeader(Model):
     """The header. ``block_sizes`` are bytes of code per block."""
 
-    format: Literal["vtarget.record/1"]
+    format: Literal["vtarget.record/2"]
     image_path: str
     image_sha256: str
     board: str
     core: str
     board_sha256: str
-    clock_hz: Annotated[int, Field(gt=0, le=10_000_000_000)]
+    clock_hz: Clock
     final_node: Annotated[int, Field(ge=-1, lt=1 << 31)]
     final_instructions: Count
     instructions: Count
@@ -93,5 +110,7 @@ class RecordHeader(Model):
     functions: tuple[FunctionHeader, ...]
     stacks: tuple[StackHeader, ...]
     memory: tuple[UseHeader, ...]
-    block_sizes: tuple[Annotated[int, Field(gt=0, le=1 << 20, multiple_of=2)], ...]
+    block_sizes: tuple[Annotated[int, Field(ge=0, le=1 << 20, multiple_of=2)], ...]
     spans: tuple[SpanHeader, ...]
+    sleep: tuple[SleepHeader, ...]
+    epochs: tuple[EpochHeader, ...]

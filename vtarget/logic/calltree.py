@@ -64,6 +64,10 @@ class CallTree:
         """The function that runs in ``context``."""
         return self.context_function[context]
 
+    def contexts_with(self, function: int) -> frozenset[int]:
+        """The contexts in which ``function`` is active."""
+        return frozenset(c for c, chain in enumerate(self.context_chain) if function in self._members[chain])
+
     def _chain(self, parent: int, function: int) -> int:
         key = (parent, function)
         number = self._chains.get(key)

@@ -48,12 +48,17 @@ class Pricer:
         """Core clock that wait states and time are computed for."""
         return self.fetch.clock_hz
 
-    def edge(self, source: Block, leaving: Exit, target: Block | None) -> Cycles:
-        """All cycles that ``source`` takes when left that way, and the fetch stalls of getting to ``target``."""
-        cycles = self.model.edge(source, leaving, target)
+    def edge(self, source: Block | None, leaving: Exit, target: Block | None) -> Cycles:
+        """All cycles that ``source`` takes when left that way, and the fetch stalls of getting to ``target``.
+
+        Without a ``source`` it is what the core takes to enter the handler at ``target``, without a ``target`` what
+        returning from one adds.
+        """
+        if source is None:
+            return self.model.overhead(leaving)
         if target is None:
-            return cycles
-        return cycles + self._fetch(source, leaving, target)
+            return self.model.edge(source, Exit.END, None) + self.model.overhead(leaving)
+        return self.model.edge(source, leaving, target) + self._fetch(source, leaving, target)
 
     def site(self, block: Block, index: int, operand_class: int) -> Cycles:
         """What one execution of dynamic instruction ``index`` adds for operands of that class."""

@@ -13,11 +13,12 @@ from vtarget.data.cycles import Cycles
 from vtarget.data.image import RegionUse
 from vtarget.data.profile import Bound, Kernel, Memory, Profile, Span
 from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, SpanFacts
-from vtarget.logic.cost import Exit, missing_feature
+from vtarget.logic.cost import EXITS, Exit, missing_feature
 from vtarget.logic.decode import Block
 from vtarget.logic.energy import Power, energy, power_at
 from vtarget.logic.memory_cost import high_budget_pct
 from vtarget.logic.pricing import Pricer
+from vtarget.logic.selfcheck import executed_per_edge
 
 Prices = NDArray[np.int64]  # n x 3: low, nominal, high
 NO_LIVE_CYCLES = -1
@@ -71,12 +72,11 @@ def restricted(record: ExecutionRecord, span: SpanFacts) -> ExecutionRecord:
     edge_count, site_counts = np.zeros_like(record.edge_count), np.zeros_like(record.site_counts)
     edge_count[span.edges] = span.edge_counts
     site_counts[span.sites] = span.site_counts
-    sources = record.edge_source[span.edges]
     lengths = np.array(
-        [len(Block(int(a), c).insns) for a, c in zip(record.block_address, record.block_code, strict=True)]
+        [len(Block(int(a), c).insns) for a, c in zip(record.block_address, record.block_code, strict=True)],
+        dtype=np.int64,
     )
-    inner = sources >= 0
-    per_edge = lengths[record.node_block[sources[inner]]] * span.edge_counts[inner]
+    per_edge = executed_per_edge(record, lengths[record.node_block])[span.edges] * span.edge_counts
     return replace(
         record,
         edge_count=edge_count,
@@ -132,14 +132,16 @@ def _same_role(kind: str, board: Board) -> Region:
 def _price(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> _Priced:
     lengths = np.array([len(b.insns) for b in blocks], dtype=np.int64)
     node_block = record.node_block.tolist()
+    executed = record.edge_executed.tolist()
     edges = np.zeros((len(record.edge_count), 3), dtype=np.int64)
     rows = zip(record.edge_source.tolist(), record.edge_target.tolist(), record.edge_exit.tolist(), strict=True)
     for row, (source, target, leaving) in enumerate(rows):
-        if source >= 0:
-            cost = pricer.edge(
-                blocks[node_block[source]], Exit.TAKEN if leaving else Exit.FALLTHROUGH, blocks[node_block[target]]
-            )
-            edges[row] = (cost.low, cost.nominal, cost.high)
+        cost = pricer.edge(
+            _executed(blocks[node_block[source]], executed[row]) if source >= 0 else None,
+            EXITS[leaving],
+            blocks[node_block[target]] if target >= 0 else None,
+        )
+        edges[row] = (cost.low, cost.nominal, cost.high)
     sites = np.zeros((len(record.site_node), OPERAND_CLASSES, 3), dtype=np.int64)
     for row, (node, index) in enumerate(zip(record.site_node.tolist(), record.site_insn.tolist(), strict=True)):
         for operands in np.flatnonzero(record.site_counts[row]).tolist():
@@ -152,15 +154,21 @@ def _final(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> Cycl
     if record.final_node < 0 or record.final_instructions == 0:
         return Cycles(0, 0, 0)
     block = blocks[record.node_block[record.final_node]]
-    size = sum(i.size for i in block.insns[: record.final_instructions])
-    return pricer.edge(Block(block.address, block.code[:size]), Exit.END, None)
+    return pricer.edge(_executed(block, record.final_instructions), Exit.END, None)
+
+
+def _executed(block: Block, count: int) -> Block:
+    """The block's first ``count`` instructions; all of them if negative."""
+    if count < 0:
+        return block
+    return Block(block.address, block.code[: sum(i.size for i in block.insns[:count])])
 
 
 def _node_cycles(record: ExecutionRecord, priced: _Priced) -> Prices:
-    """Own cycles per node, nodes x 3."""
+    """Own cycles per node, nodes x 3. What leads into a handler belongs to the handler."""
     cycles = np.zeros((len(record.node_block), 3), dtype=np.int64)
-    inner = record.edge_source >= 0
-    np.add.at(cycles, record.edge_source[inner], priced.edges[inner] * record.edge_count[inner, None])
+    owner = np.where(record.edge_source >= 0, record.edge_source, record.edge_target)
+    np.add.at(cycles, owner, priced.edges * record.edge_count[:, None])
     np.add.at(cycles, record.site_node, (priced.sites * record.site_counts[:, :, None]).sum(axis=1))
     if record.final_node >= 0:
         cycles[record.final_node] += (priced.final.low, priced.final.nominal, priced.final.high)
@@ -168,10 +176,10 @@ def _node_cycles(record: ExecutionRecord, priced: _Priced) -> Prices:
 
 
 def _node_instructions(record: ExecutionRecord, priced: _Priced) -> NDArray[np.int64]:
-    counts = np.zeros(len(record.node_block), dtype=np.int64)
+    instructions = np.zeros(len(record.node_block), dtype=np.int64)
     inner = record.edge_source >= 0
-    np.add.at(counts, record.edge_source[inner], record.edge_count[inner])
-    instructions = counts * priced.lengths
+    per_edge = executed_per_edge(record, priced.lengths) * record.edge_count
+    np.add.at(instructions, record.edge_source[inner], per_edge[inner])
     if record.final_node >= 0:
         instructions[record.final_node] += record.final_instructions
     return instructions
@@ -255,8 +263,7 @@ def _kernels(
 def _span(record: ExecutionRecord, priced: _Priced, span: SpanFacts, clock_hz: int, power: Power | None) -> Span:
     cycles = int((priced.edges[span.edges, 1] * span.edge_counts).sum())
     cycles += int((priced.sites[span.sites, :, 1] * span.site_counts).sum())
-    sources = record.edge_source[span.edges]
-    instructions = int((priced.lengths[sources] * span.edge_counts)[sources >= 0].sum())
+    instructions = int((executed_per_edge(record, priced.lengths)[span.edges] * span.edge_counts).sum())
     seconds = cycles / clock_hz
     return Span(span.name, span.index, instructions, cycles, seconds, power.watts.nominal * seconds if power else None)
 

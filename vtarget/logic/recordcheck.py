@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord
+from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.decode import Block
 
 MOST_COUNT = 1 << 53
@@ -33,15 +34,18 @@ def _check_lengths(record: ExecutionRecord) -> None:
         "context": (record.context_chain, record.context_function),
         "block": (record.block_address, record.block_code),
         "node": (record.node_block, record.node_context),
-        "edge": (record.edge_source, record.edge_target, record.edge_exit, record.edge_call, record.edge_count),
+        "edge": (record.edge_source, record.edge_target, record.edge_exit, record.edge_call, record.edge_executed,
+                 record.edge_count),
         "site": (record.site_node, record.site_insn, record.site_counts),
         **{f"span {s.index} edge": (s.edges, s.edge_counts) for s in record.spans},
         **{f"span {s.index} site": (s.sites, s.site_counts) for s in record.spans},
+        **{f"epoch {n} edge": (e.edges, e.edge_counts) for n, e in enumerate(record.epochs)},
+        **{f"epoch {n} site": (e.sites, e.site_counts) for n, e in enumerate(record.epochs)},
     }
     for table, parts in columns.items():
         if len({len(part) for part in parts}) != 1:
             raise ValueError(f"the columns of its {table} table differ in length")
-    for counts in (record.site_counts, *(span.site_counts for span in record.spans)):
+    for counts in (record.site_counts, *(part.site_counts for part in (*record.spans, *record.epochs))):
         if counts.shape[1:] != (OPERAND_CLASSES,):
             raise ValueError("a site table has no column per operand class")
 
@@ -56,14 +60,17 @@ def _check_indices(record: ExecutionRecord) -> None:
         "chain_function": (record.chain_function, 0, functions),
         "chain_parent": (record.chain_parent, -1, chains),
         "edge_source": (record.edge_source, -1, nodes),
-        "edge_target": (record.edge_target, 0, nodes),
+        "edge_target": (record.edge_target, -1, nodes),
         "edge_call": (record.edge_call, -1, functions),
-        "edge_exit": (record.edge_exit, 0, 2),
+        "edge_exit": (record.edge_exit, 0, len(EXITS)),
+        "unfinished": (record.unfinished, 0, nodes),
         "site_node": (record.site_node, 0, nodes),
         "block_address": (record.block_address, 0, 1 << 32),
         "final_node": (np.array([record.final_node]), -1, nodes),
         **{f"span {s.index} edges": (s.edges, 0, len(record.edge_source)) for s in record.spans},
         **{f"span {s.index} sites": (s.sites, 0, len(record.site_node)) for s in record.spans},
+        **{f"epoch {n} edges": (e.edges, 0, len(record.edge_source)) for n, e in enumerate(record.epochs)},
+        **{f"epoch {n} sites": (e.sites, 0, len(record.site_node)) for n, e in enumerate(record.epochs)},
     }
     for name, (column, low, high) in checks.items():
         if column.size and (int(column.min()) < low or int(column.max()) >= high):
@@ -71,10 +78,22 @@ def _check_indices(record: ExecutionRecord) -> None:
 
 
 def _check_counts(record: ExecutionRecord) -> None:
-    spans = [counts for span in record.spans for counts in (span.edge_counts, span.site_counts)]
+    parts = (*record.spans, *record.epochs)
+    spans = [counts for part in parts for counts in (part.edge_counts, part.site_counts)]
     for counts in (record.edge_count, record.site_counts, *spans):
         if counts.size and (int(counts.min()) < 0 or float(counts.sum(dtype=np.float64)) >= MOST_COUNT):
             raise ValueError("a count is out of range")
+    if record.epochs:
+        _check_epochs(record)
+
+
+def _check_epochs(record: ExecutionRecord) -> None:
+    edges, sites = np.zeros_like(record.edge_count), np.zeros_like(record.site_counts)
+    for epoch in record.epochs:
+        np.add.at(edges, epoch.edges, epoch.edge_counts)
+        np.add.at(sites, epoch.sites, epoch.site_counts)
+    if not (np.array_equal(edges, record.edge_count) and np.array_equal(sites, record.site_counts)):
+        raise ValueError("its epochs do not add up to its counts")
 
 
 def _check_chains(record: ExecutionRecord) -> None:
@@ -95,6 +114,16 @@ def _check_instructions(record: ExecutionRecord) -> None:
         insns = blocks[record.node_block[node]].insns
         if not 0 <= index < len(insns) or insns[index].dynamic is None:
             raise ValueError("a site is no instruction whose cost varies")
+    for source, target, leaving, executed in zip(
+        record.edge_source.tolist(), record.edge_target.tolist(), record.edge_exit.tolist(),
+        record.edge_executed.tolist(), strict=True,
+    ):  # fmt: skip
+        if source < 0 and target < 0:
+            raise ValueError("an edge leads from nowhere to nowhere")
+        if target < 0 and EXITS[leaving] in (Exit.FALLTHROUGH, Exit.TAKEN):
+            raise ValueError("an edge that is left for nothing has no such exit")
+        if executed > (len(blocks[record.node_block[source]].insns) if source >= 0 else -1):
+            raise ValueError("more instructions executed in a block than it has")
     last = len(blocks[record.node_block[record.final_node]].insns) if record.final_node >= 0 else 0
     if record.final_instructions > last:
         raise ValueError("more instructions executed in its last block than that has")

@@ -84,7 +84,7 @@ class CallFollower:
         if source is None:
             function = self._called(address)
             return Arrival(self.tree.root(function), call=function)
-        if leaving is Exit.FALLTHROUGH:
+        if leaving is Exit.FALLTHROUGH or not source.block.insns:
             return self._jump(source.context, address, 0)
         flow = source.block.insns[-1].flow
         if flow in (Flow.CALL, Flow.CALL_INDIRECT):
@@ -169,6 +169,8 @@ class CallFollower:
 
 def exit_of(source: Block, target: Block) -> Exit:
     """Whether ``target`` was reached by falling through or by a taken branch."""
+    if not source.insns:
+        return Exit.FALLTHROUGH
     last = source.insns[-1]
     falls = target.address == block_end(source) and (
         last.predicated or last.flow in (Flow.NONE, Flow.CONDITIONAL, Flow.TRAP)

@@ -107,8 +107,10 @@ class Clocks:
         return self._fixed[hz]
 
     def hz(self, name: str) -> int:
-        """The frequency of the clock of that name, now."""
-        return self._named.get(name, self.core_hz)
+        """The frequency of the clock of that name, now; ``HCLK/8`` is an eighth of ``HCLK``."""
+        base, _, divider = name.partition("/")
+        hz = self._named.get(base, self.core_hz)
+        return hz // int(divider) if divider else hz
 
     def set(self, frequencies: Mapping[str, int]) -> None:
         """New frequencies by name, ``HCLK`` being the core's."""

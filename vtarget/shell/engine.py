@@ -29,6 +29,7 @@ REGISTERS = (
 )
 SP = arm.UC_ARM_REG_SP
 INTERRUPT_SVC, INTERRUPT_PREFETCH_ABORT, INTERRUPT_DATA_ABORT, INTERRUPT_BKPT = 2, 3, 4, 7
+INTERRUPT_EXCEPTION_EXIT = 8
 # Others that the emulator raises, by its numbers.
 EXCEPTIONS = {
     17: "instruction of a coprocessor that isn't there",
@@ -37,6 +38,10 @@ EXCEPTIONS = {
     22: "unaligned access",
 }
 PAGE = 4096
+_MASKS = (arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_BASEPRI, arm.UC_ARM_REG_FAULTMASK)
+_STACKED = (*REGISTERS[:4], REGISTERS[12], REGISTERS[14], arm.UC_ARM_REG_XPSR, SP)
+_FP_STACKED = (*(getattr(arm, f"UC_ARM_REG_S{i}") for i in range(16)), arm.UC_ARM_REG_FPSCR)
+_XPSR_FLAGS = 0xF80F0000  # N, Z, C, V, Q, GE
 
 _FETCH_ERRORS = frozenset({uni.UC_ERR_FETCH_UNMAPPED, uni.UC_ERR_FETCH_PROT, uni.UC_ERR_FETCH_UNALIGNED})
 _FAULTS = {
@@ -145,6 +150,74 @@ class Engine:
     def in_thumb_state(self) -> bool:
         """Whether the core is in Thumb state, the only one that Cortex-M executes in."""
         return bool(int(self.uc.reg_read(arm.UC_ARM_REG_CPSR)) & 1 << 5)
+
+    # Special registers. Sets of registers are read and written in one call: exceptions are frequent.
+
+    @property
+    def exception_number(self) -> int:
+        """IPSR: the exception that is being handled, 0 in Thread mode."""
+        return int(self.uc.reg_read(arm.UC_ARM_REG_IPSR)) & 0x1FF
+
+    @property
+    def control(self) -> int:
+        """CONTROL: nPRIV, SPSEL, FPCA."""
+        return int(self.uc.reg_read(arm.UC_ARM_REG_CONTROL)) & 7
+
+    def set_control(self, value: int) -> None:
+        """Set CONTROL; in Thread mode the stack pointer follows SPSEL."""
+        self.uc.reg_write(arm.UC_ARM_REG_CONTROL, value)
+
+    def masks(self) -> tuple[int, int, int]:
+        """PRIMASK, BASEPRI, FAULTMASK."""
+        primask, basepri, faultmask = self.uc.reg_read_batch(_MASKS)
+        return int(primask) & 1, int(basepri) & 0xFF, int(faultmask) & 1
+
+    def clear_faultmask(self) -> None:
+        """Clear FAULTMASK."""
+        self.uc.reg_write(arm.UC_ARM_REG_FAULTMASK, 0)
+
+    def stacked_registers(self) -> list[int]:
+        """r0..r3, r12, lr, xPSR and sp: what an exception entry needs."""
+        return [int(value) for value in self.uc.reg_read_batch(_STACKED)]
+
+    def enter_handler(self, number: int, xpsr: int, exc_return: int, control: int) -> None:
+        """Handler mode on the main stack for exception ``number``, outside any IT block; SPSEL and FPCA are cleared.
+
+        The emulator lets SPSEL be written in privileged Thread mode alone, so an unprivileged thread gets there first.
+        """
+        handler = (arm.UC_ARM_REG_XPSR, xpsr & _XPSR_FLAGS | 1 << 24 | number)
+        privileged = (arm.UC_ARM_REG_CONTROL, 0)
+        steps = [privileged, handler]
+        if control & 1:
+            thread = (arm.UC_ARM_REG_XPSR, xpsr & _XPSR_FLAGS | 1 << 24)
+            steps = [handler, privileged, thread, privileged, handler, (arm.UC_ARM_REG_CONTROL, 1)]
+        self.uc.reg_write_batch([*steps, (arm.UC_ARM_REG_LR, exc_return)])
+
+    def leave_handler(self, frame: tuple[int, ...], xpsr: int, control: int, sp: int) -> None:
+        """Restore r0..r3, r12, lr and xPSR, then CONTROL and the stack pointer that both select."""
+        values = zip(_STACKED[:6], frame[:6], strict=True)
+        self.uc.reg_write_batch(
+            [
+                *values,
+                (arm.UC_ARM_REG_CONTROL, 0),
+                (arm.UC_ARM_REG_XPSR, xpsr),
+                (arm.UC_ARM_REG_CONTROL, control),
+                (arm.UC_ARM_REG_SP, sp),
+            ]
+        )
+
+    def fp_registers(self) -> list[int]:
+        """s0..s15 and FPSCR."""
+        return [int(value) & 0xFFFFFFFF for value in self.uc.reg_read_batch(_FP_STACKED)]
+
+    def set_fp_registers(self, values: tuple[int, ...]) -> None:
+        """Set s0..s15 and FPSCR."""
+        self.uc.reg_write_batch(list(zip(_FP_STACKED, values, strict=True)))
+
+    @property
+    def process_stack(self) -> int:
+        """PSP."""
+        return int(self.uc.reg_read(arm.UC_ARM_REG_PSP))
 
     @property
     def on_process_stack(self) -> bool:

@@ -43,6 +43,9 @@ H_RARE = 17
 H_BUFFER = 18
 H_SPAN = 19
 H_FAST_LIMIT = 20
+H_PENDING = 21  # an exception is pending that may be masked
+H_DIVIDE_TRAP = 22  # CCR.DIV_0_TRP
+H_TRAPPED = 23  # a divide by zero stopped the run
 HEADER_WORDS = 64
 
 # Slot words: a block key, a spare, then WAYS (source node, edge) pairs.
@@ -54,6 +57,9 @@ SLOT_WORDS = 16
 # Node words. A block's key is its address with its size in the upper half.
 N_KEY, N_CONTEXT, N_SITES, N_SP_LOW = range(4)
 NODE_WORDS = 4
+# Where execution comes from when it comes from no node: the first rows of the node table, by kind.
+START, FROM_ENTRY, FROM_ENTRY_FP, FROM_TAIL_CHAIN = range(4)
+SOURCES = 4
 
 # Edge words. The fast path adds E_FAST: the cycles, or SPECIAL where flags call for the rare path.
 E_COUNT, E_TARGET, E_FAST, E_INSTRUCTIONS, E_FLAGS, E_SOURCE, E_RETURN, E_KEY = range(8)
@@ -70,6 +76,7 @@ CALL = 1
 RETURN = 2
 READ_SP = 4
 EVENT = 8
+UNMASK = 32  # the source may have unmasked exceptions
 DYNAMIC = 16  # the source ends in an indirect jump or return: its target's context depends on the frames
 
 # Frame words.

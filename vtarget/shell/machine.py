@@ -7,39 +7,47 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vtarget.base.errors import InputError, RunError
+from vtarget.data.exceptions import EXC_RETURN_FIRST, Cfsr, Vector
 from vtarget.data.image import Image
-from vtarget.data.insn import Feature, Flow, Insn, Kind
+from vtarget.data.insn import Flow
 from vtarget.data.limits import RunLimits
-from vtarget.data.record import ExecutionRecord, Exit, Reason, RecordedRegion
-from vtarget.logic.cost import missing_feature
-from vtarget.logic.decode import Block, effective_address
-from vtarget.logic.placement import check_fits, find_vector_table, memory_use
+from vtarget.data.record import ExecutionRecord, Exit, Reason
+from vtarget.logic.decode import effective_address
+from vtarget.logic.placement import check_fits, find_vector_table
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import check_record
-from vtarget.shell.clock import LiveClock
+from vtarget.shell import layout
+from vtarget.shell.boardlib import load_chip
+from vtarget.shell.chipset import Chipset, Outside
 from vtarget.shell.deadline import Deadline
 from vtarget.shell.engine import (
     EXCEPTIONS,
     INTERRUPT_BKPT,
     INTERRUPT_DATA_ABORT,
+    INTERRUPT_EXCEPTION_EXIT,
     INTERRUPT_PREFETCH_ABORT,
     INTERRUPT_SVC,
     Engine,
     EngineFault,
 )
+from vtarget.shell.exceptions import Exceptions, Lockup
+from vtarget.shell.guards import Guards
+from vtarget.shell.nvic import FAULT_MASK
 from vtarget.shell.recorder import UNLIMITED, Recorder
-from vtarget.shell.recording import lost_observations, overwritten_code, recorded_tables, shortened, split_conditions
+from vtarget.shell.recording import make_record, shortened
+from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SEVONPEND, SLEEPONEXIT
 from vtarget.shell.semihosting import BREAKPOINT, Console, FirmwareExit, Semihosting, signed
-from vtarget.shell.system import PPB_BASE, PPB_SIZE, SystemBlock
+from vtarget.shell.traps import Trap, access_trap
+from vtarget.shell.waiting import Waiting
 
 NOWHERE = 0xFFFFFFFF  # no instruction starts at an odd address
 MAIN_RETURNED = "main returned"
-FIRST_EXC_RETURN = 0xFFFFFF00
 FIRST_CHUNK, LEAST_CHUNK, MOST_CHUNK = 2_000_000, 10_000, 200_000_000
 CHUNK_SECONDS = 0.25
 # Startup code that main returns into gets this far before the run ends all the same.
 AFTER_MAIN_INSTRUCTIONS = 1_000_000
-FP_FEATURES = frozenset({Feature.FP_SINGLE, Feature.FP_DOUBLE, Feature.FP_V5})
+FAULTS = FAULT_MASK | 1 << Vector.HARD_FAULT
+INTERRUPT_FAULTS = {17: Cfsr.NOCP, 18: Cfsr.INVSTATE, 19: Cfsr.STKOF, 22: Cfsr.UNALIGNED}
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,27 @@ class RunOptions:
     on_enter: Mapping[str, Callable[[Engine], None]] = field(default_factory=dict)
     on_span_end: Callable[[str, Engine], None] | None = None
     progress: Callable[[int, int], None] | None = None
+
+
+class ConsoleWire:
+    def __init__(self, console):
+        self.console = console
+        self.receiver = None
+        self.baud = 0
+
+    def send(self, byte):
+        self.console.write(bytes([byte]))
+
+
+class Plain:
+    def __init__(self):
+        self.words = {}
+
+    def read(self, address, size):
+        return self.words.get(address & ~3, 0) >> 8 * (address & 3) & ((1 << 8 * size) - 1)
+
+    def write(self, address, size, value):
+        self.words[address & ~3] = value
 
 
 @dataclass(frozen=True)
@@ -81,21 +110,31 @@ class Machine:
         self.engine = Engine(board)
         self.vector_table = find_vector_table(image, board)
         self.console = Console()
-        self.recorder = Recorder(self.engine, image, pricer, self._guards, options.spans, watch=self)
-        self.clock = LiveClock(self.engine, self.recorder, pricer)
-        self.system = SystemBlock(
-            board.core, has_fpu=board.fpu is not None, vector_table=self.vector_table, now=self.clock.before_access
+        self.recorder = Recorder(self.engine, image, pricer, self._guards_of, options.spans, watch=self)
+        chip = load_chip(board.chip) if board.chip else None
+        outside = Outside(lambda _name: ConsoleWire(self.console), None, Plain())
+        self.chipset = Chipset(
+            self.engine, self.recorder, pricer, chip, self.vector_table, outside, self._stop_soon, self._wait_states
         )
-        self.semihosting = Semihosting(
-            self.engine, self.console, lambda: self.clock.before_instruction(self.engine.register(15)), pricer.clock_hz
-        )
+        self.control = self.chipset.control
+        self.nvic = self.chipset.nvic
+        self.guards = Guards(pricer, self.control, self._set_trap, self._send_event)
+        self.guards.recorder = self.recorder
+        secure = chip is not None and chip.secure
+        self.exceptions = Exceptions(self.engine, self.recorder, self.control, pricer.core.architecture, secure=secure)
+        self.chipset.overhead = lambda: self.exceptions.overhead_cycles
+        self.waiting = Waiting(self.recorder, self.chipset, lambda: "deep sleep")
+        self.semihosting = Semihosting(self.engine, self.console, self._time_of_call, pricer.clock_hz)
         self._ending: Exit | None = None
+        self._open_fault: Exit | None = None
+        self._trap: Trap | None = None
+        self._call: int | None = None  # pc behind an SVC
+        self._returning: int | None = None  # EXC_RETURN
         self._main_result: int | None = None
         self._main_entered = False
         self._main_cap = UNLIMITED
         self._chunk_end = UNLIMITED
-        self._event = False
-        self._executed_in_last: int | None = None
+        self._executed_in_last = 0
         self._finished = False
         self._connect()
 
@@ -110,67 +149,64 @@ class Machine:
         for segment in self.image.segments:
             self.engine.write(segment.load_address, segment.data)
         self._apply_writes()
-        self.engine.map_registers(PPB_BASE, PPB_SIZE, self.system.read, self.system.write)
         self.engine.hook_interrupts(self._on_interrupt)
+        self.nvic.on_pending = self._on_pending
 
     def _apply_writes(self) -> None:
         for address, data in self.options.writes:
             self.engine.write(address, data)
 
-    # Hooks.
+    # Hooks: what happens inside the emulator is noted and handled when it has stopped.
 
-    def _guards(self, block: Block) -> dict[int, Callable[[int], None]]:
-        """Instructions that this core lacks, has switched off, or that the emulator ignores: what to do before each."""
-        guards: dict[int, Callable[[int], None]] = {}
-        for address, insn in zip(block.addresses, block.insns, strict=True):
-            if insn.feature in FP_FEATURES and self.board.fpu is not None and not self.system.fpu_enabled:
-                guards[address] = self._refuse_disabled_fpu
-            if insn.mnemonic == "sev":
-                guards[address] = self._send_event
-            if missing_feature(self.pricer.core, insn) is not None:
-                guards[address] = self._refuse_instruction
-        return guards
+    def _guards_of(self, block):
+        return self.guards.of(block)
 
-    def _refuse_disabled_fpu(self, address: int) -> None:
-        if not self.system.fpu_enabled:
-            self._fault("floating-point instruction while the FPU is off (CPACR not written)", address)
+    def _set_trap(self, trap: Trap) -> None:
+        self._trap = trap
+        self.engine.stop()
 
-    def _refuse_instruction(self, address: int) -> None:
-        insn = self._insn_at(address)
-        missing = missing_feature(self.pricer.core, insn)
-        what = "undefined instruction" if insn.kind is Kind.UNDEFINED else f"instruction '{insn.text}'"
-        reason = (
-            "" if insn.kind is Kind.UNDEFINED else f", which {self.board.name} ({self.board.core}) lacks ({missing})"
-        )
-        self._fault(what + reason, address)
+    def _send_event(self) -> None:
+        self.exceptions.event = True
 
-    def _insn_at(self, address: int) -> Insn:
-        """An instruction of the current block."""
-        node = self.recorder.current
-        assert node is not None
-        return node.block.insns[node.block.addresses.index(address)]
+    def _time_of_call(self) -> int:
+        return self.chipset.timeline.now_at(self.engine.register(15))
 
-    def _send_event(self, _address: int) -> None:
-        self._event = True
+    def _on_pending(self) -> None:
+        self.recorder.words[layout.H_PENDING] = 1
+        self._stop_soon()
+
+    def _wait_states(self, region: str, wait_states: int) -> None:
+        pass
 
     def _on_interrupt(self, number: int) -> None:
         pc = self.engine.register(15)
         if number == INTERRUPT_BKPT:
             self._on_breakpoint(pc)
-        elif number == INTERRUPT_SVC:
-            self._fault("SVC executed, but exceptions are not modelled", pc - 2)
+            return
+        if number == INTERRUPT_SVC:
+            self._call = pc
+        elif number == INTERRUPT_EXCEPTION_EXIT or (number == INTERRUPT_PREFETCH_ABORT and self._is_return(pc)):
+            self._returning = pc
         elif number == INTERRUPT_PREFETCH_ABORT:
-            self._bad_jump("jump to memory that is not executable", pc)
+            self._trap = self._bad_jump("jump to memory that is not executable", pc, Vector.MEM_MANAGE, Cfsr.IACCVIOL)
         elif number == INTERRUPT_DATA_ABORT:
-            address = effective_address(self._insn_at(pc), pc, self.engine.registers()) or 0
-            self._fault(f"unaligned access at 0x{address:08x}, which {self.board.core} can't do", pc)
+            node = self.recorder.current
+            assert node is not None
+            insn = node.block.insns[node.block.addresses.index(pc)]
+            address = effective_address(insn, pc, self.engine.registers()) or 0
+            detail = f"unaligned access at 0x{address:08x}, which {self.board.core} can't do"
+            self._trap = Trap(Vector.USAGE_FAULT, detail, pc, Cfsr.UNALIGNED)
         else:
-            what = EXCEPTIONS.get(number, f"exception {number} raised")
-            self._fault(f"{what}, and exceptions are not modelled", pc)
+            detail = EXCEPTIONS.get(number, f"exception {number} of the emulator")
+            self._trap = Trap(Vector.USAGE_FAULT, detail, pc, INTERRUPT_FAULTS.get(number, Cfsr(0)))
+        self.engine.stop()
+
+    def _is_return(self, pc: int) -> bool:
+        return pc >= EXC_RETURN_FIRST and self.engine.exception_number != 0
 
     def _on_breakpoint(self, pc: int) -> None:
         if self.engine.read(pc, 2) != BREAKPOINT:
-            self._fault("breakpoint (BKPT) without a debugger", pc)
+            self._set_trap(Trap(Vector.HARD_FAULT, "breakpoint (BKPT) without a debugger", pc))
             return
         result = self.semihosting.call(self.engine.register(0), self.engine.register(1))
         if isinstance(result, FirmwareExit):
@@ -179,20 +215,19 @@ class Machine:
         self.engine.set_register(0, result)
         self.engine.set_register(15, pc + 2)
 
-    def _fault(self, detail: str, pc: int) -> None:
-        self._end(Reason.FAULT, pc, detail=detail)
-
-    def _bad_jump(self, what: str, target: int) -> None:
+    def _bad_jump(self, what: str, target: int, vector: Vector, cfsr: Cfsr) -> Trap:
         """No instruction can be fetched at ``target``: the place to name is where execution came from."""
         node = self.recorder.current
-        if node is None:
-            self._fault(f"{what} at 0x{target:08x}", target)
-            return
-        if target >= FIRST_EXC_RETURN:
+        if node is None or not node.block.insns:
+            return Trap(vector, f"{what} at 0x{target:08x}", target, cfsr)
+        if target >= EXC_RETURN_FIRST:
             what = "exception return outside an exception"
         elif node.block.insns[-1].flow is Flow.NONE:
             what = "execution ran out of memory"
-        self._end(Reason.FAULT, node.block.addresses[-1], detail=f"{what} at 0x{target:08x}", executed=True)
+        detail = f"{what} at 0x{target:08x}"
+        return Trap(vector, detail, node.block.addresses[-1], cfsr, target=target, executed=True)
+
+    # Ends.
 
     def _end(self, reason: Reason, pc: int, *, code: int = 0, detail: str = "", executed: bool = False) -> None:
         """End the run at ``pc``; ``executed``: the instruction there has completed."""
@@ -201,6 +236,12 @@ class Machine:
             self._ending = Exit(reason, code, pc, detail, shortened(stack))
             self._executed_in_last = self._executed(pc, executed)
         self.engine.stop()
+
+    def _end_with_fault(self, ended: Exit, pc: int, *, executed: bool = False) -> None:
+        """End because of a fault that no handler put right: what is told is the fault that began it."""
+        if self._ending is None:
+            self._ending = self._open_fault or ended
+            self._executed_in_last = self._executed(pc, executed)
 
     # main, as the recorder sees it.
 
@@ -244,7 +285,9 @@ class Machine:
         self.engine.set_register(14, 0xFFFFFFFF)
         self.recorder.stacks.start(top)
         self._loop(reset)
-        record = self._record()
+        self.exceptions.finish()
+        assert self._ending is not None
+        record = make_record(self, self._ending, self._executed_in_last)
         check_record(record)
         return RunResult(record, tuple(self.engine.read(*place) for place in self.options.reads))
 
@@ -257,32 +300,53 @@ class Machine:
             while self._ending is None:
                 before = time.monotonic()
                 self._chunk_end = self.recorder.instructions + chunk
-                self._set_limits()
-                if deadline.passed:
-                    self._stop_soon()
-                fault = self.engine.run(pc, until)
-                if self.recorder.error is not None:
-                    error = self.recorder.error
-                    raise RunError(str(error)) if isinstance(error, MemoryError) else error
-                pc = self.engine.register(15)
-                if self._ending is None:
-                    self._judge(fault, pc, late=deadline.passed)
+                pc = self._run_once(pc, until, deadline)
                 elapsed = time.monotonic() - before
                 if elapsed > 2 * CHUNK_SECONDS:
                     chunk = max(chunk // 2, LEAST_CHUNK)
-                elif elapsed < CHUNK_SECONDS:
+                elif elapsed < CHUNK_SECONDS and self.recorder.instructions >= self._chunk_end:
                     chunk = min(chunk * 2, MOST_CHUNK)
                 if self.options.progress is not None:
                     self.options.progress(self.recorder.instructions, self.recorder.cycles)
 
+    def _run_once(self, pc: int, until: int, deadline: Deadline) -> int:
+        """Run until the emulator comes back, and deal with why it did; where to go on."""
+        try:
+            self.chipset.run_due()
+            pc = self._take_pending(pc)
+            self._set_limits()
+            if deadline.passed:
+                self._stop_soon()
+            fault = self.engine.run(pc, until)
+            if self.recorder.error is not None:
+                error = self.recorder.error
+                raise RunError(str(error)) if isinstance(error, MemoryError) else error
+            pc = self.engine.register(15)
+            return pc if self._ending is not None else self._judge(fault, pc, late=deadline.passed)
+        except Lockup as lockup:
+            stack = shortened(self.recorder.call_stack(pc))
+            self._end_with_fault(Exit(Reason.FAULT, 0, pc, f"lockup: {lockup}", stack), pc)
+            return pc
+
+    def _take_pending(self, pc: int) -> int:
+        ready = self.nvic.pending & self.nvic.enabled
+        if ready:
+            taken = self.exceptions.take_pending(pc)
+            pc = pc if taken is None else taken
+        self.recorder.words[layout.H_PENDING] = bool(self.nvic.pending & self.nvic.enabled)
+        self.recorder.words[layout.H_DIVIDE_TRAP] = bool(self.control.word(CCR) & DIV_0_TRP)
+        return pc
+
     def _set_limits(self) -> None:
         instructions = min(self._total_limit(), self._main_cap, self._chunk_end)
-        self.recorder.limit(cycles=self._cycle_limit(), instructions=instructions)
+        cycles = min(self._cycle_limit(), self.chipset.schedule.next_cycle) - self.chipset.timeline.asleep
+        self.recorder.limit(cycles=max(cycles, 0), instructions=instructions)
 
     def _stop_soon(self) -> None:
         self.recorder.limit(instructions=0)
 
     def _cycle_limit(self) -> int:
+        """The virtual time, in cycles with sleep, at which the run ends."""
         seconds = self.options.limits.seconds
         return UNLIMITED if seconds is None else max(1, round(min(seconds * self.pricer.clock_hz, UNLIMITED)))
 
@@ -290,20 +354,51 @@ class Machine:
         limit = self.options.limits.instructions
         return UNLIMITED if limit is None else min(limit, UNLIMITED)
 
-    def _judge(self, fault: EngineFault | None, pc: int, *, late: bool) -> None:
-        """Decide why the emulator came back, and end the run unless it should go on."""
+    def _judge(self, fault: EngineFault | None, pc: int, *, late: bool) -> int:
+        """Deal with what stopped the emulator: end the run, or return the pc to go on at."""
+        words = self.recorder.words
+        if self._call is not None:
+            self._call = None
+            return self.exceptions.raise_now(Vector.SVCALL, pc)
+        if self._returning is None and fault is not None and fault.fetching and self._is_return(pc):
+            self._returning = pc
+        if self._returning is not None:
+            exc_return, self._returning = self._returning, None
+            return self._return(exc_return)
+        if self._trap is None and words[layout.H_TRAPPED]:
+            words[layout.H_TRAPPED] = 0
+            self._trap = Trap(Vector.USAGE_FAULT, "division by zero (CCR.DIV_0_TRP)", pc, Cfsr.DIVBYZERO)
+        if self._trap is None and fault is not None and self._hint_before(pc) is None:
+            self._trap = self._fault_trap(fault, pc)
+        if self._trap is not None:
+            trap, self._trap = self._trap, None
+            return self._take_fault(trap)
+        self._judge_stop(pc, late=late)
+        return pc
+
+    def _return(self, exc_return: int) -> int:
+        pc = self.exceptions.leave(exc_return)
+        if not self.nvic.active & FAULTS:
+            self._open_fault = None
+        if self.control.word(SCR) & SLEEPONEXIT and not self.nvic.active:
+            self._sleep(pc, "wfi")
+        return pc
+
+    def _judge_stop(self, pc: int, *, late: bool) -> None:
         limits, recorder = self.options.limits, self.recorder
-        if recorder.idle:
-            self._idle(pc, "idle loop")
+        if recorder.idle is not None:
+            edge, recorder.idle = recorder.idle, None
+            if self._main_result is not None or not self.waiting.spin(edge, self._cycle_limit()):
+                self._idle(pc, "idle loop")
+        elif self.control.reset_requested:
+            self._reset(pc)
         elif pc == self.options.until or self._finished:
             self._end(Reason.UNTIL, pc)
         elif (hint := self._hint_before(pc)) is not None:
-            self._wait(hint, pc)
-        elif fault is not None:
-            self._on_fault(fault, pc)
+            self._sleep(pc, hint)
         elif recorder.instructions >= self._total_limit():
             self._end(Reason.LIMIT, pc, detail=f"{limits.instructions} instructions (--max-instructions)")
-        elif recorder.cycles >= self._cycle_limit():
+        elif self.chipset.timeline.now() >= self._cycle_limit():
             self._end(Reason.LIMIT, pc, detail=f"{limits.seconds} s of virtual time (--max-seconds)")
         elif self._main_result is not None and recorder.instructions >= self._main_cap:
             self._end(Reason.RETURN, pc, code=self._main_result, detail=MAIN_RETURNED)
@@ -317,82 +412,70 @@ class Machine:
         node = self.recorder.current
         if node is None or self.recorder.stopped_by_limit or pc != node.block.address + node.block.size:
             return None
-        mnemonic = node.block.insns[-1].mnemonic
+        mnemonic = node.block.insns[-1].mnemonic if node.block.insns else ""
         return mnemonic if mnemonic in ("wfi", "wfe", "yield") else None
 
-    def _wait(self, hint: str, pc: int) -> None:
-        if hint == "wfi":
-            self._idle(pc, "waits for an interrupt that can't come")
-        elif hint == "wfe" and not self._event:
-            self._idle(pc, "waits for an event that can't come")
-        elif hint == "wfe":
-            self._event = False
+    def _sleep(self, pc: int, hint: str) -> None:
+        if hint == "yield":
+            return
+        if hint == "wfe" and self.exceptions.event:
+            self.exceptions.event = False
+            return
+        if self._main_result is None and self.waiting.sleep(lambda: self._wakes(hint), self._cycle_limit()):
+            return
+        what = "an interrupt" if hint == "wfi" else "an event"
+        self._idle(pc, f"waits for {what} that can't come")
 
-    def _on_fault(self, fault: EngineFault, pc: int) -> None:
-        if not self.engine.in_thumb_state:
-            self._fault(f"jump to 0x{pc:08x} without the Thumb bit (Arm state)", pc)
-        elif fault.fetching:
-            self._bad_jump(fault.what, pc)
+    def _wakes(self, hint: str) -> bool:
+        if hint == "wfe" and self.control.word(SCR) & SEVONPEND and self.nvic.pending:
+            return True
+        return self.nvic.wakes(self.exceptions.masks())
+
+    def _reset(self, pc: int) -> None:
+        if self._open_fault is not None:
+            self._end_with_fault(self._open_fault, pc)
         else:
-            at = f" at 0x{fault.address:08x}" if fault.address is not None else ""
-            self._fault(fault.what + at, pc)
+            self._end(Reason.RESET, pc, detail="the firmware asked for a system reset")
+
+    # Faults.
+
+    def _fault_trap(self, fault: EngineFault, pc: int) -> Trap:
+        if not self.engine.in_thumb_state:
+            detail = f"jump to 0x{pc:08x} without the Thumb bit (Arm state)"
+            return Trap(Vector.USAGE_FAULT, detail, pc, Cfsr.INVSTATE)
+        if fault.fetching:
+            return self._bad_jump(fault.what, pc, Vector.BUS_FAULT, Cfsr.IBUSERR)
+        return access_trap(fault, pc)
+
+    def _take_fault(self, trap: Trap) -> int:
+        """Raise the exception of a trap; the run ends if no handler could put it right."""
+        stack = shortened(self.recorder.call_stack(trap.pc))
+        ended = Exit(Reason.FAULT, 0, trap.pc, trap.detail, stack)
+        destination = self.exceptions.destination(trap.vector)
+        if not self.exceptions.usable(destination) or self.nvic.active & 1 << Vector.HARD_FAULT:
+            self._end_with_fault(ended, trap.pc, executed=trap.executed)
+            return trap.pc
+        control = self.control
+        control.set_word(CFSR, control.word(CFSR) | trap.cfsr)
+        if trap.address is not None:
+            control.set_word(BFAR if trap.cfsr & Cfsr.BFARVALID else MMFAR, trap.address)
+        self._open_fault = self._open_fault or ended
+        executed = self._executed(trap.pc, trap.executed)
+        return self.exceptions.raise_now(trap.vector, trap.pc if trap.target is None else trap.target, executed)
 
     def _idle(self, pc: int, detail: str) -> None:
-        if self._main_result is None:
+        if self._open_fault is not None:
+            self._end_with_fault(self._open_fault, pc, executed=True)
+        elif self._main_result is None:
             self._end(Reason.IDLE, pc, detail=detail, executed=True)
         else:
             self._end(Reason.RETURN, pc, code=self._main_result, detail=MAIN_RETURNED, executed=True)
 
-    # The record.
-
     def _executed(self, pc: int, done: bool) -> int:
         """How many instructions of the current block have completed when the run ends at ``pc``."""
         node = self.recorder.current
-        if node is None:
-            return 0
-        if self.recorder.stopped_by_limit:
+        if node is None or self.recorder.stopped_by_limit:
             return 0
         if pc in node.block.addresses:
             return node.block.addresses.index(pc) + (1 if done else 0)
         return len(node.block.insns)
-
-    def _record(self) -> ExecutionRecord:
-        assert self._ending is not None
-        executed = self._executed_in_last or 0
-        return ExecutionRecord(
-            image_path=self.image.path,
-            image_sha256=self.image.sha256,
-            board=self.board.name,
-            core=self.board.core,
-            board_sha256=self.pricer.board_sha256,
-            clock_hz=self.pricer.clock_hz,
-            regions=tuple(RecordedRegion(r.name, r.kind.value, r.base, r.size) for r in self.board.regions),
-            final_instructions=executed,
-            instructions=self.recorder.instructions + executed,
-            live_cycles=self.clock.after_instructions(executed),
-            exit=self._ending,
-            console=self.console.text,
-            memory=memory_use(self.image, self.board),
-            clock_reads=self.system.clock_reads + self.semihosting.clock_reads,
-            not_modelled=self._not_modelled(),
-            **recorded_tables(self.recorder),
-        )
-
-    def _not_modelled(self) -> tuple[str, ...]:
-        notes = sorted(self.system.notes)
-        for address, times in sorted(self.system.untouched.items()):
-            notes.append(f"register 0x{address:08x} behaves as plain memory ({times} accesses)")
-        for operation, times in sorted(self.semihosting.unknown.items()):
-            notes.append(f"semihosting operation 0x{operation:02x} refused ({times} calls)")
-        if self.console.dropped_bytes:
-            notes.append(f"console output beyond its limit dropped ({self.console.dropped_bytes} bytes)")
-        spans = self.recorder.spans
-        if spans.dropped:
-            notes.append(f"{spans.dropped} spans beyond the first {len(spans.closed)} not kept")
-        notes.extend(f"span {name} was begun and not left" for name in spans.open_names)
-        return (
-            *notes,
-            *overwritten_code(self.recorder),
-            *split_conditions(self.recorder),
-            *lost_observations(self.recorder),
-        )

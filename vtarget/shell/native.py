@@ -40,6 +40,7 @@ from vtarget.shell.layout import (
     H_CURRENT,
     H_CYCLE_LIMIT,
     H_CYCLES,
+    H_DIVIDE_TRAP,
     H_EVENT,
     H_FAST_LIMIT,
     H_FRAMES,
@@ -47,6 +48,7 @@ from vtarget.shell.layout import (
     H_INSTRUCTIONS,
     H_LOST_SITES,
     H_MISS,
+    H_PENDING,
     H_RARE,
     H_READ_FUNCTION,
     H_SCRATCH,
@@ -57,6 +59,7 @@ from vtarget.shell.layout import (
     H_SPAN,
     H_STOP_FUNCTION,
     H_STOPPED,
+    H_TRAPPED,
     HASH_CAPACITY,
     HASH_MULTIPLIER,
     HASHES,
@@ -84,6 +87,7 @@ from vtarget.shell.layout import (
     SPECIAL,
     T_KEY,
     T_PAIRS,
+    UNMASK,
     WAYS,
 )
 
@@ -316,7 +320,8 @@ def _on_rare_block(uc: int, key: int, buffer: int) -> int:
     s[H_CURRENT] = s[edge + E_TARGET]
     s[H_CYCLES] += s[edge + E_FLAGS] >> CYCLES_SHIFT
     s[H_INSTRUCTIONS] += s[edge + E_INSTRUCTIONS]
-    if s[H_CYCLES] >= s[H_CYCLE_LIMIT] or s[H_INSTRUCTIONS] >= s[H_INSTRUCTION_LIMIT]:
+    unmasked = s[edge + E_FLAGS] & UNMASK and s[H_PENDING] != 0
+    if unmasked or s[H_CYCLES] >= s[H_CYCLE_LIMIT] or s[H_INSTRUCTIONS] >= s[H_INSTRUCTION_LIMIT]:
         s[H_SKIP] = 1
         _stop(s, uc)
         return 0
@@ -375,6 +380,10 @@ def _on_site(uc: int, address: int, size: int, data: Any) -> None:
         rn = _read_register(s, np.int64(uc), k[K_RN])
         rm = _read_register(s, np.int64(uc), k[K_RM])
         operands = observed_class(k[K_KIND], rn, rm, k[K_SIGNED])
+        if rm == 0 and k[K_KIND] == OBSERVE_DIVIDE and s[H_DIVIDE_TRAP] != 0:
+            s[H_TRAPPED] = 1
+            _stop(s, np.int64(uc))
+            return
     s[site + S_COUNTS + operands] += 1
     s[H_CYCLES] += s[site + S_PRICES + operands]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNLIMITED = 1 << 62
+# What execution that comes from no node has come by, in the order of layout.START and those behind it.
+ENTRIES = (Exit.TAKEN, Exit.ENTRY, Exit.ENTRY_FP, Exit.TAIL_CHAIN)
+_MASK_REGISTERS = ("primask", "basepri", "faultmask")
 IDLE_KINDS = frozenset({Kind.NOP, Kind.BRANCH, Kind.WAIT, Kind.BARRIER})
 _OBSERVE = {
     Dynamic.PREDICATED: layout.OBSERVE_EXECUTED,
@@ -46,6 +50,7 @@ class Edge:
     exit: Exit
     call: int
     unwinds: bool
+    executed: int = -1
 
 
 class Watch(Protocol):
@@ -87,7 +92,8 @@ class Recorder:
         self.functions = self.calls.functions
         self.tree = self.calls.tree
         self.error: BaseException | None = None
-        self.idle = False
+        self.unfinished: list[int] = []
+        self.idle: Edge | None = None  # the loop that does nothing, when one was entered
         self.spans = SpanRecorder(self, span_names)
         self.stacks = StackRecorder(self)
         self._watch = watch
@@ -199,10 +205,10 @@ class Recorder:
             self.engine.stop()
             return 0
         source = self._node_by_offset.get(current)
-        leaving = exit_of(source.block, block) if source else Exit.TAKEN
+        leaving = exit_of(source.block, block) if source else ENTRIES[(current - layout.NODES) // layout.NODE_WORDS]
         arrival = self.calls.arrive(source, block.address, leaving)
-        target = self._node(block, arrival.context)
-        return self._edge(current, source, target, leaving, arrival).offset
+        target = self.add_node(block, arrival.context)
+        return self.add_edge(current, source, target, leaving, arrival).offset
 
     def _block(self, key: int) -> Block:
         block = self._blocks.get(key)
@@ -244,15 +250,20 @@ class Recorder:
             "code", native.on_site.address, int(words[layout.H_BUFFER]) + 8 * hook, begin=address, end=address
         )
 
-    def _node(self, block: Block, context: int) -> Node:
+    def node_at(self, offset: int) -> Node:
+        """The node whose native words begin at ``offset``."""
+        return self._node_by_offset[offset]
+
+    def add_node(self, block: Block, context: int) -> Node:
+        """The node of a block in a context, made if it is new."""
         key = (block_key(block), context)
         node = self._node_at.get(key)
         if node is not None:
             return node
         number = len(self.nodes)
-        if number + 2 >= layout.NODE_CAPACITY:
+        if number + layout.SOURCES + 1 >= layout.NODE_CAPACITY:
             raise MemoryError("more code and calling contexts than the recorder has room for")
-        offset = layout.NODES + (number + 1) * layout.NODE_WORDS
+        offset = layout.NODES + (number + layout.SOURCES) * layout.NODE_WORDS
         node = Node(offset, block, context, number)
         self.nodes.append(node)
         self._node_at[key] = node
@@ -282,28 +293,27 @@ class Recorder:
         self._next_site += layout.SITE_WORDS
         return first
 
-    def _edge(self, current: int, source: Node | None, target: Node, leaving: Exit, arrival: Arrival) -> Edge:
+    def add_edge(self, current: int, source: Node | None, target: Node, leaving: Exit, arrival: Arrival) -> Edge:
+        """The edge from ``source`` (whose native words begin at ``current``) to ``target``, made if it is new."""
         known = self._edge_at.get((current, target.offset))
         if known is not None:
             self._insert_hash(known)
             return known
-        offset = layout.EDGES + (len(self.edges) + 1) * layout.EDGE_WORDS
-        if len(self.edges) + 2 >= layout.EDGE_CAPACITY:
-            raise MemoryError("more transitions than the recorder has room for")
+        offset = self._next_edge()
         flags = arrival.flags
         if stack_reach(target.block)[0] < 0 or (source is not None and stack_reach(source.block)[1]):
             flags |= layout.READ_SP
         if self._needs_host(source, target, arrival):
             flags |= layout.EVENT
+        if source is not None and unmasks(source.block):
+            flags |= layout.UNMASK
         words = self.words
         words[offset + layout.E_TARGET] = target.offset
         words[offset + layout.E_SOURCE] = current
         words[offset + layout.E_RETURN] = arrival.return_address
         words[offset + layout.E_KEY] = block_key(target.block)
-        cycles = 0
-        if source is not None:
-            cycles = self.pricer.edge(source.block, leaving, target.block).nominal
-            words[offset + layout.E_INSTRUCTIONS] = len(source.block.insns)
+        cycles = self.pricer.edge(source.block if source else None, leaving, target.block).nominal
+        words[offset + layout.E_INSTRUCTIONS] = len(source.block.insns) if source else 0
         words[offset + layout.E_FAST] = layout.SPECIAL if flags else cycles
         words[offset + layout.E_FLAGS] = flags | cycles << layout.CYCLES_SHIFT
         number = source.number if source else -1
@@ -313,6 +323,24 @@ class Recorder:
         self._edge_by_offset[offset] = edge
         self._insert_hash(edge)
         return edge
+
+    def leaving_edge(self, node: Node, leaving: Exit, executed: int) -> Edge:
+        """An edge out of ``node`` after ``executed`` of its instructions (-1: all), to no other node."""
+        block, offset = node.block, self._next_edge()
+        if executed >= 0:
+            block = Block(block.address, block.code[: sum(insn.size for insn in block.insns[:executed])])
+        cycles = self.pricer.edge(block, leaving, None).nominal
+        self.words[offset + layout.E_INSTRUCTIONS] = len(block.insns)
+        self.words[offset + layout.E_FLAGS] = cycles << layout.CYCLES_SHIFT
+        edge = Edge(offset, node.number, -1, leaving, -1, False, executed)
+        self.edges.append(edge)
+        self._edge_by_offset[offset] = edge
+        return edge
+
+    def _next_edge(self) -> int:
+        if len(self.edges) + 2 >= layout.EDGE_CAPACITY:
+            raise MemoryError("more transitions than the recorder has room for")
+        return layout.EDGES + (len(self.edges) + 1) * layout.EDGE_WORDS
 
     def _needs_host(self, source: Node | None, target: Node, arrival: Arrival) -> bool:
         """Whether each passage of the transition is an event."""
@@ -328,7 +356,7 @@ class Recorder:
     def _leaves_main(self, source: Node, target: Node) -> bool:
         chain = self.tree.context_chain
         inside = self._watch is not None and self.functions.names[self.tree.function(source.context)] == "main"
-        return inside and source.block.insns[-1].flow is Flow.RETURN and chain[source.context] != chain[target.context]
+        return inside and bool(source.block.insns) and source.block.insns[-1].flow is Flow.RETURN and chain[source.context] != chain[target.context]
 
     def _insert_hash(self, edge: Edge) -> None:
         words, offset = self.words, edge.offset
@@ -356,7 +384,7 @@ class Recorder:
         if source is not None and writes_stack_registers(source.block):
             self.stacks.switched()
         elif source is not None and _idles(source, target):
-            self.idle = True
+            self.idle = edge
             self.engine.stop()
             return 0
         if self.spans.starts_at(edge.call):
@@ -382,10 +410,20 @@ class Recorder:
         if popped == 0 or context == self.nodes[edge.target].context:
             return edge
         source = self.nodes[edge.source]
-        target = self._node(self._block(key), context)
-        return self._edge(source.offset, source, target, edge.exit, Arrival(context, layout.DYNAMIC, unwinds=True))
+        target = self.add_node(self._block(key), context)
+        return self.add_edge(source.offset, source, target, edge.exit, Arrival(context, layout.DYNAMIC, unwinds=True))
+
+
+@cache
+def unmasks(block: Block) -> bool:
+    """Whether the block ends in an instruction after which a pending exception may be taken that was masked before:
+    CPS, or MSR to PRIMASK, BASEPRI, FAULTMASK or CONTROL (the emulator ends blocks there)."""
+    return bool(block.insns) and (
+        block.insns[-1].mnemonic.startswith("cps")
+        or (block.insns[-1].mnemonic == "msr" and any(name in block.insns[-1].text for name in _MASK_REGISTERS))
+    )
 
 
 def _idles(source: Node, target: Node) -> bool:
     """Whether a block that does nothing follows itself: only an interrupt could end that."""
-    return source is target and all(insn.kind in IDLE_KINDS for insn in target.block.insns)
+    return source is target and bool(target.block.insns) and all(insn.kind in IDLE_KINDS for insn in target.block.insns)

@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 from vtarget.base.errors import InputError, RunError
 from vtarget.base.strictyaml import parse_json
 from vtarget.data.image import RegionUse
-from vtarget.data.record import ExecutionRecord, Exit, Frame, RecordedFunction, RecordedRegion, SpanFacts, Stack
+from vtarget.data.record import (
+    Epoch,
+    ExecutionRecord,
+    Exit,
+    Frame,
+    RecordedFunction,
+    RecordedRegion,
+    Sleep,
+    SpanFacts,
+    Stack,
+)
 from vtarget.data.recordheader import FORMAT, RecordHeader
 from vtarget.logic.recordcheck import check_tables
 from vtarget.logic.selfcheck import check_record
@@ -33,7 +43,8 @@ _DAMAGES = (ValueError, TypeError, LookupError, EOFError, RuntimeError, Attribut
             RunError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile)  # fmt: skip
 _ARRAYS = (
     "chain_parent", "chain_function", "context_chain", "context_function", "node_block", "node_context",
-    "edge_source", "edge_target", "edge_exit", "edge_call", "site_node", "site_insn",
+    "edge_source", "edge_target", "edge_exit", "edge_call", "edge_executed", "site_node", "site_insn",
+    "unfinished",
 )  # fmt: skip
 _COUNTS = ("block_address", "edge_count", "site_counts")
 _PLAIN = (
@@ -54,12 +65,15 @@ def save_record(record: ExecutionRecord, path: str) -> None:
         "memory": [asdict(m) for m in record.memory],
         "block_sizes": [len(code) for code in record.block_code],
         "spans": [{"name": s.name, "index": s.index} for s in record.spans],
+        "sleep": [asdict(s) for s in record.sleep],
+        "epochs": [{"clock_hz": e.clock_hz, "wait_states": e.wait_states} for e in record.epochs],
     }
     arrays: dict[str, Any] = {name: getattr(record, name) for name in (*_ARRAYS, *_COUNTS)}
     arrays["code"] = np.frombuffer(b"".join(record.block_code), dtype=np.uint8)
-    for number, span in enumerate(record.spans):
-        for part in ("edges", "edge_counts", "sites", "site_counts"):
-            arrays[f"span{number}_{part}"] = getattr(span, part)
+    for kind, rows in (("span", record.spans), ("epoch", record.epochs)):
+        for number, row in enumerate(rows):
+            for part in ("edges", "edge_counts", "sites", "site_counts"):
+                arrays[f"{kind}{number}_{part}"] = getattr(row, part)
     arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
@@ -123,16 +137,24 @@ def _from_arrays(arrays: dict[str, Any]) -> ExecutionRecord:
         stacks=tuple(Stack(**s.model_dump()) for s in header.stacks),
         memory=tuple(RegionUse(**m.model_dump()) for m in header.memory),
         spans=tuple(
-            SpanFacts(
-                span.name,
-                span.index,
-                _column(arrays, f"span{number}_edges", np.int32),
-                _column(arrays, f"span{number}_edge_counts", np.int64),
-                _column(arrays, f"span{number}_sites", np.int32),
-                _column(arrays, f"span{number}_site_counts", np.int64, dimensions=2),
-            )
+            SpanFacts(span.name, span.index, *_counts(arrays, f"span{number}"))
             for number, span in enumerate(header.spans)
         ),
+        sleep=tuple(Sleep(**sleep.model_dump()) for sleep in header.sleep),
+        epochs=tuple(
+            Epoch(epoch.clock_hz, epoch.wait_states, *_counts(arrays, f"epoch{number}"))
+            for number, epoch in enumerate(header.epochs)
+        ),
+    )
+
+
+def _counts(arrays: dict[str, Any], part: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The sparse counts of a span or an epoch."""
+    return (
+        _column(arrays, f"{part}_edges", np.int32),
+        _column(arrays, f"{part}_edge_counts", np.int64),
+        _column(arrays, f"{part}_sites", np.int32),
+        _column(arrays, f"{part}_site_counts", np.int64, dimensions=2),
     )
 
 

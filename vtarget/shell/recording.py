@@ -2,16 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vtarget.data.record import Frame, RecordedFunction
-from vtarget.logic.cost import Exit
+from vtarget.data.record import ExecutionRecord, Exit, Frame, RecordedFunction, RecordedRegion
+from vtarget.logic.cost import EXITS
+from vtarget.logic.cost import Exit as Leaving
 from vtarget.logic.decode import Block, open_conditions
+from vtarget.logic.placement import memory_use
+from vtarget.shell.clock import LiveClock
 from vtarget.shell.recorder import Recorder
 
+if TYPE_CHECKING:
+    from vtarget.shell.machine import Machine
+
 MOST_FRAMES = 1000
+
+
+def make_record(machine: Machine, ended: Exit, executed: int) -> ExecutionRecord:
+    """The record of a run that has ended, after ``executed`` instructions of its last block."""
+    recorder, pricer, board = machine.recorder, machine.pricer, machine.board
+    clock = LiveClock(machine.engine, recorder, pricer)
+    return ExecutionRecord(
+        image_path=machine.image.path,
+        image_sha256=machine.image.sha256,
+        board=board.name,
+        core=board.core,
+        board_sha256=pricer.board_sha256,
+        clock_hz=pricer.clock_hz,
+        regions=tuple(RecordedRegion(r.name, r.kind.value, r.base, r.size) for r in board.regions),
+        final_instructions=executed,
+        instructions=recorder.instructions + executed,
+        live_cycles=clock.after_instructions(executed),
+        exit=ended,
+        console=machine.console.text,
+        memory=memory_use(machine.image, board),
+        clock_reads=machine.chipset.system.clock_reads + machine.semihosting.clock_reads,
+        not_modelled=_not_modelled(machine),
+        sleep=machine.waiting.result(),
+        **recorded_tables(recorder),
+    )
+
+
+def _not_modelled(machine: Machine) -> tuple[str, ...]:
+    chipset, recorder = machine.chipset, machine.recorder
+    notes = sorted(chipset.control.notes | chipset.backplane.notes)
+    for address, times in sorted(chipset.system.untouched.items()):
+        notes.append(f"register 0x{address:08x} behaves as plain memory ({times} accesses)")
+    for operation, times in sorted(machine.semihosting.unknown.items()):
+        notes.append(f"semihosting operation 0x{operation:02x} refused ({times} calls)")
+    if machine.console.dropped_bytes:
+        notes.append(f"console output beyond its limit dropped ({machine.console.dropped_bytes} bytes)")
+    spans = recorder.spans
+    if spans.dropped:
+        notes.append(f"{spans.dropped} spans beyond the first {len(spans.closed)} not kept")
+    notes.extend(f"span {name} was begun and not left" for name in spans.open_names)
+    return (*notes, *overwritten_code(recorder), *split_conditions(recorder), *lost_observations(recorder))
 
 
 def recorded_tables(recorder: Recorder) -> dict[str, Any]:
@@ -34,12 +81,14 @@ def recorded_tables(recorder: Recorder) -> dict[str, Any]:
         "node_context": np.array([n.context for n in recorder.nodes], dtype=np.int32),
         "edge_source": np.array([e.source for e in recorder.edges], dtype=np.int32),
         "edge_target": np.array([e.target for e in recorder.edges], dtype=np.int32),
-        "edge_exit": np.array([int(e.exit is Exit.TAKEN) for e in recorder.edges], dtype=np.int32),
+        "edge_exit": np.array([EXITS.index(e.exit) for e in recorder.edges], dtype=np.int32),
         "edge_call": np.array([e.call for e in recorder.edges], dtype=np.int32),
+        "edge_executed": np.array([e.executed for e in recorder.edges], dtype=np.int32),
         "edge_count": recorder.edge_counts(),
         "site_node": np.array([s[0] for s in recorder.sites], dtype=np.int32),
         "site_insn": np.array([s[1] for s in recorder.sites], dtype=np.int32),
         "site_counts": recorder.site_counts(),
+        "unfinished": np.array(sorted(recorder.unfinished), dtype=np.int32),
         "final_node": final.number if final is not None else -1,
         "stacks": recorder.stacks.result(),
         "spans": tuple(recorder.spans.closed),
@@ -71,7 +120,7 @@ def split_conditions(recorder: Recorder) -> list[str]:
     split = {
         recorder.nodes[edge.target].block.address
         for edge in recorder.edges
-        if edge.source >= 0 and edge.exit is Exit.FALLTHROUGH and open_conditions(recorder.nodes[edge.source].block)
+        if edge.source >= 0 and edge.exit is Leaving.FALLTHROUGH and open_conditions(recorder.nodes[edge.source].block)
     }
     if not split:
         return []

@@ -21,6 +21,7 @@ SPAN_LIMIT = 10_000
 @dataclass
 class _Open:
     name: str
+    function: int
     edges: NDArray[np.int64]
     sites: NDArray[np.int64]
 
@@ -47,7 +48,7 @@ class SpanRecorder:
             return
         edges = recorder.edge_counts()
         edges[self._row(edge_offset)] += 1
-        self._open.append(_Open(name, edges, recorder.site_counts()))
+        self._open.append(_Open(name, function, edges, recorder.site_counts()))
         frames = int(recorder.words[layout.H_FRAMES])
         if pushes:
             recorder.words[layout.H_SPAN] = 1
@@ -67,7 +68,7 @@ class SpanRecorder:
         edges[: len(span.edges)] -= span.edges
         sites = self._recorder.site_counts()
         sites[: len(span.sites)] -= span.sites
-        edge_rows, site_rows = np.flatnonzero(edges), np.flatnonzero(sites.any(axis=1))
+        edge_rows, site_rows = self._inside(span.function, np.flatnonzero(edges), np.flatnonzero(sites.any(axis=1)))
         index = sum(1 for other in self.closed if other.name == span.name)
         self.closed.append(
             SpanFacts(
@@ -80,6 +81,18 @@ class SpanRecorder:
             )
         )
         return span.name
+
+    def _inside(
+        self, function: int, edges: NDArray[np.intp], sites: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The rows that belong to contexts in which ``function`` is active: what handlers and other threads did
+        meanwhile is theirs."""
+        recorder = self._recorder
+        active = recorder.tree.contexts_with(function)
+        within = [recorder.nodes[n].context in active for n in range(len(recorder.nodes))]
+        kept = [e for e in edges.tolist() if recorder.edges[e].source >= 0 and within[recorder.edges[e].source]]
+        seen = [s for s in sites.tolist() if within[recorder.sites[s][0]]]
+        return np.array(kept, dtype=np.intp), np.array(seen, dtype=np.intp)
 
     @property
     def open_names(self) -> tuple[str, ...]:

@@ -27,12 +27,20 @@ class StackRecorder:
         self._top["msp"] = top
         self._recorder.words[layout.H_SP_LOW] = top
 
+    @property
+    def name(self) -> str:
+        """The stack in use."""
+        return self._name
+
     def switched(self) -> None:
         """The firmware wrote MSP, PSP or CONTROL: take the stack in use from the core."""
-        engine, words = self._recorder.engine, self._recorder.words
+        self.use("psp" if self._recorder.engine.on_process_stack else "msp")
+
+    def use(self, name: str) -> None:
+        """From here on the stack of that name is in use; a new one begins at the stack pointer."""
         self._save()
-        self._name = "psp" if engine.on_process_stack else "msp"
-        sp = engine.register(13)
+        self._name = name
+        words, sp = self._recorder.words, self._recorder.engine.register(13)
         if self._name not in self._top or sp > self._top[self._name]:
             self._top[self._name] = self._lowest[self._name] = sp
         words[layout.H_SP_LOW] = min(self._lowest[self._name], sp)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from vtarget.data.core import Core, CostClass, Refill
+from vtarget.data.core import Core, CostClass, Overhead, Refill
 from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.insn import Dynamic, Flow, Insn
 from vtarget.logic.cost.classes import cost_class, refill_class
@@ -16,11 +16,31 @@ from vtarget.logic.decode import Block
 
 
 class Exit(StrEnum):
-    """How a block was left: on to the next address, by its branch, or not at all (the run ended)."""
+    """How a block was left: on to the next address, by its branch, for nothing that follows (the run ended, or an
+    exception was taken), or by returning from an exception. ``ENTRY`` and ``TAIL_CHAIN`` lead into a handler from no
+    block at all; ``_FP`` says that floating-point registers were moved, ``LAZY`` that the handler made it so."""
 
     FALLTHROUGH = "fallthrough"
     TAKEN = "taken"
     END = "end"
+    ENTRY = "entry"
+    ENTRY_FP = "entry_fp"
+    TAIL_CHAIN = "tail_chain"
+    RETURN = "return"
+    RETURN_FP = "return_fp"
+    RETURN_LAZY_FP = "return_lazy_fp"
+
+
+# How a record stores them.
+EXITS = tuple(Exit)
+_OVERHEADS = {
+    Exit.ENTRY: (Overhead.ENTRY,),
+    Exit.ENTRY_FP: (Overhead.ENTRY_FP,),
+    Exit.TAIL_CHAIN: (Overhead.TAIL_CHAIN,),
+    Exit.RETURN: (Overhead.RETURN,),
+    Exit.RETURN_FP: (Overhead.RETURN_FP,),
+    Exit.RETURN_LAZY_FP: (Overhead.RETURN_FP, Overhead.LAZY_FP),
+}
 
 
 class CostModel:
@@ -46,6 +66,14 @@ class CostModel:
         if found is None:
             found = self._edges[key] = self._price(source, exit, target)
         return found
+
+    def overhead(self, exit: Exit) -> Cycles:
+        """What the core itself takes to enter or leave a handler; none for exits that do neither."""
+        total = NO_CYCLES
+        for part in _OVERHEADS.get(exit, ()):
+            figure = self.core.exceptions.get(part)
+            total = total + (figure.cycles if figure is not None else NO_CYCLES)
+        return total
 
     def site(self, block: Block, index: int, operand_class: int) -> Cycles:
         """What one execution of the dynamic instruction ``index`` adds to the edge, its operands of that class."""
@@ -81,7 +109,7 @@ class CostModel:
         if exit is Exit.FALLTHROUGH:
             return self._loop_exit(last)
         kind = refill_class(last)
-        if exit is Exit.END or kind is None:
+        if exit is not Exit.TAKEN or kind is None:
             return NO_CYCLES
         refill = self._refill.get(kind, NO_CYCLES)
         if kind in (Refill.DIRECT, Refill.CALL) and _is_misaligned(target):

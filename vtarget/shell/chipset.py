@@ -1,0 +1,154 @@
+"""Everything around the core of one virtual board: time, interrupts, the system block, devices and the bus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vtarget.base.units import FREQUENCY, parse
+from vtarget.data.board import Board
+from vtarget.data.chip import Chip, DeviceEntry
+from vtarget.data.exceptions import Vector
+from vtarget.logic.pricing import Pricer
+from vtarget.shell.bus import BIT_BAND_CORES, PERIPHERALS, SRAM_ALIAS, Bus, Fallback, Mapping, sram_bit_band
+from vtarget.shell.clock import LiveClock
+from vtarget.shell.clocks import CORE, Clock, Clocks
+from vtarget.shell.devices.device import Wire
+from vtarget.shell.devices.registry import make_device
+from vtarget.shell.dwt import Dwt
+from vtarget.shell.engine import Engine
+from vtarget.shell.nvic import Nvic
+from vtarget.shell.ports import Backplane, DevicePorts
+from vtarget.shell.recorder import Recorder
+from vtarget.shell.scb import BASELINE_CORES, SystemControl
+from vtarget.shell.schedule import Schedule
+from vtarget.shell.system import PPB_BASE, PPB_SIZE, Registers, SystemBlock
+from vtarget.shell.systick import SysTick
+from vtarget.shell.timeline import Timeline
+
+# Of a board that names no chip: the architecture's largest number of lines, and the priority bits of most chips.
+DEFAULT_LINES, DEFAULT_PRIORITY_BITS = 240, 4
+BASELINE_LINES, BASELINE_PRIORITY_BITS = 32, 2
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a chipset is connected to: serial lines by device name, the ITM, what answers where no device does."""
+
+    wire: Callable[[str], Wire]
+    itm: Registers | None
+    fallback: Fallback
+
+
+class Chipset:
+    """The parts around one engine and its recorder. ``sooner`` is told when the next event moves up."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        recorder: Recorder,
+        pricer: Pricer,
+        chip: Chip | None,
+        vector_table: int,
+        outside: Outside,
+        sooner: Callable[[], None],
+        wait_states: Callable[[str, int], None],
+    ) -> None:
+        board = pricer.board
+        baseline = board.core in BASELINE_CORES
+        self.board = board
+        self.chip = chip
+        self.timeline = Timeline(recorder, LiveClock(engine, recorder, pricer))
+        self.schedule = Schedule(sooner)
+        self.clocks = Clocks(self.schedule, self.timeline.now, pricer.clock_hz)
+        lines = chip.interrupts if chip else BASELINE_LINES if baseline else DEFAULT_LINES
+        bits = chip.priority_bits if chip else BASELINE_PRIORITY_BITS if baseline else DEFAULT_PRIORITY_BITS
+        self.nvic = Nvic(lines, bits, baseline=baseline)
+        regions = chip.mpu_regions if chip else 0 if baseline else 8
+        self.control = SystemControl(board.core, board.fpu, self.nvic, vector_table, _ipsr(engine), regions)
+        self.systick = SysTick(self.clocks.clock(CORE), self._systick_clock(), lambda: self.nvic.pend(Vector.SYSTICK))
+        self.overhead: Callable[[], int] = lambda: 0
+        self.dwt = Dwt(
+            board.core,
+            self.timeline.awake,
+            lambda: self.timeline.asleep,
+            lambda: self.overhead(),
+            self.control.notes.add,
+        )
+        self.system = SystemBlock(board.core, self.control, self.systick, self.dwt, outside.itm)
+        self.backplane = Backplane(engine, self.nvic, self.clocks, wait_states, self._request_reset)
+        mappings = [self._mapping(entry, outside) for entry in chip.devices] if chip else []
+        self.bus = Bus(mappings, outside.fallback, self.timeline, bit_band=board.core in BIT_BAND_CORES)
+        self.backplane.bus = self.bus
+        self._map(engine)
+
+    def _systick_clock(self) -> Clock:
+        name = self.chip.systick_clock if self.chip else CORE
+        return self.clocks.fixed(int(parse(name, FREQUENCY))) if name[:1].isdigit() else self.clocks.clock(name)
+
+    def _mapping(self, entry: DeviceEntry, outside: Outside) -> Mapping:
+        ports = DevicePorts(self.backplane, entry, entry.options, outside.wire(entry.name))
+        atomic = bool(entry.options.get("atomic", False))
+        return Mapping(entry.name, entry.base, entry.size, make_device(entry.model, ports), atomic)
+
+    def _map(self, engine: Engine) -> None:
+        engine.map_registers(PPB_BASE, PPB_SIZE, self._read_system, self._write_system)
+        windows = [PERIPHERALS, *((w.base, w.size) for w in self.chip.windows)] if self.chip else [PERIPHERALS]
+        for base, size in windows:
+            for start, end in free_stretches(self.board, base, base + size):
+                engine.map_registers(start, end - start, self.bus.read, self.bus.write)
+        alias, size = SRAM_ALIAS
+        if self.board.core in BIT_BAND_CORES and free_stretches(self.board, alias, alias + size) == [(alias, alias + size)]:
+            engine.map_registers(alias, size, *sram_bit_band(engine.read, engine.store))
+
+    def _read_system(self, address: int, size_bytes: int) -> int:
+        self.timeline.access = (address, True)
+        try:
+            return self.system.read(address, size_bytes)
+        finally:
+            self.timeline.access = None
+
+    def _write_system(self, address: int, size_bytes: int, value: int) -> None:
+        self.timeline.access = (address, False)
+        try:
+            self.system.write(address, size_bytes, value)
+        finally:
+            self.timeline.access = None
+
+    def _request_reset(self) -> None:
+        self.control.reset_requested = True
+
+    def run_due(self) -> None:
+        """Run the events that are due, each at its own time."""
+        now = self.timeline.now()
+        while (event := self.schedule.take_due(now)) is not None:
+            action, event.action = event.action, None
+            if action is not None:
+                self.timeline.moment = event.cycle
+                try:
+                    action()
+                finally:
+                    self.timeline.moment = None
+
+    def device(self, name: str) -> object | None:
+        """The model of the device of that name."""
+        return next((m.device for m in self.bus.mappings if m.name == name), None)
+
+
+def _ipsr(engine: Engine) -> Callable[[], int]:
+    return lambda: engine.exception_number
+
+
+def free_stretches(board: Board, start: int, end: int, page: int = 4096) -> list[tuple[int, int]]:
+    """The parts of ``start`` .. ``end`` that no region of the board covers, in whole pages."""
+    stretches = []
+    for region in sorted(board.regions, key=lambda r: r.base):
+        base, after = region.base // page * page, -(-region.end // page) * page
+        if base >= end or after <= start:
+            continue
+        if base > start:
+            stretches.append((start, base))
+        start = max(start, after)
+    if start < end:
+        stretches.append((start, end))
+    return stretches

@@ -1,0 +1,63 @@
+"""Guards: instructions before which the host must be asked, because the core lacks them, has them switched off, or
+because the emulator keeps to itself what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vtarget.data.exceptions import Cfsr, Vector
+from vtarget.data.insn import Feature, Insn, Kind
+from vtarget.logic.cost import missing_feature
+from vtarget.logic.decode import Block
+from vtarget.logic.pricing import Pricer
+from vtarget.shell.recorder import Recorder
+from vtarget.shell.scb import SystemControl
+from vtarget.shell.traps import Trap
+
+FP_FEATURES = frozenset({Feature.FP_SINGLE, Feature.FP_DOUBLE, Feature.FP_V5})
+
+
+class Guards:
+    """Names the guarded instructions of a block; ``trap`` and ``event`` are told when one is about to execute."""
+
+    def __init__(
+        self, pricer: Pricer, control: SystemControl, trap: Callable[[Trap], None], event: Callable[[], None]
+    ) -> None:
+        self._pricer = pricer
+        self._control = control
+        self._trap = trap
+        self._event = event
+        self.recorder: Recorder | None = None
+
+    def of(self, block: Block) -> dict[int, Callable[[int], None]]:
+        """What to do before which instruction of the block."""
+        guards: dict[int, Callable[[int], None]] = {}
+        for address, insn in zip(block.addresses, block.insns, strict=True):
+            if insn.feature in FP_FEATURES and self._pricer.board.fpu is not None and not self._control.fpu_enabled:
+                guards[address] = self._refuse_disabled_fpu
+            if insn.mnemonic == "sev":
+                guards[address] = lambda _address: self._event()
+            if missing_feature(self._pricer.core, insn) is not None:
+                guards[address] = self._refuse_instruction
+        return guards
+
+    def _refuse_disabled_fpu(self, address: int) -> None:
+        if not self._control.fpu_enabled:
+            detail = "floating-point instruction while the FPU is off (CPACR not written)"
+            self._trap(Trap(Vector.USAGE_FAULT, detail, address, Cfsr.NOCP))
+
+    def _refuse_instruction(self, address: int) -> None:
+        board, insn = self._pricer.board, self._insn_at(address)
+        missing = missing_feature(self._pricer.core, insn)
+        if insn.kind is Kind.UNDEFINED:
+            detail = "undefined instruction"
+        else:
+            detail = f"instruction '{insn.text}', which {board.name} ({board.core}) lacks ({missing})"
+        cfsr = Cfsr.NOCP if insn.feature in FP_FEATURES else Cfsr.UNDEFINSTR
+        self._trap(Trap(Vector.USAGE_FAULT, detail, address, cfsr))
+
+    def _insn_at(self, address: int) -> Insn:
+        """An instruction of the current block."""
+        assert self.recorder is not None and self.recorder.current is not None
+        block = self.recorder.current.block
+        return block.insns[block.addresses.index(address)]

@@ -1,0 +1,31 @@
+"""Virtual time: core cycles since reset, awake and asleep."""
+
+from __future__ import annotations
+
+from vtarget.shell.clock import LiveClock
+from vtarget.shell.recorder import Recorder
+
+
+class Timeline:
+    """What ``now`` is depends on who asks: a register access means its instruction, an event its own time."""
+
+    def __init__(self, recorder: Recorder, clock: LiveClock) -> None:
+        self._recorder = recorder
+        self._clock = clock
+        self.asleep = 0
+        self.access: tuple[int, bool] | None = None  # address, reading
+        self.moment: int | None = None  # of the event being handled
+
+    def now(self) -> int:
+        """Core cycles since reset, sleep included."""
+        return self.moment if self.moment is not None else self.awake() + self.asleep
+
+    def now_at(self, pc: int) -> int:
+        """Core cycles since reset, sleep included, before the instruction at ``pc``, which is executing."""
+        return self._clock.before_instruction(pc) + self.asleep
+
+    def awake(self) -> int:
+        """Core cycles since reset in which the core was not asleep."""
+        if self.access is None:
+            return self._recorder.cycles
+        return self._clock.before_access(*self.access)

@@ -1,0 +1,30 @@
+"""Traps: what the emulator reports when an instruction can't execute, as the fault that the core would raise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vtarget.data.exceptions import Cfsr, Vector
+from vtarget.shell.engine import EngineFault
+
+
+@dataclass(frozen=True)
+class Trap:
+    """A synchronous exception to raise. ``detail`` says what happened, ``pc`` where, ``target`` where execution would
+    go on (the address to stack) if that isn't ``pc``; ``executed``: the instruction at ``pc`` has completed."""
+
+    vector: Vector
+    detail: str
+    pc: int
+    cfsr: Cfsr = Cfsr(0)
+    address: int | None = None
+    target: int | None = None
+    executed: bool = False
+
+
+def access_trap(fault: EngineFault, pc: int) -> Trap:
+    """A load or store that no memory answers, or an instruction that the emulator doesn't know."""
+    if fault.address is None:
+        return Trap(Vector.USAGE_FAULT, fault.what, pc, Cfsr.UNDEFINSTR)
+    detail = f"{fault.what} at 0x{fault.address:08x}"
+    return Trap(Vector.BUS_FAULT, detail, pc, Cfsr.PRECISERR | Cfsr.BFARVALID, fault.address)

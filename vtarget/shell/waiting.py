@@ -1,0 +1,74 @@
+"""Waiting: what the core does until something happens, asleep (WFI, WFE) or in a loop that does nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from vtarget.data.record import Sleep
+from vtarget.shell import layout
+from vtarget.shell.chipset import Chipset
+from vtarget.shell.recorder import Edge, Recorder
+from vtarget.shell.scb import SCR, SLEEPDEEP
+from vtarget.shell.schedule import NEVER
+
+# A firmware that nothing but its own periodic wake-ups has reached for so long waits for something that can't come.
+QUIET_SECONDS = 60
+
+
+class Waiting:
+    """Moves virtual time ahead to the next event. ``deep_state`` names the sleep state that SLEEPDEEP selects."""
+
+    def __init__(self, recorder: Recorder, chipset: Chipset, deep_state: Callable[[], str]) -> None:
+        self._recorder = recorder
+        self._chipset = chipset
+        self._deep_state = deep_state
+        self._cycles: Counter[tuple[str, int]] = Counter()
+        self._wakeups: Counter[tuple[str, int]] = Counter()
+        self._quiet_since = 0
+
+    def sleep(self, wakes: Callable[[], bool], limit: int) -> bool:
+        """Sleep until ``wakes``, or until virtual time reaches ``limit``; False if neither can happen."""
+        chipset = self._chipset
+        deep = bool(chipset.control.word(SCR) & SLEEPDEEP)
+        key = (self._deep_state() if deep else "sleep", chipset.clocks.core_hz)
+        while not wakes():
+            now, following = chipset.timeline.now(), chipset.schedule.next_cycle
+            if now >= limit:
+                return True
+            if min(following, limit) >= NEVER or self._too_quiet(now, limit):
+                return False
+            passed = max(0, min(following, limit) - now)
+            chipset.timeline.asleep += passed
+            self._cycles[key] += passed
+            chipset.run_due()
+        self._wakeups[key] += 1
+        return True
+
+    def spin(self, edge: Edge, limit: int) -> bool:
+        """Go round a loop that does nothing until the next event or ``limit``; False if there is neither."""
+        chipset, words = self._chipset, self._recorder.words
+        now, following = chipset.timeline.now(), min(chipset.schedule.next_cycle, limit)
+        if following >= NEVER or self._too_quiet(now, limit):
+            return False
+        cycles = int(words[edge.offset + layout.E_FLAGS]) >> layout.CYCLES_SHIFT
+        rounds = max(1, -(-(following - now) // max(cycles, 1)))
+        words[edge.offset + layout.E_COUNT] += rounds
+        words[layout.H_CYCLES] += rounds * cycles
+        words[layout.H_INSTRUCTIONS] += rounds * int(words[edge.offset + layout.E_INSTRUCTIONS])
+        words[layout.H_SKIP] = 1
+        return True
+
+    def heard(self) -> None:
+        """Something was printed, arrived or changed: the firmware isn't merely ticking."""
+        self._quiet_since = self._chipset.timeline.now()
+
+    def result(self) -> tuple[Sleep, ...]:
+        """The sleep states used."""
+        return tuple(
+            Sleep(state, clock_hz, cycles, self._wakeups[(state, clock_hz)])
+            for (state, clock_hz), cycles in sorted(self._cycles.items())
+        )
+
+    def _too_quiet(self, now: int, limit: int) -> bool:
+        return limit >= NEVER and now - self._quiet_since > QUIET_SECONDS * self._chipset.clocks.core_hz

@@ -7,6 +7,7 @@
   ``<name>_CH<n>``, which ``stm32_dmamux`` drives.
 
 Data move at the instant of the request; bursts and FIFO thresholds don't change the result and are not modelled.
+The manuals' section numbers are recalled.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Options ``request_27: USART2_TX`` name the signal of a request number; ``dma1_channels`` (7) is how many channels belong
 to DMA1, the others to DMA2. Channel n drives ``DMA1_CH<n+1>``, which ``stm32_dma.channel_mux`` listens to.
+The manuals' section numbers are recalled.
 """
 
 from __future__ import annotations

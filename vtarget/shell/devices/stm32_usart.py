@@ -3,6 +3,7 @@ prescaler (RM0432 48, RM0456 66: G0, L4+, U5, H7), and ``lpuart``, which is v3 w
 
 A byte goes to the wire when it has been shifted out. Setting TE (or UE with TE) sends an idle frame first, as on the
 chip. DMA requests are the signals ``<name>_TX`` and ``<name>_RX``. Option ``fifo_depth`` (8; 16 on H7).
+The manuals' section numbers are recalled.
 """
 
 from __future__ import annotations

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord
+from vtarget.data.record import OPERAND_CLASSES, Epoch, ExecutionRecord, SpanFacts
 from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.decode import Block
 
+_INSIDE = (Exit.FALLTHROUGH, Exit.TAKEN)
 MOST_COUNT = 1 << 53
 MOST_CHAIN_MEMBERS = 10_000_000
 
@@ -34,8 +35,14 @@ def _check_lengths(record: ExecutionRecord) -> None:
         "context": (record.context_chain, record.context_function),
         "block": (record.block_address, record.block_code),
         "node": (record.node_block, record.node_context),
-        "edge": (record.edge_source, record.edge_target, record.edge_exit, record.edge_call, record.edge_executed,
-                 record.edge_count),
+        "edge": (
+            record.edge_source,
+            record.edge_target,
+            record.edge_exit,
+            record.edge_call,
+            record.edge_executed,
+            record.edge_count,
+        ),
         "site": (record.site_node, record.site_insn, record.site_counts),
         **{f"span {s.index} edge": (s.edges, s.edge_counts) for s in record.spans},
         **{f"span {s.index} site": (s.sites, s.site_counts) for s in record.spans},
@@ -45,7 +52,7 @@ def _check_lengths(record: ExecutionRecord) -> None:
     for table, parts in columns.items():
         if len({len(part) for part in parts}) != 1:
             raise ValueError(f"the columns of its {table} table differ in length")
-    for counts in (record.site_counts, *(part.site_counts for part in (*record.spans, *record.epochs))):
+    for counts in (record.site_counts, *(part.site_counts for part in _parts(record))):
         if counts.shape[1:] != (OPERAND_CLASSES,):
             raise ValueError("a site table has no column per operand class")
 
@@ -78,13 +85,16 @@ def _check_indices(record: ExecutionRecord) -> None:
 
 
 def _check_counts(record: ExecutionRecord) -> None:
-    parts = (*record.spans, *record.epochs)
-    spans = [counts for part in parts for counts in (part.edge_counts, part.site_counts)]
+    spans = [counts for part in _parts(record) for counts in (part.edge_counts, part.site_counts)]
     for counts in (record.edge_count, record.site_counts, *spans):
         if counts.size and (int(counts.min()) < 0 or float(counts.sum(dtype=np.float64)) >= MOST_COUNT):
             raise ValueError("a count is out of range")
     if record.epochs:
         _check_epochs(record)
+
+
+def _parts(record: ExecutionRecord) -> list[SpanFacts | Epoch]:
+    return [*record.spans, *record.epochs]
 
 
 def _check_epochs(record: ExecutionRecord) -> None:
@@ -120,8 +130,8 @@ def _check_instructions(record: ExecutionRecord) -> None:
     ):  # fmt: skip
         if source < 0 and target < 0:
             raise ValueError("an edge leads from nowhere to nowhere")
-        if target < 0 and EXITS[leaving] in (Exit.FALLTHROUGH, Exit.TAKEN):
-            raise ValueError("an edge that is left for nothing has no such exit")
+        if (source >= 0 and target >= 0) != (EXITS[leaving] in _INSIDE) and (source >= 0 or leaving != 1):
+            raise ValueError("an edge has an exit that leads elsewhere")
         if executed > (len(blocks[record.node_block[source]].insns) if source >= 0 else -1):
             raise ValueError("more instructions executed in a block than it has")
     last = len(blocks[record.node_block[record.final_node]].insns) if record.final_node >= 0 else 0

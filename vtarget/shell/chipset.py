@@ -98,7 +98,8 @@ class Chipset:
             for start, end in free_stretches(self.board, base, base + size):
                 engine.map_registers(start, end - start, self.bus.read, self.bus.write)
         alias, size = SRAM_ALIAS
-        if self.board.core in BIT_BAND_CORES and free_stretches(self.board, alias, alias + size) == [(alias, alias + size)]:
+        whole = (alias, alias + size)
+        if self.board.core in BIT_BAND_CORES and free_stretches(self.board, *whole) == [whole]:
             engine.map_registers(alias, size, *sram_bit_band(engine.read, engine.store))
 
     def _read_system(self, address: int, size_bytes: int) -> int:

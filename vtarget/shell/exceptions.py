@@ -34,15 +34,27 @@ from vtarget.shell.engine import Engine
 from vtarget.shell.interruption import Interruption, Suspended
 from vtarget.shell.nvic import Masks, Nvic
 from vtarget.shell.recorder import Recorder
-from vtarget.shell.scb import ASPEN, CCR, CFSR, FPCAR, FPCCR, HFSR, LSPACT, LSPEN, NONBASETHRDENA, STKALIGN
-from vtarget.shell.scb import VTOR, SystemControl  # fmt: skip
+from vtarget.shell.scb import (  # fmt: skip
+    ASPEN,
+    CCR,
+    CFSR,
+    FPCAR,
+    FPCCR,
+    HFSR,
+    LSPACT,
+    LSPEN,
+    NONBASETHRDENA,
+    STKALIGN,
+    VTOR,
+    SystemControl,
+)
 
 BASIC_BYTES, EXTENDED_BYTES = 32, 104
 BASIC = struct.Struct("<8I")
 EXTENDED = struct.Struct("<8I16I2I")
 
 
-class Lockup(Exception):
+class LockupError(Exception):
     """The core can't go on: a fault where no fault can be taken. The text says which."""
 
 
@@ -88,14 +100,14 @@ class Exceptions:
         """A synchronous exception: it is taken, or a more urgent pending one first, or it escalates to HardFault.
 
         The pc to go on at; ``executed`` is how many instructions of the current block have completed (-1: all).
-        Lockup if neither can be taken.
+        LockupError if neither can be taken.
         """
         masks = self.masks()
         if not self._nvic.can_preempt(number, masks):
             self._set_bits(HFSR, Hfsr.FORCED)
             number = Vector.HARD_FAULT
             if not self._nvic.can_preempt(number, masks):
-                raise Lockup("a fault at the priority of HardFault")
+                raise LockupError("a fault at the priority of HardFault")
         self._nvic.pend(number)
         first = self._nvic.preempting(masks)
         return self._enter(number if first is None else first, return_pc, executed)
@@ -151,13 +163,13 @@ class Exceptions:
             self._engine.store(frame, data)
         except InputError:
             self._set_bits(CFSR, Cfsr.STKERR)
-            raise Lockup(f"the exception frame at 0x{frame:08x} is not in RAM (CFSR.STKERR)") from None
+            raise LockupError(f"the exception frame at 0x{frame:08x} is not in RAM (CFSR.STKERR)") from None
 
     def _start(self, number: int, xpsr: int, exc_return: int, control: int, kind: int) -> int:
         handler = self._vector(number)
         if handler is None or not handler & 1:
             self._set_bits(HFSR, Hfsr.VECTTBL)
-            raise Lockup(f"the vector table has no handler for exception {number}")
+            raise LockupError(f"the vector table has no handler for exception {number}")
         self._nvic.enter(number)
         self._engine.enter_handler(number, xpsr, exc_return, control)
         self._contexts.enter(kind, "msp")
@@ -187,7 +199,7 @@ class Exceptions:
     def leave(self, exc_return: int) -> int:
         """Return from the running exception with this value in the pc; where execution goes on.
 
-        Lockup where even the fault that an illegal return raises can't be taken.
+        LockupError where even the fault that an illegal return raises can't be taken.
         """
         engine, nvic = self._engine, self._nvic
         number = engine.exception_number
@@ -206,7 +218,7 @@ class Exceptions:
         return self._unstack(exc_return, used_fp=used_fp)
 
     def _is_legal(self, number: int, exc_return: int) -> bool:
-        """The checks of ExceptionReturn (B1.5.8): the exception is active and the mode returned to fits what else is."""
+        """The checks of ExceptionReturn (B1.5.8): the exception is active, and the mode fits what else is."""
         others = self._nvic.active & ~(1 << number)
         if not self._nvic.active >> number & 1:
             return False
@@ -223,9 +235,9 @@ class Exceptions:
             self._set_bits(HFSR, Hfsr.FORCED)
             fault = Vector.HARD_FAULT
             if not self._nvic.can_preempt(fault, masks):
-                raise Lockup(f"illegal exception return with 0x{exc_return:08x} (CFSR.INVPC)")
+                raise LockupError(f"illegal exception return with 0x{exc_return:08x} (CFSR.INVPC)")
         self._contexts.leave(Exit.END)
-        *_, xpsr, _sp = self._engine.stacked_registers()
+        xpsr = self._engine.stacked_registers()[6]
         return self._start(fault, xpsr, exc_return, self._engine.control, layout.FROM_TAIL_CHAIN)
 
     def _unstack(self, exc_return: int, *, used_fp: bool) -> int:
@@ -238,8 +250,8 @@ class Exceptions:
             values = (EXTENDED if extended else BASIC).unpack(engine.read(frame, size))
         except InputError:
             self._set_bits(CFSR, Cfsr.UNSTKERR)
-            raise Lockup(f"the exception frame at 0x{frame:08x} is not in memory (CFSR.UNSTKERR)") from None
-        pc, xpsr = values[6], values[7]
+            raise LockupError(f"the exception frame at 0x{frame:08x} is not in memory (CFSR.UNSTKERR)") from None
+        pc, xpsr = int(values[6]), int(values[7])
         sp = frame + size + (4 if xpsr & XPSR_ALIGNED else 0)
         control = engine.control & CONTROL_NPRIV | (CONTROL_SPSEL if process else 0)
         kind = Exit.RETURN

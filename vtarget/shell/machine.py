@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vtarget.base.errors import InputError, RunError
-from vtarget.data.exceptions import EXC_RETURN_FIRST, Cfsr, Vector
+from vtarget.data.exceptions import Cfsr, Vector
 from vtarget.data.image import Image
-from vtarget.data.insn import Flow
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import ExecutionRecord, Exit, Reason
-from vtarget.logic.decode import effective_address
+from vtarget.logic.decode import Block
 from vtarget.logic.placement import check_fits, find_vector_table
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import check_record
@@ -20,24 +19,16 @@ from vtarget.shell import layout
 from vtarget.shell.boardlib import load_chip
 from vtarget.shell.chipset import Chipset, Outside
 from vtarget.shell.deadline import Deadline
-from vtarget.shell.engine import (
-    EXCEPTIONS,
-    INTERRUPT_BKPT,
-    INTERRUPT_DATA_ABORT,
-    INTERRUPT_EXCEPTION_EXIT,
-    INTERRUPT_PREFETCH_ABORT,
-    INTERRUPT_SVC,
-    Engine,
-    EngineFault,
-)
-from vtarget.shell.exceptions import Exceptions, Lockup
+from vtarget.shell.engine import Engine, EngineFault
+from vtarget.shell.exceptions import Exceptions, LockupError
 from vtarget.shell.guards import Guards
 from vtarget.shell.nvic import FAULT_MASK
 from vtarget.shell.recorder import UNLIMITED, Recorder
 from vtarget.shell.recording import make_record, shortened
+from vtarget.shell.reports import Reports
 from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SEVONPEND, SLEEPONEXIT
-from vtarget.shell.semihosting import BREAKPOINT, Console, FirmwareExit, Semihosting, signed
-from vtarget.shell.traps import Trap, access_trap
+from vtarget.shell.semihosting import Console, FirmwareExit, Semihosting, signed
+from vtarget.shell.traps import Trap
 from vtarget.shell.waiting import Waiting
 
 NOWHERE = 0xFFFFFFFF  # no instruction starts at an odd address
@@ -47,7 +38,6 @@ CHUNK_SECONDS = 0.25
 # Startup code that main returns into gets this far before the run ends all the same.
 AFTER_MAIN_INSTRUCTIONS = 1_000_000
 FAULTS = FAULT_MASK | 1 << Vector.HARD_FAULT
-INTERRUPT_FAULTS = {17: Cfsr.NOCP, 18: Cfsr.INVSTATE, 19: Cfsr.STKOF, 22: Cfsr.UNALIGNED}
 
 
 @dataclass(frozen=True)
@@ -118,7 +108,8 @@ class Machine:
         )
         self.control = self.chipset.control
         self.nvic = self.chipset.nvic
-        self.guards = Guards(pricer, self.control, self._set_trap, self._send_event)
+        self.reports = Reports(self.engine, self.recorder, self._on_semihosting)
+        self.guards = Guards(pricer, self.control, self.reports.set_trap, self._send_event)
         self.guards.recorder = self.recorder
         secure = chip is not None and chip.secure
         self.exceptions = Exceptions(self.engine, self.recorder, self.control, pricer.core.architecture, secure=secure)
@@ -127,9 +118,6 @@ class Machine:
         self.semihosting = Semihosting(self.engine, self.console, self._time_of_call, pricer.clock_hz)
         self._ending: Exit | None = None
         self._open_fault: Exit | None = None
-        self._trap: Trap | None = None
-        self._call: int | None = None  # pc behind an SVC
-        self._returning: int | None = None  # EXC_RETURN
         self._main_result: int | None = None
         self._main_entered = False
         self._main_cap = UNLIMITED
@@ -149,7 +137,6 @@ class Machine:
         for segment in self.image.segments:
             self.engine.write(segment.load_address, segment.data)
         self._apply_writes()
-        self.engine.hook_interrupts(self._on_interrupt)
         self.nvic.on_pending = self._on_pending
 
     def _apply_writes(self) -> None:
@@ -158,12 +145,8 @@ class Machine:
 
     # Hooks: what happens inside the emulator is noted and handled when it has stopped.
 
-    def _guards_of(self, block):
+    def _guards_of(self, block: Block) -> dict[int, Callable[[int], None]]:
         return self.guards.of(block)
-
-    def _set_trap(self, trap: Trap) -> None:
-        self._trap = trap
-        self.engine.stop()
 
     def _send_event(self) -> None:
         self.exceptions.event = True
@@ -178,54 +161,13 @@ class Machine:
     def _wait_states(self, region: str, wait_states: int) -> None:
         pass
 
-    def _on_interrupt(self, number: int) -> None:
-        pc = self.engine.register(15)
-        if number == INTERRUPT_BKPT:
-            self._on_breakpoint(pc)
-            return
-        if number == INTERRUPT_SVC:
-            self._call = pc
-        elif number == INTERRUPT_EXCEPTION_EXIT or (number == INTERRUPT_PREFETCH_ABORT and self._is_return(pc)):
-            self._returning = pc
-        elif number == INTERRUPT_PREFETCH_ABORT:
-            self._trap = self._bad_jump("jump to memory that is not executable", pc, Vector.MEM_MANAGE, Cfsr.IACCVIOL)
-        elif number == INTERRUPT_DATA_ABORT:
-            node = self.recorder.current
-            assert node is not None
-            insn = node.block.insns[node.block.addresses.index(pc)]
-            address = effective_address(insn, pc, self.engine.registers()) or 0
-            detail = f"unaligned access at 0x{address:08x}, which {self.board.core} can't do"
-            self._trap = Trap(Vector.USAGE_FAULT, detail, pc, Cfsr.UNALIGNED)
-        else:
-            detail = EXCEPTIONS.get(number, f"exception {number} of the emulator")
-            self._trap = Trap(Vector.USAGE_FAULT, detail, pc, INTERRUPT_FAULTS.get(number, Cfsr(0)))
-        self.engine.stop()
-
-    def _is_return(self, pc: int) -> bool:
-        return pc >= EXC_RETURN_FIRST and self.engine.exception_number != 0
-
-    def _on_breakpoint(self, pc: int) -> None:
-        if self.engine.read(pc, 2) != BREAKPOINT:
-            self._set_trap(Trap(Vector.HARD_FAULT, "breakpoint (BKPT) without a debugger", pc))
-            return
+    def _on_semihosting(self, pc: int) -> None:
         result = self.semihosting.call(self.engine.register(0), self.engine.register(1))
         if isinstance(result, FirmwareExit):
             self._end(Reason.SEMIHOSTING, pc, code=result.code, executed=True)
             return
         self.engine.set_register(0, result)
         self.engine.set_register(15, pc + 2)
-
-    def _bad_jump(self, what: str, target: int, vector: Vector, cfsr: Cfsr) -> Trap:
-        """No instruction can be fetched at ``target``: the place to name is where execution came from."""
-        node = self.recorder.current
-        if node is None or not node.block.insns:
-            return Trap(vector, f"{what} at 0x{target:08x}", target, cfsr)
-        if target >= EXC_RETURN_FIRST:
-            what = "exception return outside an exception"
-        elif node.block.insns[-1].flow is Flow.NONE:
-            what = "execution ran out of memory"
-        detail = f"{what} at 0x{target:08x}"
-        return Trap(vector, detail, node.block.addresses[-1], cfsr, target=target, executed=True)
 
     # Ends.
 
@@ -323,7 +265,7 @@ class Machine:
                 raise RunError(str(error)) if isinstance(error, MemoryError) else error
             pc = self.engine.register(15)
             return pc if self._ending is not None else self._judge(fault, pc, late=deadline.passed)
-        except Lockup as lockup:
+        except LockupError as lockup:
             stack = shortened(self.recorder.call_stack(pc))
             self._end_with_fault(Exit(Reason.FAULT, 0, pc, f"lockup: {lockup}", stack), pc)
             return pc
@@ -356,22 +298,20 @@ class Machine:
 
     def _judge(self, fault: EngineFault | None, pc: int, *, late: bool) -> int:
         """Deal with what stopped the emulator: end the run, or return the pc to go on at."""
-        words = self.recorder.words
-        if self._call is not None:
-            self._call = None
-            return self.exceptions.raise_now(Vector.SVCALL, pc)
-        if self._returning is None and fault is not None and fault.fetching and self._is_return(pc):
-            self._returning = pc
-        if self._returning is not None:
-            exc_return, self._returning = self._returning, None
+        reports, words = self.reports, self.recorder.words
+        if reports.supervisor_call:
+            reports.supervisor_call = False
+            return self._supervisor_call(pc)
+        exc_return = reports.take_exc_return(fault, pc)
+        if exc_return is not None:
             return self._return(exc_return)
-        if self._trap is None and words[layout.H_TRAPPED]:
+        trap = reports.take_trap()
+        if words[layout.H_TRAPPED]:
             words[layout.H_TRAPPED] = 0
-            self._trap = Trap(Vector.USAGE_FAULT, "division by zero (CCR.DIV_0_TRP)", pc, Cfsr.DIVBYZERO)
-        if self._trap is None and fault is not None and self._hint_before(pc) is None:
-            self._trap = self._fault_trap(fault, pc)
-        if self._trap is not None:
-            trap, self._trap = self._trap, None
+            trap = Trap(Vector.USAGE_FAULT, "division by zero (CCR.DIV_0_TRP)", pc, Cfsr.DIVBYZERO)
+        elif trap is None and fault is not None and self._hint_before(pc) is None:
+            trap = reports.fault_trap(fault, pc)
+        if trap is not None:
             return self._take_fault(trap)
         self._judge_stop(pc, late=late)
         return pc
@@ -439,13 +379,10 @@ class Machine:
 
     # Faults.
 
-    def _fault_trap(self, fault: EngineFault, pc: int) -> Trap:
-        if not self.engine.in_thumb_state:
-            detail = f"jump to 0x{pc:08x} without the Thumb bit (Arm state)"
-            return Trap(Vector.USAGE_FAULT, detail, pc, Cfsr.INVSTATE)
-        if fault.fetching:
-            return self._bad_jump(fault.what, pc, Vector.BUS_FAULT, Cfsr.IBUSERR)
-        return access_trap(fault, pc)
+    def _supervisor_call(self, pc: int) -> int:
+        if self.exceptions.usable(self.exceptions.destination(Vector.SVCALL)):
+            return self.exceptions.raise_now(Vector.SVCALL, pc)
+        return self._take_fault(Trap(Vector.SVCALL, "SVC executed, but no handler for it", pc - 2, executed=True))
 
     def _take_fault(self, trap: Trap) -> int:
         """Raise the exception of a trap; the run ends if no handler could put it right."""

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vtarget.data.image import Image
-from vtarget.data.insn import Dynamic, Flow, Insn, Kind
+from vtarget.data.insn import Dynamic, Flow, Insn
 from vtarget.data.record import Frame
 from vtarget.logic.cost import Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.pricing import Pricer
 from vtarget.shell import layout, native
+from vtarget.shell.blockkinds import idles, unmasks
 from vtarget.shell.calls import Arrival, CallFollower, Node, block_key, exit_of
 from vtarget.shell.engine import REGISTERS, SP, Engine, read_function, stop_function
 from vtarget.shell.spans import SpanRecorder
 from vtarget.shell.stacks import StackRecorder, stack_reach, writes_stack_registers
+from vtarget.shell.watch import Watch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 UNLIMITED = 1 << 62
 # What execution that comes from no node has come by, in the order of layout.START and those behind it.
 ENTRIES = (Exit.TAKEN, Exit.ENTRY, Exit.ENTRY_FP, Exit.TAIL_CHAIN)
-_MASK_REGISTERS = ("primask", "basepri", "faultmask")
-IDLE_KINDS = frozenset({Kind.NOP, Kind.BRANCH, Kind.WAIT, Kind.BARRIER})
 _OBSERVE = {
     Dynamic.PREDICATED: layout.OBSERVE_EXECUTED,
     Dynamic.DIVIDE: layout.OBSERVE_DIVIDE,
@@ -51,23 +50,6 @@ class Edge:
     call: int
     unwinds: bool
     executed: int = -1
-
-
-class Watch(Protocol):
-    """Who wants to know when some functions are entered, ``main`` is left, and a span has ended."""
-
-    @property
-    def watched(self) -> frozenset[str]:
-        """Names of the functions whose entry is reported."""
-
-    def entered(self, name: str) -> None:
-        """A watched function is about to execute its first instruction."""
-
-    def left_main(self) -> None:
-        """``main`` has returned; r0 holds its result."""
-
-    def span_ended(self, name: str) -> None:
-        """The function that a span marks has returned."""
 
 
 class Recorder:
@@ -348,15 +330,17 @@ class Recorder:
             return True
         if source is None:
             return False
-        return _idles(source, target) or self._leaves_main(source, target) or writes_stack_registers(source.block)
+        return idles(source, target) or self._leaves_main(source, target) or writes_stack_registers(source.block)
 
     def _is_watched(self, function: int) -> bool:
         return self._watch is not None and function >= 0 and self.functions.names[function] in self._watch.watched
 
     def _leaves_main(self, source: Node, target: Node) -> bool:
         chain = self.tree.context_chain
-        inside = self._watch is not None and self.functions.names[self.tree.function(source.context)] == "main"
-        return inside and bool(source.block.insns) and source.block.insns[-1].flow is Flow.RETURN and chain[source.context] != chain[target.context]
+        if self._watch is None or not source.block.insns or source.block.insns[-1].flow is not Flow.RETURN:
+            return False
+        inside = self.functions.names[self.tree.function(source.context)] == "main"
+        return inside and chain[source.context] != chain[target.context]
 
     def _insert_hash(self, edge: Edge) -> None:
         words, offset = self.words, edge.offset
@@ -383,7 +367,7 @@ class Recorder:
                 self._watch.left_main()
         if source is not None and writes_stack_registers(source.block):
             self.stacks.switched()
-        elif source is not None and _idles(source, target):
+        elif source is not None and idles(source, target):
             self.idle = edge
             self.engine.stop()
             return 0
@@ -412,18 +396,3 @@ class Recorder:
         source = self.nodes[edge.source]
         target = self.add_node(self._block(key), context)
         return self.add_edge(source.offset, source, target, edge.exit, Arrival(context, layout.DYNAMIC, unwinds=True))
-
-
-@cache
-def unmasks(block: Block) -> bool:
-    """Whether the block ends in an instruction after which a pending exception may be taken that was masked before:
-    CPS, or MSR to PRIMASK, BASEPRI, FAULTMASK or CONTROL (the emulator ends blocks there)."""
-    return bool(block.insns) and (
-        block.insns[-1].mnemonic.startswith("cps")
-        or (block.insns[-1].mnemonic == "msr" and any(name in block.insns[-1].text for name in _MASK_REGISTERS))
-    )
-
-
-def _idles(source: Node, target: Node) -> bool:
-    """Whether a block that does nothing follows itself: only an interrupt could end that."""
-    return source is target and bool(target.block.insns) and all(insn.kind in IDLE_KINDS for insn in target.block.insns)

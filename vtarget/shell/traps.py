@@ -8,6 +8,9 @@ from vtarget.data.exceptions import Cfsr, Vector
 from vtarget.shell.engine import EngineFault
 
 
+NO_BITS = Cfsr(0)
+
+
 @dataclass(frozen=True)
 class Trap:
     """A synchronous exception to raise. ``detail`` says what happened, ``pc`` where, ``target`` where execution would
@@ -16,7 +19,7 @@ class Trap:
     vector: Vector
     detail: str
     pc: int
-    cfsr: Cfsr = Cfsr(0)
+    cfsr: Cfsr = NO_BITS
     address: int | None = None
     target: int | None = None
     executed: bool = False

@@ -53,7 +53,7 @@ class PlainRegisters:
         return f"{address:#010x}" if peripheral is None else f"{peripheral.name}+{address - peripheral.base:#x}"
 
     def notes(self) -> tuple[str, ...]:
-        """A line per register that was touched, most touched first, at most MOST_LISTED, and how many more there are."""
+        """A line per register that was touched, the most touched MOST_LISTED first, and how many more there are."""
         order = sorted(self._touched.items(), key=lambda item: (-item[1].reads - item[1].writes, item[0]))
         lines = [
             f"{self.name(address)} behaves as plain memory"

@@ -83,15 +83,22 @@ class Channel:
             return
         self._serving = True
         left = self._burst(setting)
-        while left and self._wanted(setting):
-            self._move(setting)
+        while left and self._wanted():  # what hears of the end may start another transfer at once
+            self._move(self._setting or setting)
             left -= 1
         self._serving = False
-        if self._wanted(setting):
-            self._wait(self._burst(setting))
+        if self._wanted():
+            self._wait(self._burst(self._setting or setting))
 
-    def _wanted(self, setting: Setting) -> bool:
-        return self.active and (setting.memory_to_memory or self._requested())
+    def resume(self) -> None:
+        """Go on after ``stop``."""
+        self.active = self.remaining > 0
+        self.serve()
+
+    def _wanted(self) -> bool:
+        if not self.active or self._setting is None or self._pause is not None:
+            return False
+        return self._setting.memory_to_memory or self._requested()
 
     def _burst(self, setting: Setting) -> int:
         return min(self.remaining, MEMORY_BURST_ITEMS if setting.memory_to_memory else BURST_ITEMS)

@@ -101,14 +101,15 @@ class Chip(Model):
         names = [entry.name for entry in self.registers]
         sources: dict[tuple[str, int], list[tuple[str, int]]] = {}
         for index, entry in enumerate(self.registers):
-            rules = [("follows", i, rule.register) for i, rule in enumerate(entry.follows)]
-            rules += [("on_write", i, rule.register) for i, rule in enumerate(entry.on_write)]
-            for key, i, name in rules:
+            at: KeyPath = ("registers", index)
+            rules = [((*at, "follows", i, "of_register"), rule.of_register) for i, rule in enumerate(entry.follows)]
+            rules += [((*at, "on_write", i, "target"), rule.target) for i, rule in enumerate(entry.on_write)]
+            for place, name in rules:
                 if name is not None:
-                    _check_known(name, names, "register", ("registers", index, key, i, "register"))
+                    _check_known(name, names, "register", place)
             for follow in entry.follows:
                 for bit, source in zip(bit_list(follow.bits), bit_list(follow.of), strict=True):
-                    sources[entry.name, bit] = [(follow.register or entry.name, source)]
+                    sources[entry.name, bit] = [(follow.of_register or entry.name, source)]
         try:
             TopologicalSorter(sources).prepare()
         except CycleError as error:

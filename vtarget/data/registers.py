@@ -90,14 +90,14 @@ NOW = Delay()
 
 
 class Follow(Model):
-    """``bits`` take the value of the bits ``of`` ``register`` (this one, if none is named), ``after`` a while.
+    """``bits`` take the value of the bits ``of`` register ``of_register`` (default: this one), ``after`` a while.
 
     Widths are equal; the lowest follows the lowest. A change that is taken back in the meantime never shows.
     """
 
     bits: Bits
     of: Bits
-    register: Text | None = None
+    of_register: Text | None = None
     inverted: bool = False
     after: Delay = NOW
 
@@ -130,7 +130,7 @@ class Count(Model):
 
 
 class OnWrite(Model):
-    """A write has an effect on ``register`` (this one, if none is named): it ``sets`` or ``clears`` bits.
+    """A write has an effect on register ``target`` (default: this one): it ``sets`` or ``clears`` bits.
 
     With ``values``: when they are written to ``bits``, one after the other. Without: each 1 written to ``bits`` acts on
     the bit of ``sets`` or ``clears`` in the same place.
@@ -138,7 +138,7 @@ class OnWrite(Model):
 
     bits: Bits = WORD
     values: tuple[Annotated[int, Field(ge=0, le=WORD)], ...] = ()
-    register: Text | None = None
+    target: Text | None = None
     sets: Bits | None = None
     clears: Bits | None = None
     after: Delay = NOW
@@ -152,7 +152,7 @@ class OnWrite(Model):
             _check_fits(value, width, ("values", index))
         for key, target in (("sets", self.sets), ("clears", self.clears)):
             if target is not None and not self.values and target.bit_count() != width:
-                raise FieldError(f"has {target.bit_count()} bits where 'bits' has {width}", at=(key,))
+                raise FieldError(f"has {_counted(target.bit_count())} where 'bits' has {width}", at=(key,))
         return self
 
 
@@ -256,4 +256,8 @@ def _union(masks: Iterable[int]) -> int:
 
 def _check_fits(value: int, width: int, at: KeyPath) -> None:
     if value >> width:
-        raise FieldError(f"{value:#x} does not fit {width} bit{'s' if width > 1 else ''}", at=at)
+        raise FieldError(f"{value:#x} does not fit {_counted(width)}", at=at)
+
+
+def _counted(width: int) -> str:
+    return f"{width} bit" if width == 1 else f"{width} bits"

@@ -260,9 +260,9 @@ class Rules:
             clock = self._ports.named_clock(entry.counts.clock) if hz is None else self._ports.fixed_clock(hz)
             register.counter = _Counter(entry.counts, clock, gather(register.value, entry.counts.bits))
         for follow in entry.follows:
-            source = by_name[follow.register or entry.name]
+            source = by_name[follow.of_register or entry.name]
             source.followers.append(_Follower(register, source, follow))
-        register.effects = [_Effect(by_name[rule.register or entry.name], rule) for rule in entry.on_write]
+        register.effects = [_Effect(by_name[rule.target or entry.name], rule) for rule in entry.on_write]
 
 
 def _lanes(address: int, size_bytes: int) -> int:

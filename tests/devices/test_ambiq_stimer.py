@@ -68,6 +68,7 @@ def test_a_compare_is_set_relative_to_the_counter() -> None:
     device = running(ports, HFRC_6MHZ | COMPARE_A)
     device.write(INTEN, 4, 1)
     ports.advance(1000)
+    device.write(INTCLR, 4, 1)
     device.write(SCMPR0, 4, 250 - 3)
     assert device.read(SCMPR0, 4) == 1249
     ports.advance(249)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from vtarget.base.errors import InputError
 from vtarget.shell.devices.counter import Counter, counts_until, earliest
-from vtarget.shell.devices.device import Ports, WordDevice
+from vtarget.shell.devices.device import Option, Ports, WordDevice
 
 STCFG, STTMR, SCAPCTRL0, SCMPR0, SCAPT0 = 0x00, 0x04, 0x10, 0x20, 0x40
 INTEN, INTSTAT, INTCLR, INTSET = 0x100, 0x104, 0x108, 0x10C
@@ -25,11 +25,12 @@ CLOCKS = {1: ("HFRC", 16), 2: ("HFRC", 256), 3: ("XTAL", 1), 4: ("XTAL", 2), 5: 
 
 
 class AmbiqStimer(WordDevice):
-    """The system timer."""
+    """The system timer. ``line`` is the one for overflow and captures."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, *, hfrc_hz: Option = HFRC_HZ, line: str = "") -> None:
         super().__init__(ports)
-        hfrc_hz = ports.options.get("hfrc_hz", HFRC_HZ)
+        self._line = line
+        hfrc_hz = ports.options.get("hfrc_hz", hfrc_hz)
         if not isinstance(hfrc_hz, int) or hfrc_hz <= 0:
             raise InputError(f"device {ports.name}: hfrc_hz is a frequency in Hz")
         self._sources = {
@@ -106,7 +107,7 @@ class AmbiqStimer(WordDevice):
         enabled = self.words.get(INTEN, 0)
         for bit in COMPARES:
             self.ports.set_irq(bool(self._status & enabled & 1 << bit), f"CMPR{bit}")
-        self.ports.set_irq(self._status & enabled >= OVERFLOW)
+        self.ports.set_irq(self._status & enabled >= OVERFLOW, self._line)
         awaited = enabled & ~self._status
         self._counter.call_after(earliest(self._counts_to(bit) for bit in (*COMPARES, 8) if awaited >> bit & 1))
 

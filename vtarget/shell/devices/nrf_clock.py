@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from vtarget.shell.clocks import Alarm
 from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.pins import number_option
 
 HFCLKSTART, HFCLKSTOP, LFCLKSTART, LFCLKSTOP, CAL, CTSTART, CTSTOP = range(0x00, 0x1C, 4)
 EVENTS, EVENTS_END = 0x100, 0x180
@@ -145,7 +146,7 @@ class NrfClock(WordDevice):
     def _after(self, what: str, option: str, default_us: int, action: Callable[[], None]) -> None:
         """Default 0: it runs already, or has no time of its own."""
         self._cancel(what)
-        delay_us = int(self.ports.options.get(option, default_us)) if default_us else 0
+        delay_us = number_option(self.ports, option, default_us) if default_us else 0
         if delay_us:
             self._alarms[what] = self._micros.at(self._micros.ticks + delay_us, action)
         else:

@@ -8,10 +8,11 @@ nRF52840 PS 4.4 and 4.5. What a chip has of its own is an option: ``device_id`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.pins import number_option
 
 ERASED = 0xFFFFFFFF
 CODEPAGESIZE, CODESIZE, DEVICEID, DEVICEADDRTYPE, DEVICEADDR = 0x010, 0x014, 0x060, 0x0A0, 0x0A4
@@ -29,11 +30,11 @@ TEMPERATURE = (
 PSELRESET, APPROTECT, REGOUT0 = 0x200, 0x208, 0x304
 
 
-def ficr_words(options: Mapping[str, int | str | bool]) -> dict[int, int]:
+def ficr_words(ports: Ports) -> dict[int, int]:
     """FICR by offset; all else reads as erased flash."""
-    device_id = int(options.get("device_id", 0x0123456789ABCDEF))
-    letters = str(options.get("variant", "AAD0"))
-    flash_kib = int(options.get("flash_kib", 1024))
+    device_id = number_option(ports, "device_id", 0x0123456789ABCDEF)
+    letters = str(ports.options.get("variant", "AAD0"))
+    flash_kib = number_option(ports, "flash_kib", 1024)
     words = {
         CODEPAGESIZE: PAGE_BYTES,
         CODESIZE: flash_kib * 1024 // PAGE_BYTES,
@@ -44,36 +45,34 @@ def ficr_words(options: Mapping[str, int | str | bool]) -> dict[int, int]:
         DEVICEADDR + 4: device_id >> 32 & 0xFFFF,
         PART: 0x52840,
         VARIANT: int.from_bytes(letters.encode("ascii", "replace")[:4], "big"),
-        PACKAGE: int(options.get("package", 0x2004)),
-        RAM: int(options.get("ram_kib", 256)),
+        PACKAGE: number_option(ports, "package", 0x2004),
+        RAM: number_option(ports, "ram_kib", 256),
         FLASH: flash_kib,
         FAMILY: 8,
-        REVISION: int(options.get("revision", 3)),
+        REVISION: number_option(ports, "revision", 3),
         TAGHEADER0: 0xFFFFFF5F,
     }
     words |= dict.fromkeys(range(PRODTEST, PRODTEST + 12, 4), 0xBB42319F)
     return words | {TEMP + 4 * n: value for n, value in enumerate(TEMPERATURE)}
 
 
-def uicr_words(options: Mapping[str, int | str | bool]) -> dict[int, int]:
+def uicr_words(ports: Ports) -> dict[int, int]:
     """UICR by offset."""
-    pin = int(options.get("pselreset", 18))
+    pin = number_option(ports, "pselreset", 18)
     return {
         PSELRESET: pin,
         PSELRESET + 4: pin,
-        APPROTECT: int(options.get("approtect", ERASED)),
-        REGOUT0: int(options.get("regout0", ERASED)),
+        APPROTECT: number_option(ports, "approtect", ERASED),
+        REGOUT0: number_option(ports, "regout0", ERASED),
     }
 
 
 class InformationRegisters(WordDevice):
     """Flash words: what isn't given is erased; a write clears bits (UICR) or does nothing (FICR)."""
 
-    def __init__(
-        self, ports: Ports, words: Callable[[Mapping[str, int | str | bool]], dict[int, int]], *, writable: bool
-    ) -> None:
+    def __init__(self, ports: Ports, words: Callable[[Ports], dict[int, int]], *, writable: bool) -> None:
         super().__init__(ports)
-        self.words = words(ports.options)
+        self.words = words(ports)
         self._writable = writable
 
     def peek_word(self, offset: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.pins import number_option
 
 READY, READYNEXT, CONFIG, ERASEPAGE, ERASEALL, ERASEUICR = 0x400, 0x408, 0x504, 0x508, 0x50C, 0x514
 ERASEPAGEPARTIAL, ERASEPAGEPARTIALCFG, ICACHECNF, IHIT, IMISS = 0x518, 0x51C, 0x540, 0x548, 0x54C
@@ -43,8 +44,8 @@ class NrfNvmc(WordDevice):
             self.ports.note(f"{self.ports.name}: programming the flash by stores is not modelled")
 
     def _erase(self, command: int, value: int) -> None:
-        flash_bytes = int(self.ports.options.get("flash_size", 0x100000))
-        page_bytes = int(self.ports.options.get("page_size", 4096))
+        flash_bytes = number_option(self.ports, "flash_size", 0x100000)
+        page_bytes = number_option(self.ports, "page_size", 4096)
         stretches = {
             ERASEPAGE: [(value & ~(page_bytes - 1), page_bytes)],
             ERASEPAGEPARTIAL: [(value & ~(page_bytes - 1), page_bytes)],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from vtarget.shell.clocks import CORE, Alarm
 from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.pins import number_option
 from vtarget.shell.devices.rp2040_rosc import ROSC_HZ
 from vtarget.shell.devices.rp2040_xosc import watch_source
 
@@ -76,7 +77,7 @@ class Rp2040Clocks(WordDevice):
 
     def frequencies(self) -> dict[str, int]:
         """At reset: the core and clk_ref run from the ring oscillator, all else stands still."""
-        rosc_hz = int(self.ports.options.get("rosc_hz", ROSC_HZ))
+        rosc_hz = number_option(self.ports, "rosc_hz", ROSC_HZ)
         return {CORE: rosc_hz, "CLK_REF": rosc_hz} | dict.fromkeys(PERIPHERALS, 0)
 
     def read_word(self, offset: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from vtarget.shell.clocks import Alarm
 from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.pins import number_option
 from vtarget.shell.devices.rp2040_resets import on_reset
 from vtarget.shell.devices.rp2040_xosc import publish_source, watch_source
 
@@ -29,7 +30,7 @@ class Rp2040Pll(WordDevice):
         self._locked = False
         self._locking: Alarm | None = None
         self._time = ports.fixed_clock(1_000_000)
-        self._lock_us = int(ports.options.get("lock_us", 50))
+        self._lock_us = number_option(ports, "lock_us", 50)
         self._hz = 0
         self._vco = (0, 0, 0)  # reference, FBDIV and power that the VCO is locked to, or locking
         on_reset(ports, self._reset)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.pins import number_option
 from vtarget.shell.devices.rp2040_xosc import BADWRITE, COMA, DISABLE, ENABLE, ENABLED, STABLE, WAKE, publish_source
 
 ROSC_HZ = 6_500_000
@@ -25,9 +26,9 @@ class Rp2040Rosc(WordDevice):
     def __init__(self, ports: Ports) -> None:
         super().__init__(ports)
         self.words = {CTRL: 0xAA0, DORMANT: WAKE, DIV: DIV_PASS + RESET_DIVIDER, PHASE: 8}
-        self._reset_hz = int(ports.options.get("rosc_hz", ROSC_HZ))
+        self._reset_hz = number_option(ports, "rosc_hz", ROSC_HZ)
         self._hz = self._reset_hz
-        self._random = Random(int(ports.options.get("seed", 1)))
+        self._random = Random(number_option(ports, "seed", 1))
         self._enabled, self._stages, self._divider = True, 8, RESET_DIVIDER
         self._badwrite = False
         self._count_from, self._count = 0, 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from vtarget.shell.clocks import Alarm
 from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.pins import number_option
 
 CTRL, STATUS, DORMANT, STARTUP, COUNT = 0x00, 0x04, 0x08, 0x0C, 0x1C
 DISABLE, ENABLE = 0xD1E, 0xFAB
@@ -34,7 +35,7 @@ class Rp2040Xosc(WordDevice):
 
     def __init__(self, ports: Ports) -> None:
         super().__init__(ports)
-        self.hz = int(ports.options.get("xosc_hz", 12_000_000))
+        self.hz = number_option(ports, "xosc_hz", 12_000_000)
         self.words = {CTRL: DISABLE << 12 | 0xAA0, DORMANT: WAKE, STARTUP: 0xC4}
         self._crystal = ports.fixed_clock(self.hz)
         self._enabled = self._stable = self._badwrite = False

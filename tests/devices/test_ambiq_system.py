@@ -13,10 +13,6 @@ from vtarget.shell.devices.registry import make_device
 
 BLOCKS = ("clkgen", "mcuctrl", "pwrctrl", "cachectrl")
 MODELS = [f"ambiq_{block}.{chip}" for block in BLOCKS for chip in ("apollo4", "apollo3")]
-    f"ambiq_{block}.{chip}"
-    for block in ("clkgen", "mcuctrl", "pwrctrl", "cachectrl")
-    for chip in ("apollo4", "apollo3")
-]
 
 
 def make(model: str, core_hz: int = 96_000_000, **options: int) -> tuple[Device, FakePorts]:

@@ -13,7 +13,7 @@ INTENSET, INTENCLR, INTTYPESET, INTTYPECLR, INTPOLSET, INTPOLCLR, INTSTATUS = 0x
 
 
 def made(inputs: int = 0) -> tuple[CmsdkGpio, FakePorts]:
-    ports = FakePorts(name="GPIO0", options={"inputs": inputs})
+    ports = FakePorts(name="GPIO0", options={"inputs_high": inputs})
     return CmsdkGpio(ports), ports
 
 

@@ -1,7 +1,7 @@
 """Arm CMSDK AHB GPIO (DDI 0479D, 4.1): 16 pins with set and clear registers, masked access, and interrupts.
 
 Interrupt lines: ``""`` (any pin) and ``PIN0`` to ``PIN15``. Pins are named after the device: ``GPIO0.3``. Option
-``inputs``: the levels from outside, 0 unless given; a pin that the port drives reads back its level. The two clocks
+``inputs_high``: pins held high from outside, others read 0; a pin that the port drives reads back. The two clocks
 that the input synchroniser takes are not modelled.
 """
 

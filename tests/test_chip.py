@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from doclib import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vtarget.base.errors import InputError
 from vtarget.base.strictyaml import load_yaml_model
-from vtarget.data.chip import Chip
-from vtarget.data.registers import Delay, Follow, bit_list, gather, spread
+from vtarget.data.chip import Chip, DeviceEntry, Window
+from vtarget.data.registers import (
+    Count,
+    Delay,
+    Follow,
+    OnWrite,
+    ReadsAs,
+    RegisterEntry,
+    SelfClearing,
+    bit_list,
+    gather,
+    spread,
+)
 
 HEAD = """\
 name: mine
@@ -116,7 +129,8 @@ TWO = "  - {name: B, address: 0x40000004, source: me}\n"
         ),
         (
             ONE + "    follows:\n      - {bits: 3, of: 4, of_register: C}\n" + TWO,
-            "mine.yaml:13: registers.0.follows.0.of_register: there is no register 'C' in this file (hint: known: A, B)",
+            "mine.yaml:13: registers.0.follows.0.of_register: there is no register 'C' in this file"
+            " (hint: known: A, B)",
         ),
         (
             ONE + "    follows:\n      - {bits: 3, of: 4}\n      - {bits: 4, of: 3}\n",
@@ -217,3 +231,10 @@ def test_fields_are_taken_out_and_put_back(value: int, mask: int) -> None:
     assert gather(value, mask) < 1 << mask.bit_count()
     assert gather(mask, mask) == (1 << mask.bit_count()) - 1
     assert sum(1 << n for n in bit_list(mask)) == mask
+
+
+def test_every_key_of_a_chip_is_described() -> None:
+    models = (Chip, Count, DeviceEntry, Follow, OnWrite, ReadsAs, RegisterEntry, SelfClearing, Window)
+    keys = {key for model in models for key in model.model_fields}
+    described = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "peripherals.md").read_text(encoding="utf-8")))
+    assert keys - described == set()

@@ -61,7 +61,7 @@ class Counter:
         """Call the action once when that many counts from the last ``take`` have passed; None: don't."""
         tick = None if counts is None or not self._running else self._origin + counts * self._divider
         if self._alarm is not None:
-            if self._alarm.tick == tick and (self._alarm.pending or self._alarm.event is None):
+            if self._alarm.tick == tick and self._alarm.pending:
                 return
             self._alarm.cancel()
         self._alarm = None if tick is None else self._clock.at(tick, self._action)

@@ -76,13 +76,17 @@ QEMU_DATA_REGION = "SSRAM23"
 
 @dataclass(frozen=True)
 class Program:
-    """One ELF: a source, the core it is compiled for, the board it is linked for, extra ``-D`` definitions."""
+    """One ELF: a source, the core it is compiled for, the board it is linked for, extra ``-D`` definitions.
+
+    ``parts`` are further sources, compiled with the same flags.
+    """
 
     source: Path
     core: str
     board: str
     output: str
     defines: tuple[str, ...] = ()
+    parts: tuple[Path, ...] = ()
 
 
 def examples() -> tuple[str, ...]:
@@ -106,6 +110,21 @@ def test_programs() -> list[Program]:
         Program(source, core, board, f"tests/{source.stem}-{core}.elf", TEST_DEFINES.get(source.stem, ()))
         for source in sources
         for core, board in TEST_TARGETS.get(source.stem, {"m4f": BOARD_OF_CORE["m4f"]}).items()
+    ]
+
+
+def rtos_program(core: str, board: str, defines: tuple[str, ...] = ()) -> Program:
+    """The scheduler and its demonstration for any board."""
+    folder = FIRMWARE / "rtos"
+    return Program(folder / "rtos.c", core, board, f"rtos/rtos-{core}.elf", defines, (folder / "demo.c",))
+
+
+def exception_programs() -> list[Program]:
+    """The scheduler and the exception torture test, for the boards that QEMU has too."""
+    targets = [(core, board) for board, cores in QEMU_BOARDS.items() for core in cores]
+    torture = FIRMWARE / "torture" / "torture.c"
+    return [rtos_program(core, board) for core, board in targets] + [
+        Program(torture, core, board, f"torture/torture-{core}.elf") for core, board in targets if core != "m0plus"
     ]
 
 
@@ -157,9 +176,12 @@ def _build_program(program: Program, common: Path, folder: Path) -> Path:
         script = Path(scratch) / "board.ld"
         data = QEMU_DATA_REGION if program.board in QEMU_BOARDS else None
         script.write_text(linker_script(load_board(program.board), data=data))
-        main = Path(scratch) / "main.o"
-        _compile(program.source, program.core, (f"-D{d}" for d in program.defines), main)
-        objects = [str(o) for o in (*sorted(common.glob("*.o")), main)]
+        # The linker keeps the object's name as a symbol of assembly sources.
+        own = {program.source: Path(scratch) / "main.o"}
+        own |= {part: Path(scratch) / f"{part.stem}.o" for part in program.parts}
+        for source, target_object in own.items():
+            _compile(source, program.core, (f"-D{d}" for d in program.defines), target_object)
+        objects = [str(o) for o in (*sorted(common.glob("*.o")), *own.values())]
         flags = (*CORE_FLAGS[program.core], "-mthumb", *LINK_FLAGS, "-T", str(script))
         subprocess.run([COMPILER, *flags, *objects, "-lgcc", "-o", str(target)], check=True)
     target.chmod(0o644)
@@ -168,7 +190,7 @@ def _build_program(program: Program, common: Path, folder: Path) -> Path:
 
 def committed_programs() -> list[Program]:
     """Everything whose ELF is committed."""
-    return example_programs() + test_programs()
+    return example_programs() + test_programs() + exception_programs()
 
 
 def differing(programs: Iterable[Program]) -> list[str]:

@@ -52,7 +52,7 @@ def end_of(elf: Path, board: str, **options: object) -> Exit:
 
 
 CASES = [
-    Case("svc", "df05 svc 5", "SVC executed, but exceptions are not modelled"),
+    Case("svc", "df05 svc 5", "SVC executed, but no handler for it"),
     Case("bkpt", "be01 bkpt 1", "breakpoint (BKPT) without a debugger"),
     Case("udf", "de2a udf #42", "undefined instruction"),
     Case("udf.w", "f7f0 a000 udf.w #0", "undefined instruction"),

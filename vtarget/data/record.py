@@ -32,6 +32,7 @@ class Reason(StrEnum):
     IDLE = "idle"
     RETURN = "return"
     RESET = "reset"
+    STUCK = "stuck"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Stack:
 class SpanFacts:
     """One call of a spanned function: which edges and sites were counted between entry and return, callees included.
 
-    ``edges``/``edge_counts`` pair up; so do ``sites`` and the rows of ``site_counts`` (n x OPERAND_CLASSES).
+    ``edges``/``edge_counts`` pair up; so do ``sites`` and the rows of ``site_counts`` (n x OPERAND_CLASSES). It ended
+    in that ``epoch`` of the record.
     """
 
     name: str
@@ -99,6 +101,7 @@ class SpanFacts:
     edge_counts: Counts
     sites: Indices
     site_counts: Counts
+    epoch: int = 0
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ class SpanHeader(Model):
 
     name: str
     index: Count
+    epoch: Count
 
 
 class SleepHeader(Model):

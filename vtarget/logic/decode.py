@@ -28,6 +28,10 @@ class Block:
         """Bytes of code."""
         return len(self.code)
 
+    def first(self, count: int) -> Block:
+        """Its first ``count`` instructions."""
+        return Block(self.address, self.code[: sum(insn.size for insn in self.insns[:count])])
+
     @cached_property
     def insns(self) -> tuple[Insn, ...]:
         """Its instructions."""

@@ -30,12 +30,14 @@ def wait_states(region: Region, clock_hz: int) -> int | None:
 
 @dataclass(frozen=True)
 class FetchModel:
-    """Fetch cost by region of one board at one clock. ``placement`` prices a region's code as if it lay in another."""
+    """Fetch cost by region of one board at one clock. ``placement`` prices a region's code as if it lay in another;
+    ``programmed`` wait states are those that the firmware set, by region."""
 
     board: Board
     clock_hz: int
     placement: tuple[tuple[str, str], ...] = ()
     wait_states_override: int | None = None
+    programmed: tuple[tuple[str, int], ...] = ()
 
     def region(self, address: int) -> Region | None:
         """The region that code at ``address`` is priced in."""
@@ -49,6 +51,9 @@ class FetchModel:
         """Wait states of ``region`` at this clock, or the override for regions that have any."""
         if self.wait_states_override is not None and not region.writable:
             return self.wait_states_override
+        for name, waits in self.programmed:
+            if name == region.name:
+                return waits
         return wait_states(region, self.clock_hz)
 
     def stall(self, address: int, size_bytes: int, entered_in_line: int | None) -> Cycles:

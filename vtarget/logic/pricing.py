@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 
@@ -22,6 +22,7 @@ class Pricer:
     board: Board
     fetch: FetchModel
     model: CostModel = field(repr=False)
+    pinned: bool = False  # the clock was asked for: what the firmware does to it is left out
 
     @classmethod
     def of(
@@ -33,10 +34,14 @@ class Pricer:
         placement: tuple[tuple[str, str], ...] = (),
         wait_states: int | None = None,
     ) -> Pricer:
-        """A pricer for ``board`` at ``clock_hz`` (its typical clock if None)."""
+        """A pricer for ``board`` at ``clock_hz``; if None, at its typical clock until the firmware chooses one."""
         fetch = FetchModel(board, clock_hz or board.clock.typical, placement, wait_states)
         configured = core.configured(fpu=board.fpu, dsp=board.dsp)
-        return cls(configured, board, fetch, CostModel(configured))
+        return cls(configured, board, fetch, CostModel(configured), clock_hz is not None)
+
+    def at(self, clock_hz: int, wait_states: tuple[tuple[str, int], ...] = ()) -> Pricer:
+        """The same prices at another clock, with the wait states that a firmware programmed."""
+        return replace(self, fetch=replace(self.fetch, clock_hz=clock_hz, programmed=wait_states))
 
     @cached_property
     def board_sha256(self) -> str:

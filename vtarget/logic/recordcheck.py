@@ -89,6 +89,8 @@ def _check_counts(record: ExecutionRecord) -> None:
     for counts in (record.edge_count, record.site_counts, *spans):
         if counts.size and (int(counts.min()) < 0 or float(counts.sum(dtype=np.float64)) >= MOST_COUNT):
             raise ValueError("a count is out of range")
+    if any(span.epoch >= max(1, len(record.epochs)) for span in record.spans):
+        raise ValueError("a span ended in an epoch that isn't there")
     if record.epochs:
         _check_epochs(record)
 

@@ -127,7 +127,7 @@ def failure(profile: Profile) -> str | None:
     ended = profile.exit
     if ended.reason is Reason.SEMIHOSTING and ended.code:
         return f"{profile.firmware_path}: the firmware exited with code {ended.code}"
-    if ended.reason not in (Reason.FAULT, Reason.LIMIT):
+    if ended.reason not in (Reason.FAULT, Reason.LIMIT, Reason.STUCK):
         return None
     what = "limit reached: " if ended.reason is Reason.LIMIT else ""
     return f"{profile.firmware_path}: {what}{ended.detail}, at pc 0x{ended.pc:08x} in {_stack(ended)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from vtarget.shell.devices.device import Device
 from vtarget.shell.timeline import Timeline
@@ -37,36 +38,45 @@ class Mapping:
         return self.base + (4 * ATOMIC_BYTES if self.atomic else self.size)
 
 
-class Fallback:
-    """What answers where no device does."""
+class Registers(Protocol):
+    """Registers by absolute address."""
 
     def read(self, address: int, size_bytes: int) -> int:
         """The value read."""
-        raise NotImplementedError
 
     def write(self, address: int, size_bytes: int, value: int) -> None:
         """A write."""
-        raise NotImplementedError
+
+
+class Rules(Registers, Protocol):
+    """Registers of which it can be told whether they are there."""
+
+    def holds(self, address: int) -> bool:
+        """Whether there is one at ``address``."""
 
 
 class Bus:
-    """Reads and writes of peripherals, by absolute address. ``watch`` sees every read that a device answered."""
+    """Reads and writes of peripherals, by absolute address: a rule answers first, then a device, else a plain register.
+
+    ``watch`` sees the core's reads.
+    """
 
     def __init__(
         self,
         mappings: Sequence[Mapping],
-        fallback: Fallback,
+        rules: Rules | None,
+        plain: Registers,
         timeline: Timeline,
         *,
         bit_band: bool,
-        watch: Callable[[int, int], None] = lambda _address, _value: None,
     ) -> None:
         self.mappings = sorted(mappings, key=lambda m: m.base)
         self._bases = [m.base for m in self.mappings]
-        self._fallback = fallback
+        self._rules = rules
+        self._plain = plain
         self._timeline = timeline
         self._bit_band = bit_band
-        self._watch = watch
+        self.watch: Callable[[int, int], None] = lambda _address, _value: None
 
     def mapping_at(self, address: int) -> Mapping | None:
         """The device at an address."""
@@ -80,7 +90,7 @@ class Bus:
         self._timeline.access = (address, True)
         try:
             value = self.peek(address, size_bytes)
-            self._watch(address, value)
+            self.watch(address, value)
             return value
         finally:
             self._timeline.access = None
@@ -98,9 +108,11 @@ class Bus:
         if self._bit_band and _inside(address, BIT_BAND_ALIAS):
             word, bit = _bit_of(address, BIT_BAND_ALIAS[0], BIT_BAND[0])
             return self.peek(word, 4) >> bit & 1
+        if self._rules is not None and self._rules.holds(address):
+            return self._rules.read(address, size_bytes)
         found = self.mapping_at(address)
         if found is None:
-            return self._fallback.read(address, size_bytes)
+            return self._plain.read(address, size_bytes)
         offset = address - found.base
         return found.device.read(offset % ATOMIC_BYTES if found.atomic else offset, size_bytes)
 
@@ -110,9 +122,12 @@ class Bus:
             word, bit = _bit_of(address, BIT_BAND_ALIAS[0], BIT_BAND[0])
             self.poke(word, 4, self.peek(word, 4) & ~(1 << bit) | (value & 1) << bit)
             return
+        if self._rules is not None and self._rules.holds(address):
+            self._rules.write(address, size_bytes, value)
+            return
         found = self.mapping_at(address)
         if found is None:
-            self._fallback.write(address, size_bytes, value)
+            self._plain.write(address, size_bytes, value)
         elif found.atomic:
             self._write_atomic(found.device, *divmod(address - found.base, ATOMIC_BYTES), size_bytes, value)
         else:

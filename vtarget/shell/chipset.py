@@ -10,19 +10,22 @@ from vtarget.data.board import Board
 from vtarget.data.chip import Chip, DeviceEntry
 from vtarget.data.exceptions import Vector
 from vtarget.logic.pricing import Pricer
-from vtarget.shell.bus import BIT_BAND_CORES, PERIPHERALS, SRAM_ALIAS, Bus, Fallback, Mapping, sram_bit_band
+from vtarget.shell.bus import BIT_BAND_CORES, PERIPHERALS, SRAM_ALIAS, Bus, Mapping, Registers, sram_bit_band
 from vtarget.shell.clock import LiveClock
 from vtarget.shell.clocks import CORE, Clock, Clocks
 from vtarget.shell.devices.device import Wire
 from vtarget.shell.devices.registry import make_device
+from vtarget.shell.devices.rules import Rules
 from vtarget.shell.dwt import Dwt
 from vtarget.shell.engine import Engine
 from vtarget.shell.nvic import Nvic
+from vtarget.shell.plainregisters import PlainRegisters
 from vtarget.shell.ports import Backplane, DevicePorts
 from vtarget.shell.recorder import Recorder
 from vtarget.shell.scb import BASELINE_CORES, SystemControl
 from vtarget.shell.schedule import Schedule
-from vtarget.shell.system import PPB_BASE, PPB_SIZE, Registers, SystemBlock
+from vtarget.shell.svd import SvdChip
+from vtarget.shell.system import PPB_BASE, PPB_SIZE, SystemBlock
 from vtarget.shell.systick import SysTick
 from vtarget.shell.timeline import Timeline
 
@@ -33,11 +36,11 @@ BASELINE_LINES, BASELINE_PRIORITY_BITS = 32, 2
 
 @dataclass(frozen=True)
 class Outside:
-    """What a chipset is connected to: serial lines by device name, the ITM, what answers where no device does."""
+    """What a chipset is connected to: serial lines by device name, the ITM, names of registers."""
 
     wire: Callable[[str], Wire]
-    itm: Registers | None
-    fallback: Fallback
+    itm: Registers | None = None
+    svd: SvdChip | None = None
 
 
 class Chipset:
@@ -58,9 +61,9 @@ class Chipset:
         baseline = board.core in BASELINE_CORES
         self.board = board
         self.chip = chip
-        self.timeline = Timeline(recorder, LiveClock(engine, recorder, pricer))
+        self.timeline = Timeline(recorder, LiveClock(engine, recorder))
         self.schedule = Schedule(sooner)
-        self.clocks = Clocks(self.schedule, self.timeline.now, pricer.clock_hz)
+        self.clocks = Clocks(self.schedule, self.timeline.now, pricer.clock_hz, pinned=pricer.pinned)
         lines = chip.interrupts if chip else BASELINE_LINES if baseline else DEFAULT_LINES
         bits = chip.priority_bits if chip else BASELINE_PRIORITY_BITS if baseline else DEFAULT_PRIORITY_BITS
         self.nvic = Nvic(lines, bits, baseline=baseline)
@@ -78,13 +81,26 @@ class Chipset:
         self.system = SystemBlock(board.core, self.control, self.systick, self.dwt, outside.itm)
         self.backplane = Backplane(engine, self.nvic, self.clocks, wait_states, self._request_reset)
         mappings = [self._mapping(entry, outside) for entry in chip.devices] if chip else []
-        self.bus = Bus(mappings, outside.fallback, self.timeline, bit_band=board.core in BIT_BAND_CORES)
+        self.plain = PlainRegisters(outside.svd)
+        self.rules = self._rules(chip, outside) if chip and chip.registers else None
+        self.bus = Bus(mappings, self.rules, self.plain, self.timeline, bit_band=board.core in BIT_BAND_CORES)
         self.backplane.bus = self.bus
         self._map(engine)
 
     def _systick_clock(self) -> Clock:
         name = self.chip.systick_clock if self.chip else CORE
         return self.clocks.fixed(int(parse(name, FREQUENCY))) if name[:1].isdigit() else self.clocks.clock(name)
+
+    def _rules(self, chip: Chip, outside: Outside) -> Rules:
+        entry = DeviceEntry(name="REGISTERS", model="rules", base=0, source=chip.source)
+        return Rules(chip, DevicePorts(self.backplane, entry, {}, outside.wire(entry.name)), outside.svd)
+
+    def register_name(self, address: int) -> str:
+        """What to call the register at an address."""
+        if self.rules is not None and self.rules.holds(address):
+            return self.rules.name(address)
+        found = self.bus.mapping_at(address)
+        return self.plain.name(address) if found is None else f"{found.name}+0x{address - found.base:02x}"
 
     def _mapping(self, entry: DeviceEntry, outside: Outside) -> Mapping:
         ports = DevicePorts(self.backplane, entry, entry.options, outside.wire(entry.name))

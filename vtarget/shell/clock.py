@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from vtarget.logic.cost import Exit
 from vtarget.logic.decode import Block, effective_address
-from vtarget.logic.pricing import Pricer
 from vtarget.shell.engine import Engine
 from vtarget.shell.recorder import Recorder
 
@@ -12,10 +11,9 @@ from vtarget.shell.recorder import Recorder
 class LiveClock:
     """Cycles since reset, as the recorder has counted them plus the started part of the current block."""
 
-    def __init__(self, engine: Engine, recorder: Recorder, pricer: Pricer) -> None:
+    def __init__(self, engine: Engine, recorder: Recorder) -> None:
         self._engine = engine
         self._recorder = recorder
-        self._pricer = pricer
         self._access: tuple[int, int, int] = (-1, -1, 0)
 
     def before_instruction(self, pc: int) -> int:
@@ -24,7 +22,7 @@ class LiveClock:
         if node is None:
             return 0
         index = node.block.addresses.index(pc) if pc in node.block.addresses else 0
-        return self._recorder.cycles + self._pricer.prefix(node.block, index)
+        return self._recorder.cycles + self._recorder.pricer.prefix(node.block, index)
 
     def after_instructions(self, count: int) -> int:
         """Nominal cycles when the current block's first ``count`` instructions have executed and nothing follows."""
@@ -33,14 +31,16 @@ class LiveClock:
             return self._recorder.cycles
         size_bytes = sum(insn.size for insn in node.block.insns[:count])
         part = Block(node.block.address, node.block.code[:size_bytes])
-        return self._recorder.cycles + self._pricer.edge(part, Exit.END, None).nominal
+        return self._recorder.cycles + self._recorder.pricer.edge(part, Exit.END, None).nominal
 
     def before_access(self, address: int, reading: bool) -> int:
         """Nominal cycles before the instruction that is accessing ``address``."""
         node = self._recorder.current
         if node is None:
             return 0
-        return self._recorder.cycles + self._pricer.prefix(node.block, self._accessing(node.block, address, reading))
+        return self._recorder.cycles + self._recorder.pricer.prefix(
+            node.block, self._accessing(node.block, address, reading)
+        )
 
     def _accessing(self, block: Block, address: int, reading: bool) -> int:
         """Position of the accessing instruction: of those that address it, the next one this pass hasn't used yet."""

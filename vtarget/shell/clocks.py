@@ -20,16 +20,22 @@ class Alarm:
         self.tick = tick
         self.action = action
         self.event: Event | None = None
+        self._cancelled = False
 
     def cancel(self) -> None:
         """The action will not be called."""
+        self._cancelled = True
+        self.disarm()
+
+    def disarm(self) -> None:
+        """Take it off the schedule, to be armed again."""
         if self.event is not None:
             self.event.cancel()
 
     @property
     def pending(self) -> bool:
-        """Whether the action is still to be called."""
-        return self.event is not None and self.event.pending
+        """Whether the action is still to be called, some time."""
+        return not self._cancelled and (self.event is None or self.event.pending)
 
 
 class Clock:
@@ -52,7 +58,7 @@ class Clock:
         """Call ``action`` when ``ticks`` reaches ``tick``."""
         alarm = Alarm(tick, action)
         self._arm(alarm)
-        self._alarms = [a for a in self._alarms if a.pending or a.event is None]
+        self._alarms = [a for a in self._alarms if a.pending]
         self._alarms.append(alarm)
         return alarm
 
@@ -64,11 +70,10 @@ class Clock:
         """From cycle ``now`` on the clock runs at ``hz`` and the core at ``core_hz``. Less than one tick is lost."""
         self._base_tick, self._base_cycle = self._ticks_at(now), now
         self.hz, self._core_hz = hz, core_hz
-        waiting, self._alarms = [a for a in self._alarms if a.pending or a.event is None], []
-        for alarm in waiting:
-            alarm.cancel()
+        self._alarms = [a for a in self._alarms if a.pending]
+        for alarm in self._alarms:
+            alarm.disarm()
             self._arm(alarm)
-            self._alarms.append(alarm)
 
     def _ticks_at(self, cycle: int) -> int:
         return self._base_tick + (cycle - self._base_cycle) * self.hz // self._core_hz
@@ -82,10 +87,12 @@ class Clock:
 class Clocks:
     """All clocks of a board by name. ``now`` tells core cycles since reset; unknown names run with the core.
 
-    ``on_core_change(hz)`` is told when the core's own clock changes, before any clock is rebased.
+    ``on_core_change(hz)`` is told when the core's own clock changes, before any clock is rebased. A ``pinned`` core
+    keeps its clock whatever the tree says.
     """
 
-    def __init__(self, schedule: Schedule, now: Callable[[], int], core_hz: int) -> None:
+    def __init__(self, schedule: Schedule, now: Callable[[], int], core_hz: int, *, pinned: bool = False) -> None:
+        self._pinned = pinned
         self.schedule = schedule
         self.now = now
         self.core_hz = core_hz
@@ -115,7 +122,8 @@ class Clocks:
     def set(self, frequencies: Mapping[str, int]) -> None:
         """New frequencies by name, ``HCLK`` being the core's."""
         now = self.now()
-        core_hz = frequencies.get(CORE, self.core_hz)
+        core_hz = self.core_hz if self._pinned else max(1, frequencies.get(CORE, self.core_hz))
+        frequencies = {**frequencies, CORE: core_hz}
         if core_hz != self.core_hz:
             self.on_core_change(core_hz)
             self.core_hz = core_hz

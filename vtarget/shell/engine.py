@@ -159,6 +159,11 @@ class Engine:
         return int(self.uc.reg_read(arm.UC_ARM_REG_IPSR)) & 0x1FF
 
     @property
+    def flags(self) -> int:
+        """xPSR: flags, IT state and exception number."""
+        return int(self.uc.reg_read(arm.UC_ARM_REG_XPSR))
+
+    @property
     def control(self) -> int:
         """CONTROL: nPRIV, SPSEL, FPCA."""
         return int(self.uc.reg_read(arm.UC_ARM_REG_CONTROL)) & 7

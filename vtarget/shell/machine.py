@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from vtarget.base.errors import InputError, RunError
 from vtarget.data.exceptions import Cfsr, Vector
 from vtarget.data.image import Image
-from vtarget.data.limits import RunLimits
-from vtarget.data.record import ExecutionRecord, Exit, Reason
+from vtarget.data.record import Reason
 from vtarget.logic.decode import Block
 from vtarget.logic.placement import check_fits, find_vector_table
 from vtarget.logic.pricing import Pricer
@@ -18,21 +16,26 @@ from vtarget.logic.selfcheck import check_record
 from vtarget.shell import layout
 from vtarget.shell.boardlib import load_chip
 from vtarget.shell.chipset import Chipset, Outside
+from vtarget.shell.consolewire import ConsoleWire
 from vtarget.shell.deadline import Deadline
+from vtarget.shell.ending import MAIN_RETURNED, Ending
 from vtarget.shell.engine import Engine, EngineFault
+from vtarget.shell.epochs import Epochs
 from vtarget.shell.exceptions import Exceptions, LockupError
 from vtarget.shell.guards import Guards
 from vtarget.shell.nvic import FAULT_MASK
+from vtarget.shell.polling import PollWatch
 from vtarget.shell.recorder import UNLIMITED, Recorder
-from vtarget.shell.recording import make_record, shortened
+from vtarget.shell.recording import make_record
 from vtarget.shell.reports import Reports
+from vtarget.shell.runoptions import RunOptions, RunResult
 from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SEVONPEND, SLEEPONEXIT
+from vtarget.shell.schedule import NEVER
 from vtarget.shell.semihosting import Console, FirmwareExit, Semihosting, signed
 from vtarget.shell.traps import Trap
 from vtarget.shell.waiting import Waiting
 
 NOWHERE = 0xFFFFFFFF  # no instruction starts at an odd address
-MAIN_RETURNED = "main returned"
 FIRST_CHUNK, LEAST_CHUNK, MOST_CHUNK = 2_000_000, 10_000, 200_000_000
 CHUNK_SECONDS = 0.25
 # Startup code that main returns into gets this far before the run ends all the same.
@@ -40,59 +43,24 @@ AFTER_MAIN_INSTRUCTIONS = 1_000_000
 FAULTS = FAULT_MASK | 1 << Vector.HARD_FAULT
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What to do in a run besides executing: stop at an address, mark spans, put bytes into memory.
-
-    ``on_enter`` is called before the first instruction of the functions it names, ``on_span_end`` with a span's name
-    when its function has returned; both may read and write memory.
-    """
-
-    until: int | None = None
-    limits: RunLimits = RunLimits()
-    spans: tuple[str, ...] = ()
-    writes: tuple[tuple[int, bytes], ...] = ()
-    reads: tuple[tuple[int, int], ...] = ()
-    on_enter: Mapping[str, Callable[[Engine], None]] = field(default_factory=dict)
-    on_span_end: Callable[[str, Engine], None] | None = None
-    progress: Callable[[int, int], None] | None = None
-
-
-class ConsoleWire:
-    def __init__(self, console):
-        self.console = console
-        self.receiver = None
-        self.baud = 0
-
-    def send(self, byte):
-        self.console.write(bytes([byte]))
-
-
-class Plain:
-    def __init__(self):
-        self.words = {}
-
-    def read(self, address, size):
-        return self.words.get(address & ~3, 0) >> 8 * (address & 3) & ((1 << 8 * size) - 1)
-
-    def write(self, address, size, value):
-        self.words[address & ~3] = value
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """The record of a run, and the memory asked for by ``RunOptions.reads`` as it was at the end."""
-
-    record: ExecutionRecord
-    reads: tuple[bytes, ...]
+class ClockProgrammedError(Exception):
+    """The firmware has begun to set up its clock tree, on a board that was taken to run at its typical clock."""
 
 
 class Machine:
-    """One board with one image in it. ``run`` may be called once."""
+    """One board with one image in it. ``run`` may be called once.
 
-    def __init__(self, image: Image, pricer: Pricer, options: RunOptions) -> None:
+    The clock is the pricer's unless the firmware programs a clock tree. A ``managed`` machine begins at the chip's
+    reset clock and follows the firmware; another raises ClockProgrammedError when it would have to.
+    """
+
+    def __init__(self, image: Image, pricer: Pricer, options: RunOptions, *, managed: bool = False) -> None:
         board = pricer.board
         check_fits(image, board)
+        chip = load_chip(board.chip) if board.chip else None
+        self.managed = managed or chip is None or chip.reset_clock is None
+        if managed and chip is not None and chip.reset_clock is not None:
+            pricer = pricer.at(chip.reset_clock)
         self.image = image
         self.board = board
         self.pricer = pricer
@@ -101,11 +69,12 @@ class Machine:
         self.vector_table = find_vector_table(image, board)
         self.console = Console()
         self.recorder = Recorder(self.engine, image, pricer, self._guards_of, options.spans, watch=self)
-        chip = load_chip(board.chip) if board.chip else None
-        outside = Outside(lambda _name: ConsoleWire(self.console), None, Plain())
+        outside = Outside(lambda _name: ConsoleWire(self.console))
         self.chipset = Chipset(
-            self.engine, self.recorder, pricer, chip, self.vector_table, outside, self._stop_soon, self._wait_states
+            self.engine, self.recorder, pricer, chip, self.vector_table, outside, self._stop_soon, self._set_wait_states
         )
+        self.epochs = Epochs(self.recorder)
+        self.chipset.clocks.on_core_change = self._set_clock
         self.control = self.chipset.control
         self.nvic = self.chipset.nvic
         self.reports = Reports(self.engine, self.recorder, self._on_semihosting)
@@ -116,14 +85,12 @@ class Machine:
         self.chipset.overhead = lambda: self.exceptions.overhead_cycles
         self.waiting = Waiting(self.recorder, self.chipset, lambda: "deep sleep")
         self.semihosting = Semihosting(self.engine, self.console, self._time_of_call, pricer.clock_hz)
-        self._ending: Exit | None = None
-        self._open_fault: Exit | None = None
-        self._main_result: int | None = None
+        self.ending = Ending(self.engine, self.recorder)
         self._main_entered = False
         self._main_cap = UNLIMITED
         self._chunk_end = UNLIMITED
-        self._executed_in_last = 0
         self._finished = False
+        self.chipset.bus.watch = PollWatch(self.engine, self.recorder, self._poll_horizon, self._stuck).saw
         self._connect()
 
     def _check_options(self) -> None:
@@ -154,36 +121,36 @@ class Machine:
     def _time_of_call(self) -> int:
         return self.chipset.timeline.now_at(self.engine.register(15))
 
+    def _set_clock(self, clock_hz: int) -> None:
+        self.epochs.set_clock(clock_hz)
+        self._stop_soon()
+
+    def _set_wait_states(self, region: str, wait_states: int) -> None:
+        if not self.pricer.pinned and any(r.name == region for r in self.board.regions):
+            self.epochs.set_wait_states(region, wait_states)
+            self._stop_soon()
+
+    def _poll_horizon(self) -> int:
+        """When something can happen, in cycles awake."""
+        horizon = self.waiting.horizon(self._cycle_limit())
+        return horizon if horizon >= NEVER else horizon - self.chipset.timeline.asleep
+
+    def _stuck(self, address: int) -> None:
+        name = self.chipset.register_name(address)
+        detail = f"polls register {name} (0x{address:08x}), which nothing will change"
+        self.ending.end(Reason.STUCK, self.recorder.place, detail=detail)
+
     def _on_pending(self) -> None:
         self.recorder.words[layout.H_PENDING] = 1
         self._stop_soon()
 
-    def _wait_states(self, region: str, wait_states: int) -> None:
-        pass
-
     def _on_semihosting(self, pc: int) -> None:
         result = self.semihosting.call(self.engine.register(0), self.engine.register(1))
         if isinstance(result, FirmwareExit):
-            self._end(Reason.SEMIHOSTING, pc, code=result.code, executed=True)
+            self.ending.end(Reason.SEMIHOSTING, pc, code=result.code, executed=True)
             return
         self.engine.set_register(0, result)
         self.engine.set_register(15, pc + 2)
-
-    # Ends.
-
-    def _end(self, reason: Reason, pc: int, *, code: int = 0, detail: str = "", executed: bool = False) -> None:
-        """End the run at ``pc``; ``executed``: the instruction there has completed."""
-        if self._ending is None:
-            stack = self.recorder.call_stack(pc)
-            self._ending = Exit(reason, code, pc, detail, shortened(stack))
-            self._executed_in_last = self._executed(pc, executed)
-        self.engine.stop()
-
-    def _end_with_fault(self, ended: Exit, pc: int, *, executed: bool = False) -> None:
-        """End because of a fault that no handler put right: what is told is the fault that began it."""
-        if self._ending is None:
-            self._ending = self._open_fault or ended
-            self._executed_in_last = self._executed(pc, executed)
 
     # main, as the recorder sees it.
 
@@ -212,8 +179,8 @@ class Machine:
 
     def left_main(self) -> None:
         """``main`` returned: what its startup code does next, for a while, decides how the run ends."""
-        if self._main_result is None:
-            self._main_result = signed(self.engine.register(0))
+        if self.ending.main_result is None:
+            self.ending.main_result = signed(self.engine.register(0))
             self._main_cap = self.recorder.instructions + AFTER_MAIN_INSTRUCTIONS
             self._set_limits()
 
@@ -228,8 +195,8 @@ class Machine:
         self.recorder.stacks.start(top)
         self._loop(reset)
         self.exceptions.finish()
-        assert self._ending is not None
-        record = make_record(self, self._ending, self._executed_in_last)
+        assert self.ending.exit is not None
+        record = make_record(self, self.ending.exit, self.ending.executed_in_last)
         check_record(record)
         return RunResult(record, tuple(self.engine.read(*place) for place in self.options.reads))
 
@@ -237,9 +204,9 @@ class Machine:
         chunk = FIRST_CHUNK
         until = NOWHERE if self.options.until is None else self.options.until
         if pc == until:
-            self._end(Reason.UNTIL, pc)
+            self.ending.end(Reason.UNTIL, pc)
         with Deadline(self.options.limits.wall_seconds, self._stop_soon) as deadline:
-            while self._ending is None:
+            while self.ending.exit is None:
                 before = time.monotonic()
                 self._chunk_end = self.recorder.instructions + chunk
                 pc = self._run_once(pc, until, deadline)
@@ -255,6 +222,8 @@ class Machine:
         """Run until the emulator comes back, and deal with why it did; where to go on."""
         try:
             self.chipset.run_due()
+            if self.epochs.changed:
+                self.epochs.change()
             pc = self._take_pending(pc)
             self._set_limits()
             if deadline.passed:
@@ -264,10 +233,11 @@ class Machine:
                 error = self.recorder.error
                 raise RunError(str(error)) if isinstance(error, MemoryError) else error
             pc = self.engine.register(15)
-            return pc if self._ending is not None else self._judge(fault, pc, late=deadline.passed)
+            if self.epochs.changed and not self.managed:
+                raise ClockProgrammedError
+            return pc if self.ending.exit is not None else self._judge(fault, pc, late=deadline.passed)
         except LockupError as lockup:
-            stack = shortened(self.recorder.call_stack(pc))
-            self._end_with_fault(Exit(Reason.FAULT, 0, pc, f"lockup: {lockup}", stack), pc)
+            self.ending.end_with_fault(self.ending.fault(f"lockup: {lockup}", pc), pc)
             return pc
 
     def _take_pending(self, pc: int) -> int:
@@ -319,7 +289,7 @@ class Machine:
     def _return(self, exc_return: int) -> int:
         pc = self.exceptions.leave(exc_return)
         if not self.nvic.active & FAULTS:
-            self._open_fault = None
+            self.ending.open_fault = None
         if self.control.word(SCR) & SLEEPONEXIT and not self.nvic.active:
             self._sleep(pc, "wfi")
         return pc
@@ -328,24 +298,24 @@ class Machine:
         limits, recorder = self.options.limits, self.recorder
         if recorder.idle is not None:
             edge, recorder.idle = recorder.idle, None
-            if self._main_result is not None or not self.waiting.spin(edge, self._cycle_limit()):
-                self._idle(pc, "idle loop")
+            if self.ending.main_result is not None or not self.waiting.spin(edge, self._cycle_limit()):
+                self.ending.idle(pc, "idle loop")
         elif self.control.reset_requested:
             self._reset(pc)
         elif pc == self.options.until or self._finished:
-            self._end(Reason.UNTIL, pc)
+            self.ending.end(Reason.UNTIL, pc)
         elif (hint := self._hint_before(pc)) is not None:
             self._sleep(pc, hint)
         elif recorder.instructions >= self._total_limit():
-            self._end(Reason.LIMIT, pc, detail=f"{limits.instructions} instructions (--max-instructions)")
+            self.ending.end(Reason.LIMIT, pc, detail=f"{limits.instructions} instructions (--max-instructions)")
         elif self.chipset.timeline.now() >= self._cycle_limit():
-            self._end(Reason.LIMIT, pc, detail=f"{limits.seconds} s of virtual time (--max-seconds)")
-        elif self._main_result is not None and recorder.instructions >= self._main_cap:
-            self._end(Reason.RETURN, pc, code=self._main_result, detail=MAIN_RETURNED)
+            self.ending.end(Reason.LIMIT, pc, detail=f"{limits.seconds} s of virtual time (--max-seconds)")
+        elif self.ending.main_result is not None and recorder.instructions >= self._main_cap:
+            self.ending.end(Reason.RETURN, pc, code=self.ending.main_result, detail=MAIN_RETURNED)
         elif late:
-            self._end(Reason.LIMIT, pc, detail=f"{limits.wall_seconds:g} s of wall time (--timeout)")
+            self.ending.end(Reason.LIMIT, pc, detail=f"{limits.wall_seconds:g} s of wall time (--timeout)")
         elif recorder.frames_full:
-            self._end(Reason.LIMIT, pc, detail="call stack deeper than the recorder has room for")
+            self.ending.end(Reason.LIMIT, pc, detail="call stack deeper than the recorder has room for")
 
     def _hint_before(self, pc: int) -> str | None:
         """The wfi, wfe or yield that was executed last, if it was one of them: the emulator comes back from those."""
@@ -361,10 +331,10 @@ class Machine:
         if hint == "wfe" and self.exceptions.event:
             self.exceptions.event = False
             return
-        if self._main_result is None and self.waiting.sleep(lambda: self._wakes(hint), self._cycle_limit()):
+        if self.ending.main_result is None and self.waiting.sleep(lambda: self._wakes(hint), self._cycle_limit()):
             return
         what = "an interrupt" if hint == "wfi" else "an event"
-        self._idle(pc, f"waits for {what} that can't come")
+        self.ending.idle(pc, f"waits for {what} that can't come")
 
     def _wakes(self, hint: str) -> bool:
         if hint == "wfe" and self.control.word(SCR) & SEVONPEND and self.nvic.pending:
@@ -372,10 +342,10 @@ class Machine:
         return self.nvic.wakes(self.exceptions.masks())
 
     def _reset(self, pc: int) -> None:
-        if self._open_fault is not None:
-            self._end_with_fault(self._open_fault, pc)
+        if self.ending.open_fault is not None:
+            self.ending.end_with_fault(self.ending.open_fault, pc)
         else:
-            self._end(Reason.RESET, pc, detail="the firmware asked for a system reset")
+            self.ending.end(Reason.RESET, pc, detail="the firmware asked for a system reset")
 
     # Faults.
 
@@ -386,33 +356,23 @@ class Machine:
 
     def _take_fault(self, trap: Trap) -> int:
         """Raise the exception of a trap; the run ends if no handler could put it right."""
-        stack = shortened(self.recorder.call_stack(trap.pc))
-        ended = Exit(Reason.FAULT, 0, trap.pc, trap.detail, stack)
+        ended = self.ending.fault(trap.detail, trap.pc)
         destination = self.exceptions.destination(trap.vector)
         if not self.exceptions.usable(destination) or self.nvic.active & 1 << Vector.HARD_FAULT:
-            self._end_with_fault(ended, trap.pc, executed=trap.executed)
+            self.ending.end_with_fault(ended, trap.pc, executed=trap.executed)
             return trap.pc
         control = self.control
         control.set_word(CFSR, control.word(CFSR) | trap.cfsr)
         if trap.address is not None:
             control.set_word(BFAR if trap.cfsr & Cfsr.BFARVALID else MMFAR, trap.address)
-        self._open_fault = self._open_fault or ended
-        executed = self._executed(trap.pc, trap.executed)
+        self.ending.open_fault = self.ending.open_fault or ended
+        executed = self.ending.executed(trap.pc, trap.executed)
         return self.exceptions.raise_now(trap.vector, trap.pc if trap.target is None else trap.target, executed)
 
-    def _idle(self, pc: int, detail: str) -> None:
-        if self._open_fault is not None:
-            self._end_with_fault(self._open_fault, pc, executed=True)
-        elif self._main_result is None:
-            self._end(Reason.IDLE, pc, detail=detail, executed=True)
-        else:
-            self._end(Reason.RETURN, pc, code=self._main_result, detail=MAIN_RETURNED, executed=True)
 
-    def _executed(self, pc: int, done: bool) -> int:
-        """How many instructions of the current block have completed when the run ends at ``pc``."""
-        node = self.recorder.current
-        if node is None or self.recorder.stopped_by_limit:
-            return 0
-        if pc in node.block.addresses:
-            return node.block.addresses.index(pc) + (1 if done else 0)
-        return len(node.block.insns)
+def run_image(image: Image, pricer: Pricer, options: RunOptions) -> RunResult:
+    """Run an image to its end; from its reset clock if it turns out to program its clock. Errors as Machine.run."""
+    try:
+        return Machine(image, pricer, options).run()
+    except ClockProgrammedError:
+        return Machine(image, pricer, options, managed=True).run()

@@ -39,6 +39,7 @@ class Backplane:
     notes: set[str] = field(default_factory=set)
     signals: dict[str, bool] = field(default_factory=dict)
     watchers: dict[str, list[Callable[[bool], None]]] = field(default_factory=dict)
+    drivers: dict[int, set[tuple[str, str]]] = field(default_factory=dict)  # who drives an interrupt high
     pins: dict[str, bool] = field(default_factory=dict)
     edges: list[PinEdge] = field(default_factory=list)
     dropped_edges: int = 0
@@ -79,8 +80,14 @@ class DevicePorts:
     def set_irq(self, level: bool, line: str = "") -> None:
         """Drive an interrupt line; one that the chip's file doesn't connect goes nowhere."""
         number = self._interrupts.get(line)
-        if number is not None:
-            self._board.nvic.set_line(number, level)
+        if number is None:
+            return
+        drivers = self._board.drivers.setdefault(number, set())
+        if level:
+            drivers.add((self.name, line))
+        else:
+            drivers.discard((self.name, line))
+        self._board.nvic.set_line(number, bool(drivers))
 
     def read_memory(self, address: int, size_bytes: int) -> bytes | None:
         """As a bus master."""

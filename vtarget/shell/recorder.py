@@ -125,6 +125,12 @@ class Recorder:
         return self._node_by_offset.get(int(self.words[layout.H_CURRENT]))
 
     @property
+    def place(self) -> int:
+        """Where the current block begins."""
+        node = self.current
+        return node.block.address if node is not None else 0
+
+    @property
     def stopped_by_limit(self) -> bool:
         """Whether the emulator stopped at the start of the current block, before it executed, for a limit."""
         return bool(self.words[layout.H_SKIP])
@@ -310,7 +316,7 @@ class Recorder:
         """An edge out of ``node`` after ``executed`` of its instructions (-1: all), to no other node."""
         block, offset = node.block, self._next_edge()
         if executed >= 0:
-            block = Block(block.address, block.code[: sum(insn.size for insn in block.insns[:executed])])
+            block = block.first(executed)
         cycles = self.pricer.edge(block, leaving, None).nominal
         self.words[offset + layout.E_INSTRUCTIONS] = len(block.insns)
         self.words[offset + layout.E_FLAGS] = cycles << layout.CYCLES_SHIFT

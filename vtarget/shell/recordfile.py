@@ -64,7 +64,7 @@ def save_record(record: ExecutionRecord, path: str) -> None:
         "stacks": [asdict(s) for s in record.stacks],
         "memory": [asdict(m) for m in record.memory],
         "block_sizes": [len(code) for code in record.block_code],
-        "spans": [{"name": s.name, "index": s.index} for s in record.spans],
+        "spans": [{"name": s.name, "index": s.index, "epoch": s.epoch} for s in record.spans],
         "sleep": [asdict(s) for s in record.sleep],
         "epochs": [{"clock_hz": e.clock_hz, "wait_states": e.wait_states} for e in record.epochs],
     }
@@ -137,7 +137,7 @@ def _from_arrays(arrays: dict[str, Any]) -> ExecutionRecord:
         stacks=tuple(Stack(**s.model_dump()) for s in header.stacks),
         memory=tuple(RegionUse(**m.model_dump()) for m in header.memory),
         spans=tuple(
-            SpanFacts(span.name, span.index, *_counts(arrays, f"span{number}"))
+            SpanFacts(span.name, span.index, *_counts(arrays, f"span{number}"), span.epoch)
             for number, span in enumerate(header.spans)
         ),
         sleep=tuple(Sleep(**sleep.model_dump()) for sleep in header.sleep),

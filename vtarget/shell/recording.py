@@ -23,7 +23,7 @@ MOST_FRAMES = 1000
 def make_record(machine: Machine, ended: Exit, executed: int) -> ExecutionRecord:
     """The record of a run that has ended, after ``executed`` instructions of its last block."""
     recorder, pricer, board = machine.recorder, machine.pricer, machine.board
-    clock = LiveClock(machine.engine, recorder, pricer)
+    clock = LiveClock(machine.engine, recorder)
     return ExecutionRecord(
         image_path=machine.image.path,
         image_sha256=machine.image.sha256,
@@ -41,6 +41,7 @@ def make_record(machine: Machine, ended: Exit, executed: int) -> ExecutionRecord
         clock_reads=machine.chipset.system.clock_reads + machine.semihosting.clock_reads,
         not_modelled=_not_modelled(machine),
         sleep=machine.waiting.result(),
+        epochs=machine.epochs.result(),
         **recorded_tables(recorder),
     )
 
@@ -50,6 +51,7 @@ def _not_modelled(machine: Machine) -> tuple[str, ...]:
     notes = sorted(chipset.control.notes | chipset.backplane.notes)
     for address, times in sorted(chipset.system.untouched.items()):
         notes.append(f"register 0x{address:08x} behaves as plain memory ({times} accesses)")
+    notes.extend(chipset.plain.notes())
     for operation, times in sorted(machine.semihosting.unknown.items()):
         notes.append(f"semihosting operation 0x{operation:02x} refused ({times} calls)")
     if machine.console.dropped_bytes:

@@ -79,11 +79,11 @@ def execute(
     """Run a firmware file on the pricer's board. ``reads`` names memory to return as it was at the end of the run:
     symbols or addresses with a size in bytes (None: the symbol's). ``progress`` is told (instructions, cycles).
     """
-    from vtarget.shell.machine import Machine
+    from vtarget.shell.machine import run_image
 
     image = load_firmware(firmware, pricer, base=base)
     options = run_options(image, until=until, spans=spans, limits=limits, writes=writes, reads=reads, progress=progress)
-    return Machine(image, pricer, options).run()
+    return run_image(image, pricer, options)
 
 
 def load_firmware(firmware: str | os.PathLike[str], pricer: Pricer, *, base: int | None = None) -> Image:

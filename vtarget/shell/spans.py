@@ -35,6 +35,7 @@ class SpanRecorder:
         self._open: list[_Open] = []
         self.closed: list[SpanFacts] = []
         self.dropped = 0
+        self.epoch = 0
 
     def starts_at(self, function: int) -> bool:
         """Whether calling that function begins a span."""
@@ -78,6 +79,7 @@ class SpanRecorder:
                 edges[edge_rows],
                 site_rows.astype(np.int32),
                 sites[site_rows],
+                self.epoch,
             )
         )
         return span.name

@@ -59,6 +59,11 @@ class Waiting:
         words[layout.H_SKIP] = 1
         return True
 
+    def horizon(self, limit: int) -> int:
+        """When the next event comes, or the run ends; NEVER if neither can happen."""
+        following = min(self._chipset.schedule.next_cycle, limit)
+        return NEVER if self._too_quiet(self._chipset.timeline.now(), limit) else following
+
     def heard(self) -> None:
         """Something was printed, arrived or changed: the firmware isn't merely ticking."""
         self._quiet_since = self._chipset.timeline.now()

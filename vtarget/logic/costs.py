@@ -1,0 +1,184 @@
+"""Prices of a record's tables: what every transition, instruction and node costs in one epoch of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vtarget.data.board import Board, Region
+from vtarget.data.cycles import Cycles
+from vtarget.data.profile import Bound
+from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord
+from vtarget.logic.cost import EXITS, Exit
+from vtarget.logic.decode import Block
+from vtarget.logic.energy import Power, energy, power_at
+from vtarget.logic.memory_cost import high_budget_pct
+from vtarget.logic.pricing import Pricer
+from vtarget.logic.selfcheck import executed_per_edge
+
+Prices = NDArray[np.int64]  # n x 3: low, nominal, high
+CODE_KINDS = frozenset({"flash", "mram", "xip", "rom"})
+
+
+@dataclass(frozen=True)
+class Part:
+    """One epoch: its share of the record, the prices of everything in it, and its power."""
+
+    record: ExecutionRecord
+    pricer: Pricer
+    power: Power | None
+    edges: Prices
+    sites: NDArray[np.int64]  # n x OPERAND_CLASSES x 3
+    final: Cycles
+    lengths: NDArray[np.int64]  # instructions per node
+    cycles: Prices  # own cycles per node
+    total: Bound
+
+    @property
+    def seconds(self) -> Bound:
+        """Time of the epoch."""
+        return self.total.scaled(1 / self.pricer.clock_hz)
+
+    @property
+    def joules(self) -> Bound | None:
+        """Energy of the epoch."""
+        return energy(self.power, self.seconds)
+
+
+def follows_firmware(record: ExecutionRecord, pricer: Pricer) -> bool:
+    """Whether the epochs of a record hold for this pricer: its own board, and no clock asked for."""
+    return bool(record.epochs) and not pricer.pinned and record.board == pricer.board.name
+
+
+def price_parts(record: ExecutionRecord, pricer: Pricer, power_state: str | None) -> list[Part]:
+    """The record's epochs priced, each at its clock; the whole record as one where the clock is the pricer's."""
+    blocks = relocated_blocks(record, pricer.board)
+    if not follows_firmware(record, pricer):
+        return [_part(record, pricer, blocks, power_state)]
+    parts = []
+    for number, epoch in enumerate(record.epochs):
+        last = number == len(record.epochs) - 1
+        edge_count, site_counts = np.zeros_like(record.edge_count), np.zeros_like(record.site_counts)
+        edge_count[epoch.edges] = epoch.edge_counts
+        site_counts[epoch.sites] = epoch.site_counts
+        share = replace(
+            record,
+            edge_count=edge_count,
+            site_counts=site_counts,
+            final_node=record.final_node if last else -1,
+            final_instructions=record.final_instructions if last else 0,
+        )
+        parts.append(_part(share, pricer.at(epoch.clock_hz, epoch.wait_states), blocks, power_state))
+    return parts
+
+
+def _part(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], power_state: str | None) -> Part:
+    edges, sites = _price(record, pricer, blocks)
+    final = _final(record, pricer, blocks)
+    cycles = _node_cycles(record, edges, sites, final)
+    lengths = np.array([len(b.insns) for b in blocks], dtype=np.int64)[record.node_block]
+    total = _with_budget(record, pricer, blocks, cycles)
+    power = power_at(pricer.board, pricer.clock_hz, power_state)
+    return Part(record, pricer, power, edges, sites, final, lengths, cycles, total)
+
+
+def relocated_blocks(record: ExecutionRecord, board: Board) -> list[Block]:
+    """The record's blocks where they would lie on ``board``: in place if it has memory there, else in the region of
+    the same role (code in the boot region, data in the largest RAM), at the same offset."""
+    return [
+        Block(_relocated(record, board, int(address), len(code)), code)
+        for address, code in zip(record.block_address, record.block_code, strict=True)
+    ]
+
+
+def _relocated(record: ExecutionRecord, board: Board, address: int, size_bytes: int) -> int:
+    if board.region_at(address, size_bytes) is not None:
+        return address
+    for region in record.regions:
+        if region.base <= address < region.base + region.size_bytes:
+            target = same_role(region.kind, board)
+            return target.base + (address - region.base) % target.size
+    return address
+
+
+def same_role(kind: str, board: Board) -> Region:
+    """The region of ``board`` with the role of that kind: the boot region for code, the largest RAM for data."""
+    if kind in CODE_KINDS:
+        return board.region(board.boot.region)
+    ram = [r for r in board.regions if r.writable and r.alias_of is None]
+    return max(ram, key=lambda r: r.size) if ram else board.region(board.boot.region)
+
+
+def _price(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> tuple[Prices, NDArray[np.int64]]:
+    node_block = record.node_block.tolist()
+    executed = record.edge_executed.tolist()
+    edges = np.zeros((len(record.edge_count), 3), dtype=np.int64)
+    rows = zip(record.edge_source.tolist(), record.edge_target.tolist(), record.edge_exit.tolist(), strict=True)
+    for row, (source, target, leaving) in enumerate(rows):
+        cost = pricer.edge(
+            _left(blocks[node_block[source]], executed[row]) if source >= 0 else None,
+            EXITS[leaving],
+            blocks[node_block[target]] if target >= 0 else None,
+        )
+        edges[row] = (cost.low, cost.nominal, cost.high)
+    sites = np.zeros((len(record.site_node), OPERAND_CLASSES, 3), dtype=np.int64)
+    for row, (node, index) in enumerate(zip(record.site_node.tolist(), record.site_insn.tolist(), strict=True)):
+        for operands in np.flatnonzero(record.site_counts[row]).tolist():
+            cost = pricer.site(blocks[node_block[node]], index, operands)
+            sites[row, operands] = (cost.low, cost.nominal, cost.high)
+    return edges, sites
+
+
+def _left(block: Block, executed: int) -> Block:
+    return block if executed < 0 else block.first(executed)
+
+
+def _final(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> Cycles:
+    if record.final_node < 0 or record.final_instructions == 0:
+        return Cycles(0, 0, 0)
+    block = blocks[record.node_block[record.final_node]]
+    return pricer.edge(block.first(record.final_instructions), Exit.END, None)
+
+
+def _node_cycles(record: ExecutionRecord, edges: Prices, sites: NDArray[np.int64], final: Cycles) -> Prices:
+    """Own cycles per node, nodes x 3. What leads into a handler belongs to the handler."""
+    cycles = np.zeros((len(record.node_block), 3), dtype=np.int64)
+    owner = np.where(record.edge_source >= 0, record.edge_source, record.edge_target)
+    np.add.at(cycles, owner, edges * record.edge_count[:, None])
+    np.add.at(cycles, record.site_node, (sites * record.site_counts[:, :, None]).sum(axis=1))
+    if record.final_node >= 0:
+        cycles[record.final_node] += (final.low, final.nominal, final.high)
+    return cycles
+
+
+def node_instructions(part: Part) -> NDArray[np.int64]:
+    """Instructions executed per node."""
+    record = part.record
+    instructions = np.zeros(len(record.node_block), dtype=np.int64)
+    inner = record.edge_source >= 0
+    per_edge = executed_per_edge(record, part.lengths) * record.edge_count
+    np.add.at(instructions, record.edge_source[inner], per_edge[inner])
+    if record.final_node >= 0:
+        instructions[record.final_node] += record.final_instructions
+    return instructions
+
+
+def _with_budget(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], node_cycles: Prices) -> Bound:
+    """Summed bounds, widened by the core's error budget and by what memory may add where the code executed."""
+    low, nominal, high = (int(v) for v in node_cycles.sum(axis=0))
+    budget = pricer.core.error_budget
+    by_region: dict[str, int] = {}
+    regions = {}
+    for node, cycles in enumerate(node_cycles[:, 2].tolist()):
+        region = pricer.fetch.region(blocks[record.node_block[node]].address)
+        if region is not None:
+            regions[region.name] = region
+            by_region[region.name] = by_region.get(region.name, 0) + cycles
+    memory = sum(cycles * high_budget_pct(pricer.fetch, regions[name]) / 100 for name, cycles in by_region.items())
+    return Bound(
+        float(int(low * (1 - budget.low_pct / 100))),
+        float(nominal),
+        float(-int(-(high * (1 + budget.high_pct / 100) + memory) // 1)),
+    )

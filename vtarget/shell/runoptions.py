@@ -1,0 +1,36 @@
+"""What to do in a run, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from vtarget.data.limits import RunLimits
+from vtarget.data.record import ExecutionRecord
+from vtarget.shell.engine import Engine
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to do in a run besides executing: stop at an address, mark spans, put bytes into memory.
+
+    ``on_enter`` is called before the first instruction of the functions it names, ``on_span_end`` with a span's name
+    when its function has returned; both may read and write memory.
+    """
+
+    until: int | None = None
+    limits: RunLimits = RunLimits()
+    spans: tuple[str, ...] = ()
+    writes: tuple[tuple[int, bytes], ...] = ()
+    reads: tuple[tuple[int, int], ...] = ()
+    on_enter: Mapping[str, Callable[[Engine], None]] = field(default_factory=dict)
+    on_span_end: Callable[[str, Engine], None] | None = None
+    progress: Callable[[int, int], None] | None = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The record of a run, and the memory asked for by ``RunOptions.reads`` as it was at the end."""
+
+    record: ExecutionRecord
+    reads: tuple[bytes, ...]

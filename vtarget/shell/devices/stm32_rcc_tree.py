@@ -105,7 +105,7 @@ class Stm32Rcc(WordDevice):
         self._micros = ports.fixed_clock(1_000_000)
         self._starting: dict[str, Alarm] = {}
         self.ready = {o.name for o in layout.oscillators if self.words.get(o.register, 0) & o.on}
-        self._system = system
+        self.system = system
         self._flags = 0
         self._backup_write = False
         self._last_sysclk = 1
@@ -134,6 +134,10 @@ class Stm32Rcc(WordDevice):
         """What a write leaves in a register, given the family's protections."""
         return value
 
+    def system_hz(self) -> int:
+        """SYSCLK, which comes from the oscillator ``system``; 0 if that gives nothing."""
+        return self.hz(self.system)
+
     def stop_source(self) -> str:
         """What SYSCLK comes from after Stop mode."""
         return "HSI"
@@ -143,7 +147,7 @@ class Stm32Rcc(WordDevice):
     def frequencies(self) -> dict[str, int]:
         """Every clock by name, in Hz, as the registers stand; 0 for one that doesn't run. HCLK always runs."""
         hz = {o.name: self.hz(o.name) for o in self.layout.oscillators}
-        sysclk = self.hz(self._system) or self._last_sysclk
+        sysclk = self.system_hz() or self._last_sysclk
         hz["SYSCLK"] = sysclk
         hz |= self.tree(sysclk)
         hz["SYSTICKCLK"] = hz.get("SYSTICKCLK", hz[CORE] // 8)
@@ -181,7 +185,7 @@ class Stm32Rcc(WordDevice):
             if oscillator.register == offset and oscillator.name in self.ready:
                 value |= oscillator.ready
         if offset == self.layout.cfgr:
-            value |= self.layout.sources.index(self._system) << self.layout.sws_shift
+            value |= self.layout.sources.index(self.system) << self.layout.sws_shift
         if offset == self.layout.cifr:
             value |= self._flags
         return value
@@ -216,7 +220,7 @@ class Stm32Rcc(WordDevice):
                 self.ready.add(source)
             elif oscillator.name not in layout.stop_keeps:
                 self.words[oscillator.register] = self.word(oscillator.register) & ~oscillator.on
-        self._system = source
+        self.system = source
         number = layout.sources.index(source)
         self.words[layout.cfgr] = self.word(layout.cfgr) & ~layout.sw | number
         self._settle()
@@ -242,7 +246,7 @@ class Stm32Rcc(WordDevice):
 
     def _needed(self) -> set[str]:
         """The oscillators that SYSCLK comes from, directly or through a PLL."""
-        return {self._system, self.source_of(self._system)} if self._system.startswith("PLL") else {self._system}
+        return {self.system, self.source_of(self.system)} if self.system.startswith("PLL") else {self.system}
 
     def _note_selection(self) -> None:
         wanted = self._wanted()
@@ -269,7 +273,7 @@ class Stm32Rcc(WordDevice):
                 tick = self._micros.ticks + self._startup_us(oscillator)
                 self._starting[name] = self._micros.at(tick, partial(self._started, oscillator))
         if self._wanted() in self.ready:
-            self._system = self._wanted()
+            self.system = self._wanted()
         self._publish()
 
     def _can_run(self, name: str) -> bool:
@@ -313,7 +317,7 @@ class Stm32Rcc(WordDevice):
         self.ports.set_irq(bool(self._flags & self._enabled()))
 
     def _publish(self) -> None:
-        if not self.hz(self._system):
+        if not self.system_hz():
             self.note("SYSCLK's source gives no clock; the core keeps its last frequency")
         hz = self.frequencies()
         self._last_sysclk = hz["SYSCLK"]

@@ -20,6 +20,7 @@ from vtarget.shell.files import read_file
 
 MAX_FILE_BYTES = 64 << 20
 MAX_ELEMENTS = 1 << 18  # arrays and derivations written out
+MAX_ARRAY = 1 << 16  # larger arrays are memory: only their first element gets a name
 MAX_DEPTH = 64
 MAX_TEXT = 4096
 MAX_NAME = 200
@@ -271,6 +272,7 @@ class _Chip:
         """(name, offset) of each element of an array; of the node itself, if it is none."""
         name = self._name(node)
         count, step = self._number(node, "dim", 1), self._number(node, "dimIncrement", 0)
+        count = count if count <= MAX_ARRAY else 1
         self._spend(node, count)
         if "dim" not in node.texts:
             yield name, 0

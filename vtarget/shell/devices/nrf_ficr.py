@@ -21,7 +21,7 @@ FAMILY, REVISION = 0x130, 0x134  # not in the PS; nrf52_erratas.h tells chips ap
 TEMP, TAGHEADER0 = 0x404, 0x450
 PAGE_BYTES = 4096
 # Slopes A0..A5, intercepts B0..B5 and segment ends T0..T4 of the temperature sensor: the reset values of TEMP's own
-# registers, PS 6.31.
+# registers (nrf52840.svd).
 TEMPERATURE = (
     *(0x326, 0x348, 0x3AA, 0x40E, 0x4BD, 0x5A3),
     *(0x3FEF, 0x3FBE, 0x3FBE, 0x12, 0x124, 0x27C),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from vtarget.shell.clocks import CORE, Alarm
 from vtarget.shell.devices.device import Device, Ports, WordDevice
@@ -69,11 +70,12 @@ class Rp2040Clocks(WordDevice):
         self.words |= {WAKE_EN0: 0xFFFFFFFF, WAKE_EN1: 0x7FFF, SLEEP_EN0: 0xFFFFFFFF, SLEEP_EN1: 0x7FFF}
         self._ref_source = self._sys_source = 0
         self._hz = self.frequencies()
+        self._sources = dict.fromkeys(SOURCES, 0) | {"ROSC": self._hz[CORE]}
         self._micros = ports.fixed_clock(1_000_000)
         self._counting: Alarm | None = None
         self._fc0_status = self._fc0_result = 0
         for source in SOURCES:
-            watch_source(ports, source, self._update)
+            watch_source(ports, source, partial(self._on_source, source))
 
     def frequencies(self) -> dict[str, int]:
         """At reset: the core and clk_ref run from the ring oscillator, all else stands still."""
@@ -107,7 +109,11 @@ class Rp2040Clocks(WordDevice):
     def _source_hz(self, name: str) -> int:
         if name == GPIN:
             self.ports.note(f"{self.ports.name}: clocks from a pin (GPIN0, GPIN1) are not modelled: they stand still")
-        return self.ports.named_clock(name).hz if name in SOURCES else 0
+        return self._sources.get(name, 0)
+
+    def _on_source(self, name: str, hz: int) -> None:
+        self._sources[name] = hz
+        self._update()
 
     def _aux_hz(self, ctrl: int, sources: Sequence[str], mask: int) -> int:
         number = (self.words.get(ctrl, 0) & mask) >> 5

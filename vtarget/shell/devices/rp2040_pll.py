@@ -31,10 +31,10 @@ class Rp2040Pll(WordDevice):
         self._locking: Alarm | None = None
         self._time = ports.fixed_clock(1_000_000)
         self._lock_us = number_option(ports, "lock_us", 50)
-        self._hz = 0
+        self._hz = self._crystal_hz = 0
         self._vco = (0, 0, 0)  # reference, FBDIV and power that the VCO is locked to, or locking
         on_reset(ports, self._reset)
-        watch_source(ports, "XOSC", self._update)
+        watch_source(ports, "XOSC", self._on_crystal)
 
     def frequencies(self) -> dict[str, int]:
         """At reset: powered down."""
@@ -54,11 +54,14 @@ class Rp2040Pll(WordDevice):
         self.words = dict(RESET_WORDS)
         self._update()
 
+    def _on_crystal(self, hz: int) -> None:
+        self._crystal_hz = hz
+        self._update()
+
     def _update(self) -> None:
-        crystal_hz = self.ports.named_clock("XOSC").hz
         divider, fbdiv = self.words[CS] & REFDIV, self.words[FBDIV_INT]
         powered = not self.words[PWR] & (PD | VCOPD)
-        vco = (crystal_hz // divider if divider else 0, fbdiv, int(powered))
+        vco = (self._crystal_hz // divider if divider else 0, fbdiv, int(powered))
         if vco != self._vco:
             self._vco = vco
             self._locked = False

@@ -25,9 +25,9 @@ def publish_source(ports: Ports, name: str, hz: int) -> None:
     ports.set_signal(f"{name}_CHANGED", False)
 
 
-def watch_source(ports: Ports, name: str, action: Callable[[], None]) -> None:
-    """Call ``action`` after an oscillator or PLL has published a new frequency."""
-    ports.watch_signal(f"{name}_CHANGED", lambda level: action() if level else None)
+def watch_source(ports: Ports, name: str, action: Callable[[int], None]) -> None:
+    """Call ``action(hz)`` after an oscillator or PLL has published a new frequency."""
+    ports.watch_signal(f"{name}_CHANGED", lambda level: action(ports.named_clock(name).hz) if level else None)
 
 
 class Rp2040Xosc(WordDevice):

@@ -52,11 +52,7 @@ class Stm32Crc:
 
     def read(self, offset: int, size_bytes: int) -> int:
         """Bytes of a register."""
-        word = {DR: self._result, IDR: lambda: self._idr, CR: lambda: self._control}.get(offset & ~3)
-        if word is None and self._flexible:
-            word = {INIT: lambda: self._init, POL: lambda: self._polynomial}.get(offset & ~3)
-        value = word() if word else 0
-        return value >> 8 * (offset & 3) & ((1 << 8 * size_bytes) - 1)
+        return self._word(offset & ~3) >> 8 * (offset & 3) & ((1 << 8 * size_bytes) - 1)
 
     def write(self, offset: int, size_bytes: int, value: int) -> None:
         """Into DR goes as much data as the access is wide."""
@@ -81,6 +77,14 @@ class Stm32Crc:
     @property
     def _width_mask(self) -> int:
         return (1 << self._width) - 1
+
+    def _word(self, offset: int) -> int:
+        if offset == DR:
+            return self._result()
+        registers = {IDR: self._idr, CR: self._control}
+        if self._flexible:
+            registers |= {INIT: self._init, POL: self._polynomial}
+        return registers.get(offset, 0)
 
     def _result(self) -> int:
         crc = self._crc & self._width_mask

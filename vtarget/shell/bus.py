@@ -1,7 +1,8 @@
 """The peripheral bus: which device, rule or plain register answers at an address, in what view of it.
 
 Views: bit-band aliases of Armv7-M (DDI 0403 B3.1), each word of which is one bit, and the RP2040's atomic aliases
-(datasheet 2.1.2), which xor, set or clear the bits written.
+(datasheet 2.1.2), which xor, set or clear the bits written. Registers that a device lists in ``write_one_to_clear``
+take the written bits through every alias.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class Bus:
             found.device.write(address - found.base, size_bytes, value)
 
     def _write_atomic(self, device: Device, view: int, offset: int, size_bytes: int, value: int) -> None:
-        if view:
+        if view and offset & ~3 not in getattr(device, "write_one_to_clear", ()):
             old = device.read(offset, size_bytes)
             value = old ^ value if view == 1 else old | value if view == 2 else old & ~value
         device.write(offset, size_bytes, value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ PAGE = 4096
 _MASKS = (arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_BASEPRI, arm.UC_ARM_REG_FAULTMASK)
 _STACKED = (*REGISTERS[:4], REGISTERS[12], REGISTERS[14], arm.UC_ARM_REG_XPSR, SP)
 _FP_STACKED = (*(getattr(arm, f"UC_ARM_REG_S{i}") for i in range(16)), arm.UC_ARM_REG_FPSCR)
+_CONTROL, _XPSR = arm.UC_ARM_REG_CONTROL, arm.UC_ARM_REG_XPSR
 _XPSR_FLAGS = 0xF80F0000  # N, Z, C, V, Q, GE
 
 _FETCH_ERRORS = frozenset({uni.UC_ERR_FETCH_UNMAPPED, uni.UC_ERR_FETCH_PROT, uni.UC_ERR_FETCH_UNALIGNED})
@@ -69,6 +70,33 @@ class EngineFault:
     fetching: bool = False
 
 
+class RegisterSet:
+    """Registers read or written together, in that order, by one call into the emulator and no Python in between."""
+
+    def __init__(self, uc: Any, registers: tuple[int, ...]) -> None:
+        count = len(registers)
+        self._handle = _handle(uc)
+        self._ids = (ctypes.c_int * count)(*registers)
+        self._values = (ctypes.c_uint64 * count)()
+        base = ctypes.addressof(self._values)
+        self._pointers = (ctypes.c_void_p * count)(*(base + 8 * i for i in range(count)))
+        self._count = count
+
+    def read(self) -> list[int]:
+        """Their values, 32 bits each."""
+        uclib.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
+        return [value & 0xFFFFFFFF for value in self._values]
+
+    def write(self, values: Sequence[int]) -> None:
+        """Set them."""
+        self._values[:] = values
+        uclib.uc_reg_write_batch(self._handle, self._ids, self._pointers, self._count)
+
+
+def _handle(uc: Any) -> Any:
+    return uc._uch if hasattr(uc, "_uch") else uc._uc
+
+
 class Engine:
     """One emulated core with the memory of one board."""
 
@@ -89,6 +117,14 @@ class Engine:
             if region.alias_of is None:
                 self._map(region, [a for a in board.regions if a.alias_of == region.name])
         self.uc.hook_add(uni.UC_HOOK_MEM_INVALID, self._on_invalid_access)
+        self._masks = RegisterSet(self.uc, _MASKS)
+        self._stacked = RegisterSet(self.uc, _STACKED)
+        self._fp_stacked = RegisterSet(self.uc, _FP_STACKED)
+        self._core = RegisterSet(self.uc, REGISTERS)
+        self._entry = RegisterSet(self.uc, (_CONTROL, _XPSR, arm.UC_ARM_REG_LR))
+        steps = (_XPSR, _CONTROL, _XPSR, _CONTROL, _XPSR, _CONTROL, arm.UC_ARM_REG_LR)
+        self._entry_unprivileged = RegisterSet(self.uc, steps)
+        self._return = RegisterSet(self.uc, (*_STACKED[:6], _CONTROL, _XPSR, _CONTROL, SP))
 
     def _map(self, region: Region, aliases: list[Region]) -> None:
         size = -(-region.size // PAGE) * PAGE
@@ -174,8 +210,8 @@ class Engine:
 
     def masks(self) -> tuple[int, int, int]:
         """PRIMASK, BASEPRI, FAULTMASK."""
-        primask, basepri, faultmask = self.uc.reg_read_batch(_MASKS)
-        return int(primask) & 1, int(basepri) & 0xFF, int(faultmask) & 1
+        primask, basepri, faultmask = self._masks.read()
+        return primask & 1, basepri & 0xFF, faultmask & 1
 
     def clear_faultmask(self) -> None:
         """Clear FAULTMASK."""
@@ -183,41 +219,30 @@ class Engine:
 
     def stacked_registers(self) -> list[int]:
         """r0..r3, r12, lr, xPSR and sp: what an exception entry needs."""
-        return [int(value) for value in self.uc.reg_read_batch(_STACKED)]
+        return self._stacked.read()
 
     def enter_handler(self, number: int, xpsr: int, exc_return: int, control: int) -> None:
         """Handler mode on the main stack for exception ``number``, outside any IT block; SPSEL and FPCA are cleared.
 
         The emulator lets SPSEL be written in privileged Thread mode alone, so an unprivileged thread gets there first.
         """
-        handler = (arm.UC_ARM_REG_XPSR, xpsr & _XPSR_FLAGS | 1 << 24 | number)
-        privileged = (arm.UC_ARM_REG_CONTROL, 0)
-        steps = [privileged, handler]
+        flags = xpsr & _XPSR_FLAGS | 1 << 24
         if control & 1:
-            thread = (arm.UC_ARM_REG_XPSR, xpsr & _XPSR_FLAGS | 1 << 24)
-            steps = [handler, privileged, thread, privileged, handler, (arm.UC_ARM_REG_CONTROL, 1)]
-        self.uc.reg_write_batch([*steps, (arm.UC_ARM_REG_LR, exc_return)])
+            self._entry_unprivileged.write((flags | number, 0, flags, 0, flags | number, 1, exc_return))
+        else:
+            self._entry.write((0, flags | number, exc_return))
 
     def leave_handler(self, frame: tuple[int, ...], xpsr: int, control: int, sp: int) -> None:
         """Restore r0..r3, r12, lr and xPSR, then CONTROL and the stack pointer that both select."""
-        values = zip(_STACKED[:6], frame[:6], strict=True)
-        self.uc.reg_write_batch(
-            [
-                *values,
-                (arm.UC_ARM_REG_CONTROL, 0),
-                (arm.UC_ARM_REG_XPSR, xpsr),
-                (arm.UC_ARM_REG_CONTROL, control),
-                (arm.UC_ARM_REG_SP, sp),
-            ]
-        )
+        self._return.write((*frame[:6], 0, xpsr, control, sp))
 
     def fp_registers(self) -> list[int]:
         """s0..s15 and FPSCR."""
-        return [int(value) & 0xFFFFFFFF for value in self.uc.reg_read_batch(_FP_STACKED)]
+        return self._fp_stacked.read()
 
     def set_fp_registers(self, values: tuple[int, ...]) -> None:
         """Set s0..s15 and FPSCR."""
-        self.uc.reg_write_batch(list(zip(_FP_STACKED, values, strict=True)))
+        self._fp_stacked.write(values)
 
     @property
     def process_stack(self) -> int:
@@ -231,14 +256,14 @@ class Engine:
 
     def registers(self) -> list[int]:
         """r0..r15."""
-        return [int(self.uc.reg_read(r)) for r in REGISTERS]
+        return self._core.read()
 
     def hook_native(self, kind: str, function: int, data: int, begin: int = 1, end: int = 0) -> None:
         """Register a native callback (``block`` or ``code``) at addresses, both ends included; all by default."""
         handle = ctypes.c_size_t()
         number = uni.UC_HOOK_BLOCK if kind == "block" else uni.UC_HOOK_CODE
         error = uclib.uc_hook_add(
-            self.uc._uch if hasattr(self.uc, "_uch") else self.uc._uc,
+            _handle(self.uc),
             ctypes.byref(handle),
             number,
             ctypes.c_void_p(function),

@@ -3,7 +3,7 @@
 Pins are named after the port: device ``GPIOA`` drives ``PA5``. IDR shows driven outputs, pull-ups, and what the outside
 holds (see ``pins.Pins``); a pin of an alternate function is taken as an input. An open-drain output that is released
 reads as 1, as it has a pull-up somewhere. Options of ``v2``: ``moder_reset``, ``ospeedr_reset``, ``pupdr_reset``.
-The port works without its clock of the RCC too.
+The level that a pin's input sees is a signal of its name (for EXTI). The port works without its clock of the RCC too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from vtarget.shell.devices.device import Device, Ports, WordDevice
-from vtarget.shell.devices.pins import Pins, fields_equal, number_option, spread
+from vtarget.shell.devices.pins import Pins, bits, fields_equal, number_option, spread
 
 PINS = 16
 ALL = 0xFFFF
@@ -61,7 +61,9 @@ class Stm32Gpio(WordDevice):
         self._read_modes = modes
         self._modes = modes(self.words)
         letter = ports.name.removeprefix("GPIO")
-        self._pins = Pins(ports, [f"P{letter}{pin}" for pin in range(PINS)])
+        self._names = [f"P{letter}{pin}" for pin in range(PINS)]
+        self._pins = Pins(ports, self._names)
+        self._before = 0
         self._out = 0
         self._lock = 0  # LCKR
         self._lock_writes: list[int] = []
@@ -69,13 +71,13 @@ class Stm32Gpio(WordDevice):
     def set_input(self, pin: int, level: bool) -> None:
         """The outside holds a pin at a level."""
         self._pins.set_input(pin, level)
+        self._tell_levels()
 
     def read_word(self, offset: int) -> int:
         """A register; the write-only ones read as 0."""
         at = self._at
         if offset == at.idr:
-            modes = self._modes
-            return self._pins.seen(modes.pull_ups | modes.follow & self._out) & ~modes.analog & ALL
+            return self._seen()
         if offset == at.odr:
             return self._out
         if offset == at.lckr:
@@ -109,6 +111,18 @@ class Stm32Gpio(WordDevice):
     def _drive(self, out: int) -> None:
         self._out = out
         self._pins.drive(self._modes.outputs, out)
+        self._tell_levels()
+
+    def _seen(self) -> int:
+        modes = self._modes
+        return self._pins.seen(modes.pull_ups | modes.follow & self._out) & ~modes.analog & ALL
+
+    def _tell_levels(self) -> None:
+        """Each pin's level is a signal of its name, for EXTI."""
+        seen = self._seen()
+        for pin in bits(seen ^ self._before):
+            self.ports.set_signal(self._names[pin], bool(seen >> pin & 1))
+        self._before = seen
 
     def _write_lock(self, value: int) -> None:
         """Three writes with LCKK 1, 0, 1 and the same pins lock those until reset (RM0090 8.4.8)."""

@@ -1,8 +1,8 @@
 """Patterns that are looked for in a stream of bytes, in time that grows with the stream alone.
 
 A subset of regular expressions: literals, ``.``, ``[...]``, ``\\d \\w \\s`` and their opposites, ``( )``, ``|``, ``*``,
-``+``, ``?`` and ``{m,n}``. The pattern becomes an automaton with one position per character (V. M. Glushkov, 1961), so no
-pattern takes longer per byte than it has positions, and no output has to be kept to match against. A match is the
+``+``, ``?`` and ``{m,n}``. The pattern becomes an automaton with one position per character (V. M. Glushkov, 1961), so
+no pattern takes longer per byte than it has positions, and no output has to be kept to match against. A match is the
 first moment at which the bytes so far end with what the pattern describes.
 """
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from vtarget.base.errors import InputError
-from vtarget.data.consoles import ITM, LOOPBACK, EndKind, LineEnd, UartScript
+from vtarget.data.consoles import ITM, LOOPBACK, EndKind, LineEnd, Send, UartScript
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _FORMS = "NAME=stdio, NAME=file:PATH, NAME=tcp:PORT, NAME=tcp:HOST:PORT or NAME=pty"
@@ -59,6 +59,6 @@ def check_together(ends: Iterable[LineEnd], scripts: Iterable[UartScript]) -> No
     for script in scripts:
         if script.device in scripted:
             raise InputError(f"--uart-script {script.device or 'of the console UART'}: given twice")
-        if script.device == ITM and any(hasattr(step, "data") for step in script.steps):
+        if script.device == ITM and any(isinstance(step, Send) for step in script.steps):
             raise InputError("--uart-script ITM: the ITM only prints, nothing can be sent to it")
         scripted.add(script.device)

@@ -31,15 +31,16 @@ def parse_script(text: str, name: str) -> tuple[Step, ...]:
         try:
             steps.append(_step(number, line))
         except ValueError as error:
-            raise InputError(f"--uart-script {name}, line {number}: {error}") from None
+            hint = getattr(error, "hint", None)
+            raise InputError(f"--uart-script {name}, line {number}: {error}", hint=hint) from None
     if len(steps) > MOST_STEPS:
         raise InputError(f"--uart-script {name}: {len(steps)} steps, at most {MOST_STEPS} are supported")
     return tuple(steps)
 
 
 def _step(number: int, line: str) -> Step:
-    word, _, rest = line.partition(" ")
-    rest = _without_comment(rest).strip()
+    word, *after = line.split(None, 1)
+    rest = _without_comment("".join(after)).strip()
     match word:
         case "expect":
             return _expect(number, rest)

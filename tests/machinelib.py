@@ -17,8 +17,9 @@ from vtarget.data.record import ExecutionRecord
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.boardlib import load_board
 from vtarget.shell.imagefile import load_image
-from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.machine import Machine
 from vtarget.shell.running import price, pricer_for
+from vtarget.shell.runoptions import RunOptions
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 EXAMPLES = FIRMWARE / "examples"

@@ -19,9 +19,10 @@ from vtarget.logic.selfcheck import check_record
 from vtarget.shell import layout, native
 from vtarget.shell.engine import Engine
 from vtarget.shell.imagefile import load_image
-from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.machine import Machine
 from vtarget.shell.recording import lost_observations
 from vtarget.shell.running import price, pricer_for
+from vtarget.shell.runoptions import RunOptions
 
 BOARD = "nucleo-l4r5zi"
 
@@ -133,7 +134,7 @@ def test_self_check_finds_an_unobserved_divide() -> None:
 
 def test_a_limit_stops_at_the_block_that_passes_it_and_counts_it_once() -> None:
     whole = run_elf(EXAMPLES / "fir-m4f.elf", BOARD)
-    from vtarget.shell.machine import RunLimits
+    from vtarget.data.limits import RunLimits
 
     totals = []
     for limit in (1000, 1001, 5000, 99_999):

@@ -13,8 +13,9 @@ from vtarget.data.image import Image
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.engine import Engine
 from vtarget.shell.imagefile import load_image
-from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.machine import Machine
 from vtarget.shell.running import pricer_for
+from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.symbols import resolve_address
 
 BOARD = "nucleo-l4r5zi"

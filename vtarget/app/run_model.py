@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from vtarget.data.image import Image
     from vtarget.data.runtimeprofile import RuntimeProfile
     from vtarget.logic.pricing import Pricer
-    from vtarget.shell.machine import RunOptions
     from vtarget.shell.ownruntime import Feeding
+    from vtarget.shell.runoptions import RunOptions
     from vtarget.shell.samples import Samples
 
 # Parameters of ``run`` as they are written.

@@ -25,7 +25,7 @@ class DeviceEntry(Model):
     """One peripheral: which model answers at ``base``, and how it is connected.
 
     ``model`` is a module of ``vtarget/shell/devices``, with a variant behind a dot if it has several. ``interrupts``
-    are external interrupt numbers by line (``""`` where there is only one). It runs at the clock named ``clock``, or
+    are external interrupt numbers by line (``IRQ`` where there is only one). It runs at the clock named ``clock``, or
     at a fixed ``clock_hz``.
     """
 

@@ -23,7 +23,10 @@ class Bound:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A function: ``cycles`` inside it, ``total_cycles`` callees included; no ``energy_j`` where power is unknown."""
+    """A function: ``cycles`` inside it, ``total_cycles`` callees included; no ``energy_j`` where power is unknown.
+
+    Of its ``calls``, ``interrupts`` came from exceptions; their entries and returns are in its cycles.
+    """
 
     name: str
     address: int
@@ -33,6 +36,7 @@ class Kernel:
     total_cycles: int
     latency_s: float
     energy_j: float | None
+    interrupts: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,37 @@ class Span:
     cycles: int
     latency_s: float
     energy_j: float | None
+
+
+@dataclass(frozen=True)
+class Sleeping:
+    """A sleep state: core cycles at ``clock_hz`` that passed in it, and what that cost."""
+
+    state: str
+    clock_hz: int
+    cycles: int
+    seconds: float
+    wakeups: int
+    energy_j: Bound | None
+    power_source: str
+
+
+@dataclass(frozen=True)
+class Duty:
+    """Awake and asleep together; energy and average power are None where power is unknown."""
+
+    elapsed_s: Bound
+    energy_j: Bound | None
+    average_w: Bound | None
+
+
+@dataclass(frozen=True)
+class Battery:
+    """How long a battery lasts."""
+
+    capacity_mah: float
+    volts: float
+    life_s: Bound
 
 
 @dataclass(frozen=True)
@@ -79,3 +114,6 @@ class Profile:
     memory: Memory
     console: str
     not_modelled: tuple[str, ...]
+    sleep: tuple[Sleeping, ...]
+    duty: Duty
+    battery: Battery | None = None

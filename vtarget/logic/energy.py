@@ -23,6 +23,7 @@ class Power:
 
     watts: Bound
     source: str
+    volts: float
 
 
 def power_at(board: Board, clock_hz: int, state: str | None = None) -> Power | None:
@@ -59,11 +60,11 @@ def _at_clock(state: PowerState, clock_hz: int) -> Power:
     what = f"state {state.name}, {state.voltage:g} V {state.regulator}"
     for point in points:
         if point.clock == clock_hz:
-            return Power(_bound(point), f"{what}: {point.source}")
+            return Power(_bound(point), f"{what}: {point.source}", state.voltage)
     below = [p for p in points if p.clock < clock_hz]
     above = [p for p in points if p.clock > clock_hz]
     if below and above:
-        return Power(_between(below[-1], above[0], clock_hz), f"{what}, interpolated: {above[0].source}")
+        return Power(_between(below[-1], above[0], clock_hz), f"{what}, interpolated: {above[0].source}", state.voltage)
     nearest = below[-1] if below else above[0]
     scaled = _bound(nearest).scaled(clock_hz / nearest.clock)
     wide = Bound(
@@ -71,7 +72,7 @@ def _at_clock(state: PowerState, clock_hz: int) -> Power:
         scaled.nominal,
         max(scaled.high, nearest.high if not below else scaled.high) * (1 + EXTRAPOLATION_WIDENING),
     )
-    return Power(wide, f"{what}, scaled from {nearest.clock / 1e6:g} MHz: {nearest.source}")
+    return Power(wide, f"{what}, scaled from {nearest.clock / 1e6:g} MHz: {nearest.source}", state.voltage)
 
 
 def _bound(point: PowerPoint) -> Bound:

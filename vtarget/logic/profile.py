@@ -13,23 +13,32 @@ from vtarget.data.board import Board
 from vtarget.data.image import RegionUse
 from vtarget.data.profile import Bound, Kernel, Memory, Profile, Span
 from vtarget.data.record import ExecutionRecord, SpanFacts
-from vtarget.logic.cost import missing_feature
+from vtarget.logic.cost import EXITS, Exit, missing_feature
 from vtarget.logic.costs import Part, follows_firmware, node_instructions, price_parts, same_role
 from vtarget.logic.decode import Block
+from vtarget.logic.duty import battery_life, duty_of, sleeping
 from vtarget.logic.energy import Power
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import executed_per_edge
 
 NO_LIVE_CYCLES = -1
+_ENTRIES = [EXITS.index(leaving) for leaving in (Exit.ENTRY, Exit.ENTRY_FP, Exit.TAIL_CHAIN)]
 
 
-def build_profile(record: ExecutionRecord, pricer: Pricer, *, power_state: str | None = None) -> Profile:
+def build_profile(
+    record: ExecutionRecord, pricer: Pricer, *, power_state: str | None = None, battery_mah: float | None = None
+) -> Profile:
     """Price a record. InputError if the board's core lacks an instruction that ran; RunError if sums disagree."""
     check_runnable(record, pricer)
     parts = price_parts(record, pricer, power_state)
     total = sum(int(part.cycles[:, 1].sum()) for part in parts)
     _check_live(record, pricer, total)
     power = parts[-1].power
+    latency = _sum(part.seconds for part in parts)
+    joules = _sum(part.joules for part in parts if part.joules) if power else None
+    pinned_hz = None if follows_firmware(record, pricer) else pricer.clock_hz
+    asleep = sleeping(record, pricer.board, pinned_hz, power_state)
+    duty = duty_of(latency, joules, asleep)
     return Profile(
         board=pricer.board.name,
         core=pricer.board.core,
@@ -39,8 +48,8 @@ def build_profile(record: ExecutionRecord, pricer: Pricer, *, power_state: str |
         exit=record.exit,
         instructions=record.instructions,
         cycles=_sum(part.total for part in parts),
-        latency_s=_sum(part.seconds for part in parts),
-        energy_j=_sum(part.joules for part in parts if part.joules) if power else None,
+        latency_s=latency,
+        energy_j=joules,
         power_source=power.source if power else "no power figure for this board",
         provenance="uncalibrated",
         kernels=_kernels(record, parts),
@@ -48,6 +57,9 @@ def build_profile(record: ExecutionRecord, pricer: Pricer, *, power_state: str |
         memory=_memory(record, pricer.board),
         console=record.console,
         not_modelled=_not_modelled(record, pricer, power),
+        sleep=asleep,
+        duty=duty,
+        battery=battery_life(duty, battery_mah, power.volts) if battery_mah and power else None,
     )
 
 
@@ -131,6 +143,9 @@ def _kernels(record: ExecutionRecord, parts: list[Part]) -> tuple[Kernel, ...]:
     calls = np.zeros(count, dtype=np.int64)
     calling = record.edge_call >= 0
     np.add.at(calls, record.edge_call[calling], record.edge_count[calling])
+    taken = calling & (record.edge_source < 0) & np.isin(record.edge_exit, _ENTRIES)
+    interrupts = np.zeros(count, dtype=np.int64)
+    np.add.at(interrupts, record.edge_call[taken], record.edge_count[taken])
     kernels = [
         Kernel(
             f.name,
@@ -141,6 +156,7 @@ def _kernels(record: ExecutionRecord, parts: list[Part]) -> tuple[Kernel, ...]:
             int(inclusive[i]),
             float(seconds[i]),
             float(joules[i]) if parts[-1].power else None,
+            int(interrupts[i]),
         )
         for i, f in enumerate(record.functions)
         if instructions[i] or calls[i]

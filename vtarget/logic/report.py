@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vtarget.data.profile import Bound, Kernel, Profile
+from vtarget.data.profile import Bound, Kernel, Profile, Sleeping
 from vtarget.data.record import Exit, Reason
 
 KERNEL_COLUMNS = ("kernel", "calls", "instructions", "cycles", "with callees", "time", "energy", "share")
 MOST_KERNELS = 25
+SECONDS_PER_DAY = 86_400
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
@@ -57,7 +58,7 @@ def kernel_table(profile: Profile, pattern: re.Pattern[str] | None = None) -> Ke
 
 def _row(kernel: Kernel, total: float) -> tuple[str, ...]:
     return (
-        kernel.name,
+        f"{kernel.name} (interrupt)" if kernel.interrupts else kernel.name,
         f"{kernel.calls:,}",
         f"{kernel.instructions:,}",
         f"{kernel.cycles:,}",
@@ -90,9 +91,36 @@ def total_lines(profile: Profile) -> list[tuple[str, str]]:
     ]
     if energy:
         lines.append(("power", profile.power_source))
+    lines.extend(duty_lines(profile))
     lines.extend((f"stack ({s.name})", f"{s.bytes:,} bytes at most") for s in profile.memory.stacks)
     lines.append(("ended by", ending(profile.exit)))
     return lines
+
+
+def duty_lines(profile: Profile) -> list[tuple[str, str]]:
+    """(label, value) of sleep and of awake and asleep together; none if the core never slept."""
+    if not profile.sleep:
+        return []
+    lines = [(s.state, _sleeping(s)) for s in profile.sleep]
+    duty = profile.duty
+    share = 100 * profile.latency_s.nominal / duty.elapsed_s.nominal if duty.elapsed_s.nominal else 100
+    lines.append(("elapsed", f"{quantity(duty.elapsed_s.nominal, 's')}, awake {share:.2g} % of it"))
+    if duty.average_w is not None and duty.energy_j is not None:
+        lines.append(("average", _with_bounds(duty.average_w, lambda v: quantity(v, "W"))))
+        wakeups = sum(s.wakeups for s in profile.sleep)
+        if wakeups > 1:
+            each = duty.energy_j.scaled(1 / wakeups)
+            lines.append(("per wake-up", _with_bounds(each, lambda v: quantity(v, "J"))))
+    if profile.battery is not None:
+        battery = profile.battery
+        life = _with_bounds(battery.life_s, lambda v: f"{v / SECONDS_PER_DAY:,.3g} days")
+        lines.append(("battery", f"{life} from {battery.capacity_mah:g} mAh at {battery.volts:g} V, the chip alone"))
+    return lines
+
+
+def _sleeping(sleep: Sleeping) -> str:
+    joules = f", {_with_bounds(sleep.energy_j, lambda v: quantity(v, 'J'))}" if sleep.energy_j else ", energy unknown"
+    return f"{quantity(sleep.seconds, 's')} at {sleep.clock_hz / 1e6:g} MHz, {sleep.wakeups:,} wake-ups{joules}"
 
 
 def _with_bounds(bound: Bound, show: Callable[[float], str]) -> str:

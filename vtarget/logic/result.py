@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtarget import __version__
-from vtarget.data.profile import Bound, Profile
+from vtarget.data.profile import Battery, Bound, Profile
 from vtarget.data.record import Frame
 
 SCHEMA = "vtarget.profile"
@@ -14,7 +14,6 @@ SCHEMA_VERSION = 1
 
 def profile_json(profile: Profile) -> dict[str, Any]:
     """The contract's object. The same profile gives the same object: no dates, no host facts."""
-    energy = profile.energy_j
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -33,7 +32,7 @@ def profile_json(profile: Profile) -> dict[str, Any]:
         "cycles_low": int(profile.cycles.low),
         "cycles_high": int(profile.cycles.high),
         **_bounds("latency_s", profile.latency_s),
-        **(_bounds("energy_j", energy) if energy else {"energy_j": None, "energy_j_low": None, "energy_j_high": None}),
+        **_maybe_bounds("energy_j", profile.energy_j),
         "power_source": profile.power_source,
         "provenance": profile.provenance,
         "kernels": [
@@ -46,6 +45,7 @@ def profile_json(profile: Profile) -> dict[str, Any]:
                 "total_cycles": k.total_cycles,
                 "latency_s": k.latency_s,
                 "energy_j": k.energy_j,
+                "interrupts": k.interrupts,
             }
             for k in profile.kernels
         ],
@@ -73,6 +73,24 @@ def profile_json(profile: Profile) -> dict[str, Any]:
                 {"name": s.name, "top": s.top, "lowest": s.lowest, "bytes": s.bytes} for s in profile.memory.stacks
             ],
         },
+        "sleep": [
+            {
+                "state": s.state,
+                "clock_hz": s.clock_hz,
+                "cycles": s.cycles,
+                "seconds": s.seconds,
+                "wakeups": s.wakeups,
+                **_maybe_bounds("energy_j", s.energy_j),
+                "power_source": s.power_source,
+            }
+            for s in profile.sleep
+        ],
+        "duty": {
+            **_bounds("elapsed_s", profile.duty.elapsed_s),
+            **_maybe_bounds("energy_j", profile.duty.energy_j),
+            **_maybe_bounds("average_w", profile.duty.average_w),
+        },
+        "battery": _battery(profile.battery),
         "validation": None,
         "console": profile.console,
         "not_modelled": list(profile.not_modelled),
@@ -81,6 +99,16 @@ def profile_json(profile: Profile) -> dict[str, Any]:
 
 def _frame(frame: Frame) -> dict[str, Any]:
     return {"function": frame.function, "address": frame.address}
+
+
+def _battery(battery: Battery | None) -> dict[str, float] | None:
+    if battery is None:
+        return None
+    return {"capacity_mah": battery.capacity_mah, "volts": battery.volts, **_bounds("life_s", battery.life_s)}
+
+
+def _maybe_bounds(name: str, bound: Bound | None) -> dict[str, float] | dict[str, None]:
+    return _bounds(name, bound) if bound else {name: None, f"{name}_low": None, f"{name}_high": None}
 
 
 def _bounds(name: str, bound: Bound) -> dict[str, float]:

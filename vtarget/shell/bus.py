@@ -59,7 +59,7 @@ class Rules(Registers, Protocol):
 class Bus:
     """Reads and writes of peripherals, by absolute address: a rule answers first, then a device, else a plain register.
 
-    ``watch`` sees the core's reads.
+    ``watch`` sees the core's reads, but for those whose value is made of the time.
     """
 
     def __init__(
@@ -88,10 +88,12 @@ class Bus:
 
     def read(self, address: int, size_bytes: int) -> int:
         """The core reads."""
-        self._timeline.access = (address, True)
+        timeline = self._timeline
+        timeline.access, timeline.asked = (address, True), False
         try:
             value = self.peek(address, size_bytes)
-            self.watch(address, value)
+            if not timeline.asked:
+                self.watch(address, value)
             return value
         finally:
             self._timeline.access = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from vtarget.base.units import FREQUENCY, parse
 from vtarget.data.board import Board
@@ -34,6 +35,14 @@ DEFAULT_LINES, DEFAULT_PRIORITY_BITS = 240, 4
 BASELINE_LINES, BASELINE_PRIORITY_BITS = 32, 2
 
 
+@runtime_checkable
+class ClockSource(Protocol):
+    """A device that makes clocks."""
+
+    def frequencies(self) -> dict[str, int]:
+        """Hz by name, as its registers stand."""
+
+
 @dataclass(frozen=True)
 class Outside:
     """What a chipset is connected to: serial lines by device name, the ITM, names of registers."""
@@ -56,6 +65,8 @@ class Chipset:
         outside: Outside,
         sooner: Callable[[], None],
         wait_states: Callable[[str, int], None],
+        *,
+        managed: bool,
     ) -> None:
         board = pricer.board
         baseline = board.core in BASELINE_CORES
@@ -85,11 +96,22 @@ class Chipset:
         self.rules = self._rules(chip, outside) if chip and chip.registers else None
         self.bus = Bus(mappings, self.rules, self.plain, self.timeline, bit_band=board.core in BIT_BAND_CORES)
         self.backplane.bus = self.bus
+        self._publish_reset_clocks(managed=managed)
         self._map(engine)
 
     def _systick_clock(self) -> Clock:
         name = self.chip.systick_clock if self.chip else CORE
         return self.clocks.fixed(int(parse(name, FREQUENCY))) if name[:1].isdigit() else self.clocks.clock(name)
+
+    def _publish_reset_clocks(self, *, managed: bool) -> None:
+        """The clocks that the tree's devices give at reset. A core that doesn't begin at its reset clock takes those
+        that run with it along."""
+        frequencies: dict[str, int] = {}
+        for mapping in self.bus.mappings:
+            if isinstance(mapping.device, ClockSource):
+                frequencies |= mapping.device.frequencies()
+        reset_hz = frequencies.pop(CORE, self.clocks.core_hz)
+        self.clocks.set({name: hz for name, hz in frequencies.items() if managed or hz != reset_hz})
 
     def _rules(self, chip: Chip, outside: Outside) -> Rules:
         entry = DeviceEntry(name="REGISTERS", model="rules", base=0, source=chip.source)
@@ -146,6 +168,11 @@ class Chipset:
                     action()
                 finally:
                     self.timeline.moment = None
+
+    def deep_sleep_state(self) -> str:
+        """What WFI with SLEEPDEEP leads to, in the manual's words; ``deep sleep`` where no device tells."""
+        modes = (getattr(mapping.device, "low_power_mode", None) for mapping in self.bus.mappings)
+        return next((str(mode) for mode in modes if mode), "deep sleep")
 
     def device(self, name: str) -> object | None:
         """The model of the device of that name."""

@@ -89,7 +89,7 @@ class RegisterSet:
 
     def write(self, values: Sequence[int]) -> None:
         """Set them."""
-        self._values[:] = values
+        self._values[:] = list(values)
         uclib.uc_reg_write_batch(self._handle, self._ids, self._pointers, self._count)
 
 

@@ -71,7 +71,15 @@ class Machine:
         self.recorder = Recorder(self.engine, image, pricer, self._guards_of, options.spans, watch=self)
         outside = Outside(lambda _name: ConsoleWire(self.console))
         self.chipset = Chipset(
-            self.engine, self.recorder, pricer, chip, self.vector_table, outside, self._stop_soon, self._set_wait_states
+            self.engine,
+            self.recorder,
+            pricer,
+            chip,
+            self.vector_table,
+            outside,
+            self._stop_soon,
+            self._set_wait_states,
+            managed=managed,
         )
         self.epochs = Epochs(self.recorder)
         self.chipset.clocks.on_core_change = self._set_clock
@@ -83,7 +91,7 @@ class Machine:
         secure = chip is not None and chip.secure
         self.exceptions = Exceptions(self.engine, self.recorder, self.control, pricer.core.architecture, secure=secure)
         self.chipset.overhead = lambda: self.exceptions.overhead_cycles
-        self.waiting = Waiting(self.recorder, self.chipset, lambda: "deep sleep")
+        self.waiting = Waiting(self.recorder, self.chipset, self.chipset.deep_sleep_state)
         self.semihosting = Semihosting(self.engine, self.console, self._time_of_call, pricer.clock_hz)
         self.ending = Ending(self.engine, self.recorder)
         self._main_entered = False
@@ -138,7 +146,9 @@ class Machine:
     def _stuck(self, address: int) -> None:
         name = self.chipset.register_name(address)
         detail = f"polls register {name} (0x{address:08x}), which nothing will change"
-        self.ending.end(Reason.STUCK, self.recorder.place, detail=detail)
+        self.ending.end(
+            Reason.STUCK, self.recorder.current.block.address if self.recorder.current else 0, detail=detail
+        )
 
     def _on_pending(self) -> None:
         self.recorder.words[layout.H_PENDING] = 1

@@ -29,7 +29,8 @@ from vtarget.logic.validation import validate
 from vtarget.shell.engine import Engine
 from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult, run_interpreter
 from vtarget.shell.kerneltrace import Inference, KernelTrace
-from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.machine import Machine
+from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.samples import Sample, Samples
 
 

@@ -14,6 +14,7 @@ from vtarget.shell.engine import Engine
 from vtarget.shell.nvic import Nvic
 
 MOST_EDGES = 100_000
+ONLY_LINE = "IRQ"  # what chip files call the only interrupt line of a device
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class DevicePorts:
 
     def set_irq(self, level: bool, line: str = "") -> None:
         """Drive an interrupt line; one that the chip's file doesn't connect goes nowhere."""
-        number = self._interrupts.get(line)
+        number = self._interrupts.get(line or ONLY_LINE)
         if number is None:
             return
         drivers = self._board.drivers.setdefault(number, set())

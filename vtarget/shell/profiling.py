@@ -29,8 +29,9 @@ from vtarget.logic.validation import validate
 from vtarget.shell.engine import Engine
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult
-from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.machine import Machine
 from vtarget.shell.modelbuild import ModelCode, ModelFirmware, ModelOptions, build_firmware, generate
+from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.samples import Samples
 from vtarget.shell.toolchain import Toolchain
 

@@ -125,12 +125,6 @@ class Recorder:
         return self._node_by_offset.get(int(self.words[layout.H_CURRENT]))
 
     @property
-    def place(self) -> int:
-        """Where the current block begins."""
-        node = self.current
-        return node.block.address if node is not None else 0
-
-    @property
     def stopped_by_limit(self) -> bool:
         """Whether the emulator stopped at the start of the current block, before it executed, for a limit."""
         return bool(self.words[layout.H_SKIP])

@@ -16,7 +16,7 @@ from vtarget.shell.boardlib import load_board, load_core
 
 if TYPE_CHECKING:
     from vtarget.data.image import Image
-    from vtarget.shell.machine import RunOptions, RunResult
+    from vtarget.shell.runoptions import RunOptions, RunResult
 
 MOST_READ_BYTES = 64 << 20
 
@@ -104,7 +104,7 @@ def run_options(
     progress: Callable[[int, int], None] | None = None,
 ) -> RunOptions:
     """What ``execute`` is told, with symbols as addresses of ``image``. InputError for unknown ones."""
-    from vtarget.shell.machine import RunOptions
+    from vtarget.shell.runoptions import RunOptions
     from vtarget.shell.symbols import resolve_address, resolve_function
 
     return RunOptions(

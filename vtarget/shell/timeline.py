@@ -15,6 +15,7 @@ class Timeline:
         self.asleep = 0
         self.access: tuple[int, bool] | None = None  # address, reading
         self.moment: int | None = None  # of the event being handled
+        self.asked = False  # whether the access being made looked at the time
 
     def now(self) -> int:
         """Core cycles since reset, sleep included."""
@@ -28,4 +29,5 @@ class Timeline:
         """Core cycles since reset in which the core was not asleep."""
         if self.access is None:
             return self._recorder.cycles
+        self.asked = True
         return self._clock.before_access(*self.access)

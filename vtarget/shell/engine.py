@@ -117,6 +117,9 @@ class Engine:
             if region.alias_of is None:
                 self._map(region, [a for a in board.regions if a.alias_of == region.name])
         self.uc.hook_add(uni.UC_HOOK_MEM_INVALID, self._on_invalid_access)
+        self._uch = _handle(self.uc)
+        self._word = ctypes.c_uint32()
+        self._word_pointer = ctypes.byref(self._word)
         self._masks = RegisterSet(self.uc, _MASKS)
         self._stacked = RegisterSet(self.uc, _STACKED)
         self._fp_stacked = RegisterSet(self.uc, _FP_STACKED)
@@ -176,33 +179,39 @@ class Engine:
 
     def register(self, number: int) -> int:
         """A core register by its number, 0..15."""
-        return int(self.uc.reg_read(REGISTERS[number]))
+        return self._read_register(REGISTERS[number])
+
+    def _read_register(self, register: int) -> int:
+        """A register by the emulator's number, by the shortest way."""
+        uclib.uc_reg_read(self._uch, register, self._word_pointer)
+        return self._word.value
 
     def set_register(self, number: int, value: int) -> None:
         """Set a core register by its number, 0..15; the pc takes the Thumb bit."""
-        self.uc.reg_write(REGISTERS[number], value | 1 if number == 15 else value)
+        self._word.value = value | 1 if number == 15 else value
+        uclib.uc_reg_write(self._uch, REGISTERS[number], self._word_pointer)
 
     @property
     def in_thumb_state(self) -> bool:
         """Whether the core is in Thumb state, the only one that Cortex-M executes in."""
-        return bool(int(self.uc.reg_read(arm.UC_ARM_REG_CPSR)) & 1 << 5)
+        return bool(self._read_register(arm.UC_ARM_REG_CPSR) & 1 << 5)
 
     # Special registers. Sets of registers are read and written in one call: exceptions are frequent.
 
     @property
     def exception_number(self) -> int:
         """IPSR: the exception that is being handled, 0 in Thread mode."""
-        return int(self.uc.reg_read(arm.UC_ARM_REG_IPSR)) & 0x1FF
+        return self._read_register(arm.UC_ARM_REG_IPSR) & 0x1FF
 
     @property
     def flags(self) -> int:
         """xPSR: flags, IT state and exception number."""
-        return int(self.uc.reg_read(arm.UC_ARM_REG_XPSR))
+        return self._read_register(arm.UC_ARM_REG_XPSR)
 
     @property
     def control(self) -> int:
         """CONTROL: nPRIV, SPSEL, FPCA."""
-        return int(self.uc.reg_read(arm.UC_ARM_REG_CONTROL)) & 7
+        return self._read_register(arm.UC_ARM_REG_CONTROL) & 7
 
     def set_control(self, value: int) -> None:
         """Set CONTROL; in Thread mode the stack pointer follows SPSEL."""
@@ -247,12 +256,12 @@ class Engine:
     @property
     def process_stack(self) -> int:
         """PSP."""
-        return int(self.uc.reg_read(arm.UC_ARM_REG_PSP))
+        return self._read_register(arm.UC_ARM_REG_PSP)
 
     @property
     def on_process_stack(self) -> bool:
         """Whether CONTROL.SPSEL selects the process stack (PSP)."""
-        return bool(int(self.uc.reg_read(arm.UC_ARM_REG_CONTROL)) & 2)
+        return bool(self._read_register(arm.UC_ARM_REG_CONTROL) & 2)
 
     def registers(self) -> list[int]:
         """r0..r15."""

@@ -38,24 +38,25 @@ class Epochs:
         self._sites: NDArray[np.int64] = recorder.site_counts()
         self._closed: list[Epoch] = []
         self.changes = 0
+        self.changed = False  # whether another setting than the counted one has come into force
 
     def set_clock(self, clock_hz: int) -> None:
         """The core's clock has changed."""
-        self._wanted = _Setting(clock_hz, self._wanted.wait_states)
+        self._want(_Setting(clock_hz, self._wanted.wait_states))
 
     def set_wait_states(self, region: str, wait_states: int) -> None:
         """The firmware programmed wait states of a region."""
         states = dict(self._wanted.wait_states) | {region: wait_states}
-        self._wanted = _Setting(self._wanted.clock_hz, tuple(sorted(states.items())))
+        self._want(_Setting(self._wanted.clock_hz, tuple(sorted(states.items()))))
 
-    @property
-    def changed(self) -> bool:
-        """Whether another setting than the counted one has come into force."""
-        return self._wanted != self._setting
+    def _want(self, setting: _Setting) -> None:
+        self._wanted = setting
+        self.changed = setting != self._setting
 
     def change(self) -> None:
         """Begin the next epoch."""
         self.changes += 1
+        self.changed = False
         if len(self._closed) < MOST_EPOCHS:
             self._close()
             self._setting = self._wanted

@@ -66,7 +66,9 @@ class Nvic:
 
     def execution_priority(self, masks: Masks) -> int:
         """The priority that an exception must beat to preempt (B1.5.4, ExecutionPriority)."""
-        current = min((self.group(self.priority(n)) for n in members(self.active)), default=LOWEST_PRIORITY)
+        current = LOWEST_PRIORITY
+        if self.active:
+            current = min(self.group(self.priority(n)) for n in members(self.active))
         if masks.basepri:
             current = min(current, self.group(masks.basepri))
         if masks.primask:
@@ -78,12 +80,16 @@ class Nvic:
         ready = self.pending & self.enabled
         if not ready:
             return None
-        first = min(members(ready), key=lambda n: (self.priority(n), n))
+        first = ready.bit_length() - 1
+        if ready != 1 << first:
+            first = min(members(ready), key=lambda n: (self.priority(n), n))
         return first if self.group(self.priority(first)) < self.execution_priority(masks) else None
 
     def wakes(self, masks: Masks) -> bool:
         """Whether a pending exception ends a WFI: it would preempt if PRIMASK were clear (B1.5.19)."""
-        return self.preempting(Masks(False, masks.basepri, masks.faultmask)) is not None
+        return bool(self.pending & self.enabled) and (
+            self.preempting(Masks(False, masks.basepri, masks.faultmask)) is not None
+        )
 
     def can_preempt(self, number: int, masks: Masks) -> bool:
         """Whether a synchronous exception can be taken at once rather than escalate."""

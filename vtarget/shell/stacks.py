@@ -38,6 +38,8 @@ class StackRecorder:
 
     def use(self, name: str) -> None:
         """From here on the stack of that name is in use; a new one begins at the stack pointer."""
+        if name == self._name:
+            return
         self._save()
         self._name = name
         words, sp = self._recorder.words, self._recorder.engine.register(13)

@@ -32,7 +32,7 @@ class Waiting:
         chipset = self._chipset
         deep = bool(chipset.control.word(SCR) & SLEEPDEEP)
         key = (self._deep_state() if deep else "sleep", chipset.clocks.core_hz)
-        while not wakes():
+        while not (chipset.nvic.pending and wakes()):
             now, following = chipset.timeline.now(), chipset.schedule.next_cycle
             if now >= limit:
                 return True

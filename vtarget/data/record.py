@@ -92,7 +92,8 @@ class SpanFacts:
     """One call of a spanned function: which edges and sites were counted between entry and return, callees included.
 
     ``edges``/``edge_counts`` pair up; so do ``sites`` and the rows of ``site_counts`` (n x OPERAND_CLASSES). It ended
-    in that ``epoch`` of the record.
+    in that ``epoch`` of the record. Marks of a pin lie inside blocks: ``adjust_cycles`` and ``adjust_instructions``
+    bring what whole blocks add up to from their starts to the marks.
     """
 
     name: str
@@ -102,6 +103,8 @@ class SpanFacts:
     sites: Indices
     site_counts: Counts
     epoch: int = 0
+    adjust_cycles: int = 0
+    adjust_instructions: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ FORMAT: Literal["vtarget.record/2"] = "vtarget.record/2"
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
 Size = Annotated[int, Field(ge=0, le=1 << 32)]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Adjustment = Annotated[int, Field(gt=-(1 << 20), lt=1 << 20)]
 Clock = Annotated[int, Field(gt=0, le=10_000_000_000)]
 
 
@@ -71,6 +72,8 @@ class SpanHeader(Model):
     name: str
     index: Count
     epoch: Count
+    adjust_cycles: Adjustment
+    adjust_instructions: Adjustment
 
 
 class SleepHeader(Model):

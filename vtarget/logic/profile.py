@@ -182,8 +182,9 @@ def _per_function(
 
 def _span(part: Part, span: SpanFacts) -> Span:
     cycles = int((part.edges[span.edges, 1] * span.edge_counts).sum())
-    cycles += int((part.sites[span.sites, :, 1] * span.site_counts).sum())
+    cycles += int((part.sites[span.sites, :, 1] * span.site_counts).sum()) + span.adjust_cycles
     instructions = int((executed_per_edge(part.record, part.lengths)[span.edges] * span.edge_counts).sum())
+    instructions += span.adjust_instructions
     seconds = cycles / part.pricer.clock_hz
     joules = part.power.watts.nominal * seconds if part.power else None
     return Span(span.name, span.index, instructions, cycles, seconds, joules)

@@ -42,6 +42,11 @@ class LiveClock:
             node.block, self._accessing(node.block, address, reading)
         )
 
+    @property
+    def position(self) -> int:
+        """How many instructions of the current block stand before the access last asked for."""
+        return self._access[2]
+
     def _accessing(self, block: Block, address: int, reading: bool) -> int:
         """Position of the accessing instruction: of those that address it, the next one this pass hasn't used yet."""
         registers = self._engine.registers()

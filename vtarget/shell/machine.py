@@ -25,6 +25,7 @@ from vtarget.shell.exceptions import Exceptions, LockupError
 from vtarget.shell.guards import Guards
 from vtarget.shell.nvic import FAULT_MASK
 from vtarget.shell.polling import PollWatch
+from vtarget.shell.ports import PinEdge
 from vtarget.shell.recorder import UNLIMITED, Recorder
 from vtarget.shell.recording import make_record
 from vtarget.shell.reports import Reports
@@ -98,6 +99,7 @@ class Machine:
         self._main_cap = UNLIMITED
         self._chunk_end = UNLIMITED
         self._finished = False
+        self.chipset.backplane.edge = self._on_edge
         self.chipset.bus.watch = PollWatch(self.engine, self.recorder, self._poll_horizon, self._stuck).saw
         self._connect()
 
@@ -137,6 +139,11 @@ class Machine:
         if not self.pricer.pinned and any(r.name == region for r in self.board.regions):
             self.epochs.set_wait_states(region, wait_states)
             self._stop_soon()
+
+    def _on_edge(self, edge: PinEdge) -> None:
+        self.waiting.heard()
+        if edge.pin in self.options.span_pins:
+            self.recorder.spans.mark(edge.pin, edge.level, self.chipset.timeline.mark())
 
     def _poll_horizon(self) -> int:
         """When something can happen, in cycles awake."""

@@ -46,6 +46,7 @@ _ARRAYS = (
     "edge_source", "edge_target", "edge_exit", "edge_call", "edge_executed", "site_node", "site_insn",
     "unfinished",
 )  # fmt: skip
+_SPAN_FIELDS = ("name", "index", "epoch", "adjust_cycles", "adjust_instructions")
 _COUNTS = ("block_address", "edge_count", "site_counts")
 _PLAIN = (
     "image_path", "image_sha256", "board", "core", "board_sha256", "clock_hz", "final_node",
@@ -64,7 +65,7 @@ def save_record(record: ExecutionRecord, path: str) -> None:
         "stacks": [asdict(s) for s in record.stacks],
         "memory": [asdict(m) for m in record.memory],
         "block_sizes": [len(code) for code in record.block_code],
-        "spans": [{"name": s.name, "index": s.index, "epoch": s.epoch} for s in record.spans],
+        "spans": [{name: getattr(s, name) for name in _SPAN_FIELDS} for s in record.spans],
         "sleep": [asdict(s) for s in record.sleep],
         "epochs": [{"clock_hz": e.clock_hz, "wait_states": e.wait_states} for e in record.epochs],
     }
@@ -137,7 +138,14 @@ def _from_arrays(arrays: dict[str, Any]) -> ExecutionRecord:
         stacks=tuple(Stack(**s.model_dump()) for s in header.stacks),
         memory=tuple(RegionUse(**m.model_dump()) for m in header.memory),
         spans=tuple(
-            SpanFacts(span.name, span.index, *_counts(arrays, f"span{number}"), span.epoch)
+            SpanFacts(
+                span.name,
+                span.index,
+                *_counts(arrays, f"span{number}"),
+                span.epoch,
+                span.adjust_cycles,
+                span.adjust_instructions,
+            )
             for number, span in enumerate(header.spans)
         ),
         sleep=tuple(Sleep(**sleep.model_dump()) for sleep in header.sleep),

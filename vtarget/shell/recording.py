@@ -60,6 +60,8 @@ def _not_modelled(machine: Machine) -> tuple[str, ...]:
     if spans.dropped:
         notes.append(f"{spans.dropped} spans beyond the first {len(spans.closed)} not kept")
     notes.extend(f"span {name} was begun and not left" for name in spans.open_names)
+    silent = sorted(set(machine.options.span_pins) - spans.marked_pins)
+    notes.extend(f"pin {pin} never changed, so it marks no span" for pin in silent)
     return (*notes, *overwritten_code(recorder), *split_conditions(recorder), *lost_observations(recorder))
 
 

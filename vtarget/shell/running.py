@@ -71,6 +71,7 @@ def execute(
     base: int | None = None,
     until: str | int | None = None,
     spans: Iterable[str] = (),
+    span_pins: Iterable[str] = (),
     limits: RunLimits = RunLimits(),
     writes: Iterable[tuple[str, bytes]] = (),
     reads: Iterable[tuple[str, int | None]] = (),
@@ -82,7 +83,16 @@ def execute(
     from vtarget.shell.machine import run_image
 
     image = load_firmware(firmware, pricer, base=base)
-    options = run_options(image, until=until, spans=spans, limits=limits, writes=writes, reads=reads, progress=progress)
+    options = run_options(
+        image,
+        until=until,
+        spans=spans,
+        span_pins=span_pins,
+        limits=limits,
+        writes=writes,
+        reads=reads,
+        progress=progress,
+    )
     return run_image(image, pricer, options)
 
 
@@ -98,6 +108,7 @@ def run_options(
     *,
     until: str | int | None = None,
     spans: Iterable[str] = (),
+    span_pins: Iterable[str] = (),
     limits: RunLimits = RunLimits(),
     writes: Iterable[tuple[str, bytes]] = (),
     reads: Iterable[tuple[str, int | None]] = (),
@@ -111,6 +122,7 @@ def run_options(
         until=None if until is None else resolve_address(image, str(until), "--until")[0] & ~1,
         limits=limits,
         spans=tuple(resolve_function(image, name, "--span") for name in spans),
+        span_pins=tuple(pin.upper() for pin in span_pins),
         writes=tuple(_write(image, symbol, data) for symbol, data in writes),
         reads=tuple(_read(image, symbol, size_bytes) for symbol, size_bytes in reads),
         progress=progress,

@@ -21,6 +21,7 @@ class RunOptions:
     until: int | None = None
     limits: RunLimits = RunLimits()
     spans: tuple[str, ...] = ()
+    span_pins: tuple[str, ...] = ()
     writes: tuple[tuple[int, bytes], ...] = ()
     reads: tuple[tuple[int, int], ...] = ()
     on_enter: Mapping[str, Callable[[Engine], None]] = field(default_factory=dict)

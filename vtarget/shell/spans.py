@@ -18,6 +18,24 @@ if TYPE_CHECKING:
 SPAN_LIMIT = 10_000
 
 
+@dataclass(frozen=True)
+class Mark:
+    """An edge of a pin inside the current block: nominal cycles and instructions before it."""
+
+    cycles: int
+    instructions: int
+
+
+@dataclass
+class _Marked:
+    """A span that a pin has begun: its active level, and the counts at its first edge."""
+
+    level: bool
+    edges: NDArray[np.int64]
+    sites: NDArray[np.int64]
+    mark: Mark
+
+
 @dataclass
 class _Open:
     name: str
@@ -33,6 +51,8 @@ class SpanRecorder:
         self._recorder = recorder
         self._names = frozenset(names)
         self._open: list[_Open] = []
+        self._marked: dict[str, _Marked] = {}
+        self._levels: dict[str, bool] = {}  # the active level of a pin: that of its first edge
         self.closed: list[SpanFacts] = []
         self.dropped = 0
         self.epoch = 0
@@ -70,19 +90,53 @@ class SpanRecorder:
         sites = self._recorder.site_counts()
         sites[: len(span.sites)] -= span.sites
         edge_rows, site_rows = self._inside(span.function, np.flatnonzero(edges), np.flatnonzero(sites.any(axis=1)))
-        index = sum(1 for other in self.closed if other.name == span.name)
+        self._close(span.name, edges, edge_rows, sites, site_rows)
+        return span.name
+
+    def mark(self, pin: str, level: bool, mark: Mark) -> None:
+        """An edge of a pin that marks spans: its first edge begins one, the edge back ends it. All that executes in
+        between belongs to it, handlers too, as on a logic analyser."""
+        recorder = self._recorder
+        if level == self._levels.setdefault(pin, level):
+            self._marked[pin] = _Marked(level, recorder.edge_counts(), recorder.site_counts(), mark)
+            return
+        begun = self._marked.pop(pin, None)
+        if begun is None:
+            return
+        if len(self.closed) >= SPAN_LIMIT:
+            self.dropped += 1
+            return
+        edges, sites = recorder.edge_counts(), recorder.site_counts()
+        edges[: len(begun.edges)] -= begun.edges
+        sites[: len(begun.sites)] -= begun.sites
+        rows = np.array(
+            [row for row in np.flatnonzero(edges).tolist() if recorder.edges[row].source >= 0], dtype=np.intp
+        )
+        adjust = (mark.cycles - begun.mark.cycles, mark.instructions - begun.mark.instructions)
+        self._close(pin, edges, rows, sites, np.flatnonzero(sites.any(axis=1)), adjust)
+
+    def _close(
+        self,
+        name: str,
+        edges: NDArray[np.int64],
+        edge_rows: NDArray[np.intp],
+        sites: NDArray[np.int64],
+        site_rows: NDArray[np.intp],
+        adjust: tuple[int, int] = (0, 0),
+    ) -> None:
+        index = sum(1 for other in self.closed if other.name == name)
         self.closed.append(
             SpanFacts(
-                span.name,
+                name,
                 index,
                 edge_rows.astype(np.int32),
                 edges[edge_rows],
                 site_rows.astype(np.int32),
                 sites[site_rows],
                 self.epoch,
+                *adjust,
             )
         )
-        return span.name
 
     def _inside(
         self, function: int, edges: NDArray[np.intp], sites: NDArray[np.intp]
@@ -99,7 +153,12 @@ class SpanRecorder:
     @property
     def open_names(self) -> tuple[str, ...]:
         """Spans that were begun and not left."""
-        return tuple(span.name for span in self._open)
+        return (*(span.name for span in self._open), *self._marked)
+
+    @property
+    def marked_pins(self) -> frozenset[str]:
+        """Pins that have had an edge."""
+        return frozenset(self._levels)
 
     def _row(self, edge_offset: int) -> int:
         return (edge_offset - layout.EDGES) // layout.EDGE_WORDS - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vtarget.shell.clock import LiveClock
 from vtarget.shell.recorder import Recorder
+from vtarget.shell.spans import Mark
 
 
 class Timeline:
@@ -24,6 +25,11 @@ class Timeline:
     def now_at(self, pc: int) -> int:
         """Core cycles since reset, sleep included, before the instruction at ``pc``, which is executing."""
         return self._clock.before_instruction(pc) + self.asleep
+
+    def mark(self) -> Mark:
+        """How far into the current block the access being made is."""
+        into = self.awake() - self._recorder.cycles
+        return Mark(into, self._clock.position if self.access is not None else 0)
 
     def awake(self) -> int:
         """Core cycles since reset in which the core was not asleep."""

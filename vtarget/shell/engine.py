@@ -213,6 +213,11 @@ class Engine:
         """CONTROL: nPRIV, SPSEL, FPCA."""
         return self._read_register(arm.UC_ARM_REG_CONTROL) & 7
 
+    @property
+    def unprivileged(self) -> bool:
+        """Whether the core is in unprivileged Thread mode."""
+        return bool(self.control & 1) and not self.exception_number
+
     def set_control(self, value: int) -> None:
         """Set CONTROL; in Thread mode the stack pointer follows SPSEL."""
         self.uc.reg_write(arm.UC_ARM_REG_CONTROL, value)

@@ -81,6 +81,7 @@ class Exceptions:
         self._version8 = architecture.startswith("armv8")
         self._secure = secure
         self._suspended: dict[int, Suspended] = {}  # by the address of the frame that was stacked
+        self.limits = {"msp": 0, "psp": 0}  # MSPLIM and PSPLIM (Armv8-M)
         self.overhead_cycles = 0
         self.event = False  # the event register, which entries and returns set
 
@@ -137,6 +138,9 @@ class Exceptions:
         extended = bool(control & CONTROL_FPCA) and bool(self._control.word(FPCCR) & ASPEN)
         aligned = not self._version8 and not self._baseline and not self._control.word(CCR) & STKALIGN
         frame = sp - (EXTENDED_BYTES if extended else BASIC_BYTES) & (0xFFFFFFFF if aligned else 0xFFFFFFFB)
+        stack = "psp" if control & CONTROL_SPSEL and not xpsr & XPSR_NUMBER else "msp"
+        if frame < self.limits[stack]:
+            return self._overflow(stack, xpsr, control, pc, executed)
         moved = XPSR_ALIGNED if not aligned and sp & 4 else 0
         lazy = bool(self._control.word(FPCCR) & LSPEN)
         words = (*registers, pc, xpsr & ~XPSR_ALIGNED | moved)
@@ -151,6 +155,21 @@ class Exceptions:
         self._suspended[frame] = self._contexts.suspend(pc, executed)
         kind = layout.FROM_ENTRY_FP if extended and not lazy else layout.FROM_ENTRY
         return self._start(number, xpsr, exc_return, control, kind)
+
+    def _overflow(self, stack: str, xpsr: int, control: int, pc: int, executed: int) -> int:
+        """The frame would lie below the stack's limit (B3.21): a fault is taken instead, and nothing is stacked."""
+        self._set_bits(CFSR, Cfsr.STKOF)
+        fault = Vector.USAGE_FAULT
+        if not self._nvic.can_preempt(fault, self.masks()):
+            self._set_bits(HFSR, Hfsr.FORCED)
+            fault = Vector.HARD_FAULT
+            if not self._nvic.can_preempt(fault, self.masks()):
+                raise LockupError("stack limit reached by an exception frame (CFSR.STKOF)")
+        limit = self.limits[stack]
+        self._engine.set_register(13, limit)
+        self._suspended[limit] = self._contexts.suspend(pc, executed)
+        exc_return = self._exc_return(xpsr & XPSR_NUMBER, control, extended=False)
+        return self._start(fault, xpsr, exc_return, control, layout.FROM_ENTRY)
 
     def _stack(self, frame: int, words: tuple[int, ...], *, extended: bool, lazy: bool) -> None:
         data = BASIC.pack(*words)

@@ -18,15 +18,22 @@ FP_FEATURES = frozenset({Feature.FP_SINGLE, Feature.FP_DOUBLE, Feature.FP_V5})
 
 
 class Guards:
-    """Names the guarded instructions of a block; ``trap`` and ``event`` are told when one is about to execute."""
+    """Names the guarded instructions of a block; ``trap``, ``event`` and ``limit`` (a stack and the core register that
+    its limit is taken from) are told when one is about to execute."""
 
     def __init__(
-        self, pricer: Pricer, control: SystemControl, trap: Callable[[Trap], None], event: Callable[[], None]
+        self,
+        pricer: Pricer,
+        control: SystemControl,
+        trap: Callable[[Trap], None],
+        event: Callable[[], None],
+        limit: Callable[[str, int], None],
     ) -> None:
         self._pricer = pricer
         self._control = control
         self._trap = trap
         self._event = event
+        self._limit = limit
         self.recorder: Recorder | None = None
 
     def of(self, block: Block) -> dict[int, Callable[[int], None]]:
@@ -35,11 +42,17 @@ class Guards:
         for address, insn in zip(block.addresses, block.insns, strict=True):
             if insn.feature in FP_FEATURES and self._pricer.board.fpu is not None and not self._control.fpu_enabled:
                 guards[address] = self._refuse_disabled_fpu
+            if insn.mnemonic == "msr" and (stack := _limited_stack(insn)) is not None:
+                guards[address] = self._limit_setter(stack, insn)
             if insn.mnemonic == "sev":
                 guards[address] = lambda _address: self._event()
             if missing_feature(self._pricer.core, insn) is not None:
                 guards[address] = self._refuse_instruction
         return guards
+
+    def _limit_setter(self, stack: str, insn: Insn) -> Callable[[int], None]:
+        source = insn.reads.bit_length() - 1
+        return lambda _address: self._limit(stack, source)
 
     def _refuse_disabled_fpu(self, address: int) -> None:
         if not self._control.fpu_enabled:
@@ -61,3 +74,8 @@ class Guards:
         assert self.recorder is not None and self.recorder.current is not None
         block = self.recorder.current.block
         return block.insns[block.addresses.index(address)]
+
+
+def _limited_stack(insn: Insn) -> str | None:
+    """The stack whose limit register the MSR writes."""
+    return next((stack for stack in ("msp", "psp") if f"{stack}lim" in insn.text), None)

@@ -87,7 +87,7 @@ class Machine:
         self.control = self.chipset.control
         self.nvic = self.chipset.nvic
         self.reports = Reports(self.engine, self.recorder, self._on_semihosting)
-        self.guards = Guards(pricer, self.control, self.reports.set_trap, self._send_event)
+        self.guards = Guards(pricer, self.control, self.reports.set_trap, self._send_event, self._set_limit)
         self.guards.recorder = self.recorder
         secure = chip is not None and chip.secure
         self.exceptions = Exceptions(self.engine, self.recorder, self.control, pricer.core.architecture, secure=secure)
@@ -160,6 +160,10 @@ class Machine:
     def _on_pending(self) -> None:
         self.recorder.words[layout.H_PENDING] = 1
         self._stop_soon()
+
+    def _set_limit(self, stack: str, source: int) -> None:
+        if not self.engine.unprivileged:
+            self.exceptions.limits[stack] = self.engine.register(source) & ~7
 
     def _on_semihosting(self, pc: int) -> None:
         result = self.semihosting.call(self.engine.register(0), self.engine.register(1))

@@ -20,6 +20,7 @@ SHIPPED = [
     "mps2-an505",
     "nrf52840dk",
     "nucleo-f746zg",
+    "nucleo-g071rb",
     "nucleo-l4r5zi",
     "nucleo-u575zi-q",
     "rpi-pico",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +30,11 @@ FAULTS = {
     "call of ARM code": 8,
     "unmapped load": 9,
     "absent coprocessor": 10,
+    "process stack below PSPLIM": 11,
 }
 # What vtarget doesn't model: alignment faults, FPDSCR, and that unprivileged code can't reach the system registers.
 NOT_MODELLED = frozenset({"unaligned ldr", "unaligned strh", "unaligned ldrd", "absent coprocessor", "fpdscr"})
-PRIVILEGED_ONLY = 1
+PRIVILEGED_ONLY, IDLE_HANDLERS = 1, 2
 DIV_0_TRP, UNALIGN_TRP, USERSETMPEND, STKALIGN = 0x10, 0x08, 0x02, 0x200
 
 
@@ -72,12 +73,13 @@ def operation_codes() -> dict[str, int]:
     return {name: code for code, name in enumerate(re.findall(r"X\((\w+)\)", listed[1]))}
 
 
-def make_program(seed: int, mix: Mix, length: int = 60) -> list[Operation]:
+def make_program(seed: int, mix: Mix, length: int = 50) -> list[Operation]:
     """A random program. It starts with priorities and enables, so that most of what is pended later is taken."""
     rng = random.Random(seed)
     irqs = rng.sample(IRQS, 5)
-    few = rng.sample(PRIORITIES, rng.choice((2, 3, 5, 8)))  # few priorities: many collisions
-    program = [Operation("priority", number, rng.choice(few)) for number in _exceptions(irqs) if rng.random() < 0.8]
+    few = rng.sample(PRIORITIES, rng.choice((2, 3, 5, 8, 8)))  # few priorities: many collisions
+    urgency = {number: rng.choice(few) for number in _exceptions(irqs)}
+    program = [Operation("priority", *item) for item in urgency.items() if rng.random() < 0.8]
     program += [Operation("enable", irq) for irq in irqs if rng.random() < 0.9]
     if rng.random() < 0.5:
         program.append(Operation("group", rng.choice((4, 5, 6, 7))))
@@ -89,7 +91,15 @@ def make_program(seed: int, mix: Mix, length: int = 60) -> list[Operation]:
     if mix.limited:
         choices = [c for c in choices if c[1] not in NOT_MODELLED]
     names = rng.choices([name for _, name in choices], [weight for weight, _ in choices], k=length)
-    return program + [_operation(name, rng, irqs, few, mix) for name in names] + [Operation("state")]
+    body = []
+    for name in names:
+        body.append(_operation(name, rng, irqs, few, mix))
+        if name == "process_stack" and rng.random() < 0.5:
+            body.append(Operation("fault", FAULTS["process stack below PSPLIM"]))
+    if rng.random() < 0.6:
+        at = rng.randrange(length)
+        body[at:at] = _stairs(rng, irqs, urgency)
+    return [*program, *body, Operation("state")]
 
 
 def encode(programs: Sequence[Sequence[Operation]], flags: int = 0) -> bytes:
@@ -126,6 +136,13 @@ def _exceptions(irqs: Sequence[int]) -> list[int]:
     return [MEM_FAULT, BUS_FAULT, USAGE_FAULT, SVCALL, PENDSV, SYSTICK, *(16 + irq for irq in irqs)]
 
 
+def _stairs(rng: random.Random, irqs: Sequence[int], urgency: Mapping[int, int]) -> list[Operation]:
+    """Interrupts pended in the order of their urgency, each by the handler of the one before, so that they nest."""
+    rising = sorted(irqs, key=lambda irq: (-urgency[16 + irq], rng.random()))
+    clear = [Operation("primask", 0), Operation("basepri", 0)] if rng.random() < 0.7 else []
+    return clear + [Operation("pend", irq) for irq in rising]
+
+
 # How often each operation is chosen, relative to the others.
 _CHOICES: list[tuple[int, str]] = [
     (6, "priority"),
@@ -160,6 +177,8 @@ _CHOICES: list[tuple[int, str]] = [
     (6, "misaligned"),
     (2, "vectors"),
     (2, "sleep"),
+    (2, "fault_pend"),
+    (4, "bad_return"),
 ]
 
 
@@ -205,7 +224,7 @@ def _operation(name: str, rng: random.Random, irqs: Sequence[int], few: Sequence
             return Operation(name, rng.randrange(8))
         case "misaligned":
             return Operation(name, rng.randrange(3), irq)
-        case "vectors":
+        case "vectors" | "fault_pend":
             return Operation(name, rng.randrange(3))
         case _:
             return Operation(name)

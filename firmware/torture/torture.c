@@ -17,7 +17,8 @@ enum { VECTORS = 48, IRQS = 32, FIRST_IRQ = 16, NMI = 2, HARD_FAULT = 3, USAGE_F
     X(end) X(priority) X(group) X(enable) X(disable) X(pend) X(pend_many) X(trigger) X(unpend) X(icsr) X(svc)         \
     X(svc_in_it) X(primask) X(basepri) X(basepri_max) X(faultmask) X(fp_fill) X(fp_log) X(fp_compute) X(fpscr)        \
     X(fpdscr) X(fp_lazy) X(fp_forget) X(fp_off) X(process_stack) X(unprivileged) X(state) X(fault) X(traps)           \
-    X(fault_enable) X(misaligned) X(vectors) X(sleep)
+    X(fault_enable) X(misaligned) X(vectors) X(sleep)           \
+    X(fault_pend) X(bad_return)
 #define ENUMERATOR(name) OP_##name,
 #define NAME(name) #name,
 enum { OPERATIONS(ENUMERATOR) OPERATION_COUNT };
@@ -29,7 +30,10 @@ typedef struct {
 
 /* The number of programs and flags (two halfwords), then their operations, each program ended by one of code 0; written
    by a debugger, by an emulator or into the file. */
-enum { FLAG_PRIVILEGED_ONLY = 1 /* unprivileged code leaves the system registers alone */ };
+enum {
+    FLAG_PRIVILEGED_ONLY = 1, /* unprivileged code leaves the system registers alone */
+    FLAG_IDLE_HANDLERS = 2,   /* handlers take no operations */
+};
 extern const uint8_t program[PROGRAM_BYTES];
 const uint8_t program[PROGRAM_BYTES] __attribute__((aligned(4))) = {0};
 
@@ -41,6 +45,8 @@ typedef struct {
 static Event events[MAX_EVENTS];
 static unsigned event_count, depth, activations, flags;
 static const volatile Operation *next;
+static int return_badly;     /* the running handler is to return with the wrong mode in EXC_RETURN */
+static uint32_t good_return; /* what it would have been, for the handler of the fault that this makes; else 0 */
 static int fp_filled; /* the running context has defined s0-s31 */
 #if defined(__ARM_FP)
 static int fp_is_off;
@@ -136,6 +142,20 @@ static void supervisor_call_in_it_block(void) {
 static void function(void) {
 }
 
+/* On a process stack with a limit, moves SP below that: a UsageFault, and SP stays. Returns how far SP moved. */
+static uint32_t overflow_stack(void) {
+    uint32_t moved = 0;
+#if __ARM_ARCH == 8
+    uint32_t before;
+    if (ipsr() == 0 && (control() & 3) == 2) {
+        __asm__ volatile("mov %1, sp\n sub %0, %1, #0x100\n msr psplim, %0\n sub.w sp, sp, #0x200\n mov %0, sp\n sub %0, %1, %0\n"
+                         "mov sp, %1\n movs %1, #0\n msr psplim, %1"
+                         : "=&r"(moved), "=&r"(before)::"memory", "cc");
+    }
+#endif
+    return moved;
+}
+
 static void fault(unsigned kind) {
     uint32_t words[4] = {1, 2, 3, 4}, result = 0x1234, other = 0;
     const uint32_t odd = (uint32_t)words + 1;
@@ -155,6 +175,7 @@ static void fault(unsigned kind) {
     case 8: __asm__ volatile("blx %0" ::"r"((uint32_t)function & ~1u) : "memory", "lr"); break;
     case 9: __asm__ volatile("ldr %0, [%1]" : "+r"(result) : "r"(UNMAPPED) : "memory"); break;
     case 10: __asm__ volatile("mcr p3, 0, r0, c1, c2, 0" ::: "memory"); break;
+    case 11: result = overflow_stack(); break;
     default: break;
     }
     log_value("fault left", mix(mix(result, other), mix(words[0], words[1])));
@@ -224,7 +245,7 @@ static void floating_point(unsigned code, unsigned a, unsigned b) {
     case OP_fp_lazy: put_word(FPCCR, (REGISTER(FPCCR) & ~(1u << 30)) | (a & 1u) << 30); break;
     case OP_fp_forget: fp_forget(); break;
     default:
-        if (ipsr() == 0 && (control() & 4) == 0) {
+        if (ipsr() == 0 && (control() & 4) == 0 && may_fault()) {
             fp_off();
         }
     }
@@ -337,6 +358,8 @@ static void special(unsigned code, unsigned a, unsigned b) {
         break;
     case OP_traps: put_word(CCR, (REGISTER(CCR) & ~0x21au) | ((uint32_t)b << 8 | a)); break;
     case OP_fault_enable: put_word(SHCSR, (REGISTER(SHCSR) & ~0x70000u) | (uint32_t)a << 16); break;
+    case OP_fault_pend: put_word(SHCSR, REGISTER(SHCSR) | 1u << (12 + a % 3)); break;
+    case OP_bad_return: return_badly = !in_thread && ipsr() != NMI; break;
     case OP_vectors: put_word(VTOR, table_address(a)); break;
     case OP_sleep:
         if (in_thread && basepri() == 0 && faultmask() == 0) {
@@ -397,8 +420,8 @@ __attribute__((used)) static void run(unsigned count) {
 
 enum { FRAME_R0, FRAME_R1, FRAME_R2, FRAME_R3, FRAME_R12, FRAME_LR, FRAME_PC, FRAME_XPSR };
 enum { XPSR_T = 1 << 24, XPSR_IT = 0x0600fc00, XPSR_GE = 0xf0000, XPSR_SFPA = 1 << 20 };
-enum { SVC_MISALIGNED = 5, SVC_IN_IT = 6, UDF_1 = 0xde01 };
-enum { UNDEFINSTR = 1 << 16, INVSTATE = 1 << 17, IACCVIOL = 1, IBUSERR = 1 << 8, BFARVALID = 1 << 15 };
+enum { RETURN_TO_THREAD = 8, VECTPENDING = 0x1ff << 12, SVC_MISALIGNED = 5, SVC_IN_IT = 6, UDF_1 = 0xde01 };
+enum { UNDEFINSTR = 1 << 16, INVSTATE = 1 << 17, INVPC = 1 << 18, IACCVIOL = 1, IBUSERR = 1 << 8, BFARVALID = 1 << 15 };
 
 static void log_frame(const volatile uint32_t *frame, int has_known_registers) {
     uint32_t hash = frame[FRAME_R0];
@@ -431,7 +454,7 @@ static void step_over(volatile uint32_t *frame, uint32_t cfsr) {
     }
 }
 
-static void answer_fault(volatile uint32_t *frame) {
+static void answer_fault(volatile uint32_t *frame, uint32_t number) {
     const uint32_t cfsr = REGISTER(CFSR);
     log_value(" hfsr", REGISTER(HFSR));
     log_value(" cfsr", cfsr);
@@ -440,35 +463,51 @@ static void answer_fault(volatile uint32_t *frame) {
     }
     REGISTER(CFSR) = cfsr;
     REGISTER(HFSR) = REGISTER(HFSR);
-    if (cfsr == 0) {
+    if (cfsr == 0 && number == HARD_FAULT) {
         answer_svc(frame); /* what else can come here: an SVC whose priority isn't enough */
+    }
+    if (cfsr == 0 || cfsr == INVPC) {
         return;
     }
     log_frame(frame, (cfsr & UNDEFINSTR) != 0 && *(const uint16_t *)frame[FRAME_PC] == UDF_1);
     step_over(frame, cfsr);
 }
 
-__attribute__((used)) static void exception(uint32_t exc_return, volatile uint32_t *frame, uint32_t table) {
+/* Returns the value to return from the exception with. */
+__attribute__((used)) static uint32_t exception(uint32_t exc_return, volatile uint32_t *frame, uint32_t table) {
+    __asm__ volatile("msr apsr_nzcvq, %0" ::"r"(0) : "cc"); /* flags are UNKNOWN here; nothing else would clear Q */
     const uint32_t number = ipsr();
-    const int filled = fp_filled;
-    fp_filled = 0;
+    const int filled = fp_filled, outer_returns_badly = return_badly;
+    fp_filled = return_badly = 0;
     activations++;
     log_value("enter", table << 16 | number);
     log_value(" exc_return", exc_return & 0x1cu);
+    if (good_return != 0) {
+        exc_return = good_return;
+        good_return = 0;
+    }
     log_value(" frame", (uint32_t)frame);
     log_value(" interrupted", frame[FRAME_XPSR] & (XPSR_T | 0x3ffu));
     if (number >= HARD_FAULT && number <= USAGE_FAULT) {
-        answer_fault(frame);
+        answer_fault(frame, number);
     } else if (number == SVCALL) {
         answer_svc(frame);
     }
-    if (depth < MAX_DEPTH) {
+    if (depth < MAX_DEPTH && !(flags & FLAG_IDLE_HANDLERS)) {
         depth++;
-        run((activations * 5 + number) & 3u);
+        run((activations * 5 + number) % 6);
         depth--;
     }
     fp_filled = filled;
     log_value("leave", number);
+    /* What is pending could come before the fault, and QEMU 7.2 then enters that with the bad value. Armv8-M takes the
+       frame of a "return to handler mode" from the main stack, whatever bit 2 says. */
+    if (return_badly && (REGISTER(ICSR) & VECTPENDING) == 0 && (__ARM_ARCH == 7 || (exc_return & 4) == 0)) {
+        good_return = exc_return;
+        exc_return ^= RETURN_TO_THREAD;
+    }
+    return_badly = outer_returns_badly;
+    return exc_return;
 }
 
 /* Three ways to load EXC_RETURN into PC, one for each vector table. */
@@ -477,9 +516,9 @@ __attribute__((used)) static void exception(uint32_t exc_return, volatile uint32
         __asm__ volatile("mov r0, lr\n tst lr, #4\n ite eq\n mrseq r1, msp\n mrsne r1, psp\n movs r2, #" #table "\n"   \
                          save "\n bl exception\n" restore);                                                           \
     }
-ENTRY(entry_pop, 0, "push {r4, lr}", "pop {r4, pc}")
-ENTRY(entry_bx, 1, "push {r4, lr}", "ldmia sp!, {r4, lr}\n bx lr")
-ENTRY(entry_ldr, 2, "str lr, [sp, #-8]!", "ldr pc, [sp], #8")
+ENTRY(entry_pop, 0, "push {r4, lr}", "str r0, [sp, #4]\n pop {r4, pc}")
+ENTRY(entry_bx, 1, "push {r4, lr}", "ldmia sp!, {r4, lr}\n bx r0")
+ENTRY(entry_ldr, 2, "str lr, [sp, #-8]!", "str r0, [sp]\n ldr pc, [sp], #8")
 
 #define TABLE(entry) {[2 ... VECTORS - 1] = entry}
 typedef void (*Vectors[64])(void); /* aligned as VTOR needs for so many; the first two are read at reset only */
@@ -505,7 +544,7 @@ static void reset_state(void) {
         put_byte(SHPR + i, 0);
     }
     put_word(AIRCR, 0x05fa0000u);
-    put_word(SHCSR, 0);
+    put_word(SHCSR, 0); /* before what is still pending could be enabled */
     put_word(CCR, 0x200);
     put_word(VTOR, table_address(0));
 #if defined(__ARM_FP)
@@ -554,7 +593,8 @@ int main(void) {
     put_word(VTOR, table_address(0));
     for (uint32_t i = 0; i < count; i++) {
         event_count = depth = activations = 0;
-        fp_filled = 0;
+        fp_filled = return_badly = 0;
+        good_return = 0;
         run(~0u);
         while (next->code != OP_end) {
             next++;

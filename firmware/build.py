@@ -70,6 +70,21 @@ TEST_DEFINES: dict[str, tuple[str, ...]] = {
     "return_main": ("NO_SEMIHOST_EXIT",),
     "fpu_off": ("NO_FPU_ENABLE",),
 }
+STARTUP_CORES = {
+    "nucleo-l4r5zi": "m4f",
+    "disco-f407vg": "m4f",
+    "nucleo-f746zg": "m7",
+    "nucleo-u575zi-q": "m33",
+    "nucleo-g071rb": "m0plus",
+    "nrf52840dk": "m4f",
+    "rpi-pico": "m0plus",
+    "apollo4p-evb": "m4f",
+}
+# Suffix, definitions, flags.
+STARTUP_VARIANTS: dict[str, tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = {
+    "nucleo-l4r5zi": (("-idle", ("IDLE_END",), ()),),
+    "nrf52840dk": (("-uart", ("LEGACY_UART",), ()),),
+}
 # Their PSRAM is larger, but slower than the SSRAM.
 QEMU_DATA_REGION = "SSRAM23"
 
@@ -78,7 +93,7 @@ QEMU_DATA_REGION = "SSRAM23"
 class Program:
     """One ELF: a source, the core it is compiled for, the board it is linked for, extra ``-D`` definitions.
 
-    ``parts`` are further sources, compiled with the same flags.
+    ``parts`` are further sources; ``flags`` are for these sources, behind those of the core.
     """
 
     source: Path
@@ -87,6 +102,7 @@ class Program:
     output: str
     defines: tuple[str, ...] = ()
     parts: tuple[Path, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 def examples() -> tuple[str, ...]:
@@ -126,6 +142,25 @@ def exception_programs() -> list[Program]:
     return [rtos_program(core, board) for core, board in targets] + [
         Program(torture, core, board, f"torture/torture-{core}.elf") for core, board in targets if core != "m0plus"
     ]
+
+
+def startup_programs() -> list[Program]:
+    """Start-up as vendors' HALs do it, for each board with and without optimisation, and other variants of some."""
+    return [
+        startup_program(board, suffix, defines, flags)
+        for board in STARTUP_CORES
+        for suffix, defines, flags in (("", (), ()), ("-O0", (), ("-O0",)), *STARTUP_VARIANTS.get(board, ()))
+    ]
+
+
+def startup_program(
+    board: str, suffix: str = "", defines: tuple[str, ...] = (), flags: tuple[str, ...] = ()
+) -> Program:
+    """The start-up program of a board."""
+    folder = FIRMWARE / "startups"
+    parts = (folder / "app.c", folder / "hal.c")
+    output = f"startups/{board}{suffix}.elf"
+    return Program(folder / f"{board}.c", STARTUP_CORES[board], board, output, defines, parts, flags)
 
 
 def qemu_program(source: Path, core: str, board: str, iterations: int | None = None) -> Program:
@@ -180,7 +215,7 @@ def _build_program(program: Program, common: Path, folder: Path) -> Path:
         own = {program.source: Path(scratch) / "main.o"}
         own |= {part: Path(scratch) / f"{part.stem}.o" for part in program.parts}
         for source, target_object in own.items():
-            _compile(source, program.core, (f"-D{d}" for d in program.defines), target_object)
+            _compile(source, program.core, (*program.flags, *(f"-D{d}" for d in program.defines)), target_object)
         objects = [str(o) for o in (*sorted(common.glob("*.o")), *own.values())]
         flags = (*CORE_FLAGS[program.core], "-mthumb", *LINK_FLAGS, "-T", str(script))
         subprocess.run([COMPILER, *flags, *objects, "-lgcc", "-o", str(target)], check=True)
@@ -190,7 +225,7 @@ def _build_program(program: Program, common: Path, folder: Path) -> Path:
 
 def committed_programs() -> list[Program]:
     """Everything whose ELF is committed."""
-    return example_programs() + test_programs() + exception_programs()
+    return example_programs() + test_programs() + exception_programs() + startup_programs()
 
 
 def differing(programs: Iterable[Program]) -> list[str]:

@@ -77,7 +77,7 @@ def test_timers_of_32_bits() -> None:
         name: [device.name for device in load_chip(name).devices if device.options.get("bits") == 32] for name in BOARDS
     }
     assert wide == {
-        **dict.fromkeys(("stm32l4r5", "stm32f407", "stm32f746"), ["TIM2", "TIM5"]),
+        **{name: ["TIM2", "TIM5"] for name in ("stm32l4r5", "stm32f407", "stm32f746")},
         "stm32u575": ["TIM2", "TIM3", "TIM4", "TIM5"],
         "stm32g071": ["TIM2"],
     }

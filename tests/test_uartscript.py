@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -202,6 +203,13 @@ def test_no_script_breaks_the_reader(text: str) -> None:
 def test_scripts_are_bounded() -> None:
     with pytest.raises(InputError, match="10001 steps"):
         parse_script("wait 1s\n" * 10_001, "x")
+
+
+def test_the_guide_s_script_is_one() -> None:
+    page = (Path(__file__).parent.parent / "docs/consoles.md").read_text(encoding="utf-8")
+    script = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    steps = parse_script(script, "docs/consoles.md")
+    assert [type(step).__name__ for step in steps] == "Expect Send Expect Wait Send Expect Send End".split()
 
 
 # Playing.

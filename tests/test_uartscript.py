@@ -209,7 +209,16 @@ def test_the_guide_s_script_is_one() -> None:
     page = (Path(__file__).parent.parent / "docs/consoles.md").read_text(encoding="utf-8")
     script = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
     steps = parse_script(script, "docs/consoles.md")
-    assert [type(step).__name__ for step in steps] == "Expect Send Expect Wait Send Expect Send End".split()
+    assert [type(step).__name__ for step in steps] == [
+        "Expect",
+        "Send",
+        "Expect",
+        "Wait",
+        "Send",
+        "Expect",
+        "Send",
+        "End",
+    ]
 
 
 # Playing.

@@ -115,7 +115,7 @@ def test_a_c_program_with_files(image: Image, tmp_path: Path) -> None:
     (tmp_path / "in/old.txt").touch()
     run = Run(image, HostFiles(str(tmp_path / "in")), b"some text\n")
     assert run.console.text == (
-        "[main.elf][-n][5 6]\nread 8: 42\nmore\noutside 1, errno 13\nremove 0, again -1\ntyped: some text\nerror text\n"
+        "[main.elf][-n][5 6]\nread 8: 42\nmore\noutside 1, errno 13\nremove 0\nagain -1\ntyped: some text\nerror text\n"
     )
     assert run.exit == FirmwareExit(7)
     assert {p.name: p.read_text() for p in (tmp_path / "in").iterdir()} == {"out.txt": "hello 42\nmore\n"}

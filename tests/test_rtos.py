@@ -14,7 +14,13 @@ from vtarget.data.record import Reason
 
 LOG_CRC = 0xCF975FBF
 # Boards that QEMU lacks; the ticks are of the same number of clocks there.
-OTHER_BOARDS = [("m0plus", "rpi-pico"), ("m4f", "nucleo-l4r5zi"), ("m7", "nucleo-f746zg"), ("m33", "nucleo-u575zi-q")]
+OTHER_BOARDS = [
+    ("m0plus", "rpi-pico"),
+    ("m0plus", "nucleo-g071rb"),
+    ("m4f", "nucleo-l4r5zi"),
+    ("m7", "nucleo-f746zg"),
+    ("m33", "nucleo-u575zi-q"),
+]
 
 
 def rtos(core: str) -> Path:

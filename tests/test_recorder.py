@@ -149,11 +149,11 @@ def test_a_limit_stops_at_the_block_that_passes_it_and_counts_it_once() -> None:
 
 
 def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vtarget.shell import machine
+    from vtarget.shell import budget
 
     whole = run_elf(EXAMPLES / "fir-m4f.elf", BOARD).record
-    monkeypatch.setattr(machine, "FIRST_CHUNK", 10_001)
-    monkeypatch.setattr(machine, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(budget, "FIRST_CHUNK", 10_001)
+    monkeypatch.setattr(budget, "CHUNK_SECONDS", 0.0)
     pieces = run_elf(EXAMPLES / "fir-m4f.elf", BOARD).record
     assert pieces.instructions == whole.instructions
     assert pieces.live_cycles == whole.live_cycles

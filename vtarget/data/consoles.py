@@ -98,3 +98,8 @@ class ConsoleOptions:
     scripts: tuple[UartScript, ...] = ()
     semihost_dir: str | None = None
     semihost_args: str = ""
+
+    @property
+    def connected(self) -> bool:
+        """Whether anything outside talks with the firmware."""
+        return bool(self.ends or self.scripts)

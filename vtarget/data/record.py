@@ -33,6 +33,7 @@ class Reason(StrEnum):
     RETURN = "return"
     RESET = "reset"
     STUCK = "stuck"
+    SCRIPT = "script"
 
 
 @dataclass(frozen=True)

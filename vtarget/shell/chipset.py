@@ -49,6 +49,7 @@ class Outside:
 
     wire: Callable[[str], Wire]
     itm: Registers | None = None
+    tpiu: Registers | None = None
     svd: SvdChip | None = None
 
 
@@ -89,7 +90,7 @@ class Chipset:
             lambda: self.overhead(),
             self.control.notes.add,
         )
-        self.system = SystemBlock(board.core, self.control, self.systick, self.dwt, outside.itm)
+        self.system = SystemBlock(board.core, self.control, self.systick, self.dwt, outside.itm, outside.tpiu)
         self.backplane = Backplane(engine, self.nvic, self.clocks, wait_states, self._request_reset)
         mappings = [self._mapping(entry, outside) for entry in chip.devices] if chip else []
         self.plain = PlainRegisters(outside.svd)

@@ -75,6 +75,11 @@ class ConsoleInput:
         else:
             self.dropped_bytes += 1
 
+    @property
+    def ready(self) -> bool:
+        """Whether a read would return something, or find the end."""
+        return bool(self._data) or self.ended
+
     def read(self, most_bytes: int) -> bytes:
         """Take what has arrived, at most so much."""
         return bytes(self._data.popleft() for _ in range(min(most_bytes, len(self._data))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vtarget.data.record import Exit, Reason
 from vtarget.shell.engine import Engine
 from vtarget.shell.recorder import Recorder
@@ -47,6 +49,12 @@ class Ending:
             self.end(Reason.IDLE, pc, detail=detail, executed=True)
         else:
             self.end(Reason.RETURN, pc, code=self.main_result, detail=MAIN_RETURNED, executed=True)
+
+    def unmet_script(self, unmet: str | None) -> None:
+        """A script still expected something when the run ended by itself: it has failed."""
+        if unmet is not None and self.exit is not None and self.exit.reason is not Reason.FAULT:
+            detail = f"{unmet}; the run ended by {self.exit.reason}"
+            self.exit = replace(self.exit, reason=Reason.SCRIPT, code=1, detail=detail)
 
     def executed(self, pc: int, done: bool) -> int:
         """How many instructions of the current block have completed when execution stops at ``pc``."""

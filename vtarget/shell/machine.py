@@ -15,8 +15,9 @@ from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import check_record
 from vtarget.shell import layout
 from vtarget.shell.boardlib import load_chip
+from vtarget.shell.budget import CHUNK_SECONDS, TICKS_PER_SECOND, Budget
 from vtarget.shell.chipset import Chipset, Outside
-from vtarget.shell.consolewire import ConsoleWire
+from vtarget.shell.consoles import Consoles
 from vtarget.shell.deadline import Deadline
 from vtarget.shell.ending import MAIN_RETURNED, Ending
 from vtarget.shell.engine import Engine, EngineFault
@@ -26,21 +27,17 @@ from vtarget.shell.guards import Guards
 from vtarget.shell.nvic import FAULT_MASK
 from vtarget.shell.polling import PollWatch
 from vtarget.shell.ports import PinEdge
-from vtarget.shell.recorder import UNLIMITED, Recorder
+from vtarget.shell.recorder import Recorder
 from vtarget.shell.recording import make_record
 from vtarget.shell.reports import Reports
 from vtarget.shell.runoptions import RunOptions, RunResult
 from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SEVONPEND, SLEEPONEXIT
 from vtarget.shell.schedule import NEVER
-from vtarget.shell.semihosting import Console, FirmwareExit, Semihosting, signed
+from vtarget.shell.semihosting import Blocked, FirmwareExit, signed
 from vtarget.shell.traps import Trap
 from vtarget.shell.waiting import Waiting
 
 NOWHERE = 0xFFFFFFFF  # no instruction starts at an odd address
-FIRST_CHUNK, LEAST_CHUNK, MOST_CHUNK = 2_000_000, 10_000, 200_000_000
-CHUNK_SECONDS = 0.25
-# Startup code that main returns into gets this far before the run ends all the same.
-AFTER_MAIN_INSTRUCTIONS = 1_000_000
 FAULTS = FAULT_MASK | 1 << Vector.HARD_FAULT
 
 
@@ -59,6 +56,7 @@ class Machine:
         board = pricer.board
         check_fits(image, board)
         chip = load_chip(board.chip) if board.chip else None
+        managed = (managed or options.consoles.connected) and not pricer.pinned
         self.managed = managed or chip is None or chip.reset_clock is None
         if managed and chip is not None and chip.reset_clock is not None:
             pricer = pricer.at(chip.reset_clock)
@@ -68,9 +66,9 @@ class Machine:
         self.options = options
         self.engine = Engine(board)
         self.vector_table = find_vector_table(image, board)
-        self.console = Console()
+        self.consoles = Consoles(self.engine, board, image, options.consoles, self._end_by_script, options.announce)
         self.recorder = Recorder(self.engine, image, pricer, self._guards_of, options.spans, watch=self)
-        outside = Outside(lambda _name: ConsoleWire(self.console))
+        outside = Outside(self.consoles.wires.line, self.consoles.itm, self.consoles.tpiu, options.svd)
         self.chipset = Chipset(
             self.engine,
             self.recorder,
@@ -92,12 +90,10 @@ class Machine:
         secure = chip is not None and chip.secure
         self.exceptions = Exceptions(self.engine, self.recorder, self.control, pricer.core.architecture, secure=secure)
         self.chipset.overhead = lambda: self.exceptions.overhead_cycles
-        self.waiting = Waiting(self.recorder, self.chipset, self.chipset.deep_sleep_state)
-        self.semihosting = Semihosting(self.engine, self.console, self._time_of_call, pricer.clock_hz)
+        self.waiting = Waiting(self.recorder, self.chipset, self.consoles.wait)
+        self.budget = Budget(options.limits, self.recorder, self.chipset.clocks.fixed(TICKS_PER_SECOND))
         self.ending = Ending(self.engine, self.recorder)
         self._main_entered = False
-        self._main_cap = UNLIMITED
-        self._chunk_end = UNLIMITED
         self._finished = False
         self.chipset.backplane.edge = self._on_edge
         self.chipset.bus.watch = PollWatch(self.engine, self.recorder, self._poll_horizon, self._stuck).saw
@@ -147,7 +143,7 @@ class Machine:
 
     def _poll_horizon(self) -> int:
         """When something can happen, in cycles awake."""
-        horizon = self.waiting.horizon(self._cycle_limit())
+        horizon = self.waiting.horizon(self.budget.cycles)
         return horizon if horizon >= NEVER else horizon - self.chipset.timeline.asleep
 
     def _stuck(self, address: int) -> None:
@@ -166,12 +162,18 @@ class Machine:
             self.exceptions.limits[stack] = self.engine.register(source) & ~7
 
     def _on_semihosting(self, pc: int) -> None:
-        result = self.semihosting.call(self.engine.register(0), self.engine.register(1))
+        result = self.consoles.call(self.engine.register(0), self.engine.register(1))
         if isinstance(result, FirmwareExit):
             self.ending.end(Reason.SEMIHOSTING, pc, code=result.code, executed=True)
-            return
-        self.engine.set_register(0, result)
-        self.engine.set_register(15, pc + 2)
+        elif isinstance(result, Blocked):
+            self.reports.blocked = True
+            self.engine.stop()
+        else:
+            self.engine.set_register(0, result)
+            self.engine.set_register(15, pc + 2)
+
+    def _end_by_script(self, detail: str, success: bool) -> None:
+        self.ending.end(Reason.SCRIPT, self.engine.register(15), code=0 if success else 1, detail=detail)
 
     # main, as the recorder sees it.
 
@@ -202,7 +204,7 @@ class Machine:
         """``main`` returned: what its startup code does next, for a while, decides how the run ends."""
         if self.ending.main_result is None:
             self.ending.main_result = signed(self.engine.register(0))
-            self._main_cap = self.recorder.instructions + AFTER_MAIN_INSTRUCTIONS
+            self.budget.main_returned()
             self._set_limits()
 
     # The run.
@@ -214,28 +216,32 @@ class Machine:
         self.engine.set_register(13, top)
         self.engine.set_register(14, 0xFFFFFFFF)
         self.recorder.stacks.start(top)
-        self._loop(reset)
+        self.consoles.connect(self.chipset, self._time_of_call)
+        try:
+            self._loop(reset)
+        finally:
+            self.consoles.close()
         self.exceptions.finish()
+        self.ending.unmet_script(self.consoles.wires.unmet)
         assert self.ending.exit is not None
         record = make_record(self, self.ending.exit, self.ending.executed_in_last)
         check_record(record)
         return RunResult(record, tuple(self.engine.read(*place) for place in self.options.reads))
 
     def _loop(self, pc: int) -> None:
-        chunk = FIRST_CHUNK
         until = NOWHERE if self.options.until is None else self.options.until
         if pc == until:
             self.ending.end(Reason.UNTIL, pc)
         with Deadline(self.options.limits.wall_seconds, self._stop_soon) as deadline:
             while self.ending.exit is None:
-                before = time.monotonic()
-                self._chunk_end = self.recorder.instructions + chunk
-                pc = self._run_once(pc, until, deadline)
-                elapsed = time.monotonic() - before
-                if elapsed > 2 * CHUNK_SECONDS:
-                    chunk = max(chunk // 2, LEAST_CHUNK)
-                elif elapsed < CHUNK_SECONDS and self.recorder.instructions >= self._chunk_end:
-                    chunk = min(chunk * 2, MOST_CHUNK)
+                began = time.monotonic()
+                self.budget.next_chunk()
+                while self.ending.exit is None and not self.budget.chunk_spent:
+                    pc = self._run_once(pc, until, deadline)
+                    if time.monotonic() - began > CHUNK_SECONDS:
+                        break
+                self.budget.adapt(time.monotonic() - began)
+                self.consoles.poll()
                 if self.options.progress is not None:
                     self.options.progress(self.recorder.instructions, self.recorder.cycles)
 
@@ -271,21 +277,11 @@ class Machine:
         return pc
 
     def _set_limits(self) -> None:
-        instructions = min(self._total_limit(), self._main_cap, self._chunk_end)
-        cycles = min(self._cycle_limit(), self.chipset.schedule.next_cycle) - self.chipset.timeline.asleep
-        self.recorder.limit(cycles=max(cycles, 0), instructions=instructions)
+        cycles = min(self.budget.cycles, self.chipset.schedule.next_cycle) - self.chipset.timeline.asleep
+        self.recorder.limit(cycles=max(cycles, 0), instructions=self.budget.instructions)
 
     def _stop_soon(self) -> None:
         self.recorder.limit(instructions=0)
-
-    def _cycle_limit(self) -> int:
-        """The virtual time, in cycles with sleep, at which the run ends."""
-        seconds = self.options.limits.seconds
-        return UNLIMITED if seconds is None else max(1, round(min(seconds * self.pricer.clock_hz, UNLIMITED)))
-
-    def _total_limit(self) -> int:
-        limit = self.options.limits.instructions
-        return UNLIMITED if limit is None else min(limit, UNLIMITED)
 
     def _judge(self, fault: EngineFault | None, pc: int, *, late: bool) -> int:
         """Deal with what stopped the emulator: end the run, or return the pc to go on at."""
@@ -316,10 +312,14 @@ class Machine:
         return pc
 
     def _judge_stop(self, pc: int, *, late: bool) -> None:
-        limits, recorder = self.options.limits, self.recorder
-        if recorder.idle is not None:
+        recorder = self.recorder
+        if self.reports.blocked:
+            self.reports.blocked = False
+            if not self.waiting.sleep(self.consoles.input_came, self.budget.cycles):
+                self.ending.idle(pc, "waits for console input that can't come")
+        elif recorder.idle is not None:
             edge, recorder.idle = recorder.idle, None
-            if self.ending.main_result is not None or not self.waiting.spin(edge, self._cycle_limit()):
+            if self.ending.main_result is not None or not self.waiting.spin(edge, self.budget.cycles):
                 self.ending.idle(pc, "idle loop")
         elif self.control.reset_requested:
             self._reset(pc)
@@ -327,14 +327,10 @@ class Machine:
             self.ending.end(Reason.UNTIL, pc)
         elif (hint := self._hint_before(pc)) is not None:
             self._sleep(pc, hint)
-        elif recorder.instructions >= self._total_limit():
-            self.ending.end(Reason.LIMIT, pc, detail=f"{limits.instructions} instructions (--max-instructions)")
-        elif self.chipset.timeline.now() >= self._cycle_limit():
-            self.ending.end(Reason.LIMIT, pc, detail=f"{limits.seconds} s of virtual time (--max-seconds)")
-        elif self.ending.main_result is not None and recorder.instructions >= self._main_cap:
+        elif self.ending.main_result is not None and self.budget.after_main_spent:
             self.ending.end(Reason.RETURN, pc, code=self.ending.main_result, detail=MAIN_RETURNED)
-        elif late:
-            self.ending.end(Reason.LIMIT, pc, detail=f"{limits.wall_seconds:g} s of wall time (--timeout)")
+        elif (limit := self.budget.exhausted(self.chipset.timeline.now(), late=late)) is not None:
+            self.ending.end(Reason.LIMIT, pc, detail=limit)
         elif recorder.frames_full:
             self.ending.end(Reason.LIMIT, pc, detail="call stack deeper than the recorder has room for")
 
@@ -352,7 +348,7 @@ class Machine:
         if hint == "wfe" and self.exceptions.event:
             self.exceptions.event = False
             return
-        if self.ending.main_result is None and self.waiting.sleep(lambda: self._wakes(hint), self._cycle_limit()):
+        if self.ending.main_result is None and self.waiting.sleep(lambda: self._wakes(hint), self.budget.cycles):
             return
         what = "an interrupt" if hint == "wfi" else "an event"
         self.ending.idle(pc, f"waits for {what} that can't come")

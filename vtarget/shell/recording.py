@@ -36,9 +36,9 @@ def make_record(machine: Machine, ended: Exit, executed: int) -> ExecutionRecord
         instructions=recorder.instructions + executed,
         live_cycles=clock.after_instructions(executed),
         exit=ended,
-        console=machine.console.text,
+        console=machine.consoles.console.text,
         memory=memory_use(machine.image, board),
-        clock_reads=machine.chipset.system.clock_reads + machine.semihosting.clock_reads,
+        clock_reads=machine.chipset.system.clock_reads + machine.consoles.clock_reads,
         not_modelled=_not_modelled(machine),
         sleep=machine.waiting.result(),
         epochs=machine.epochs.result(),
@@ -52,10 +52,7 @@ def _not_modelled(machine: Machine) -> tuple[str, ...]:
     for address, times in sorted(chipset.system.untouched.items()):
         notes.append(f"register 0x{address:08x} behaves as plain memory ({times} accesses)")
     notes.extend(chipset.plain.notes())
-    for operation, times in sorted(machine.semihosting.unknown.items()):
-        notes.append(f"semihosting operation 0x{operation:02x} refused ({times} calls)")
-    if machine.console.dropped_bytes:
-        notes.append(f"console output beyond its limit dropped ({machine.console.dropped_bytes} bytes)")
+    notes.extend(machine.consoles.notes)
     spans = recorder.spans
     if spans.dropped:
         notes.append(f"{spans.dropped} spans beyond the first {len(spans.closed)} not kept")

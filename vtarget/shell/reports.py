@@ -36,6 +36,7 @@ class Reports:
         self._semihost = semihost
         self.trap: Trap | None = None
         self.supervisor_call = False
+        self.blocked = False  # a semihosting call waits for input
         self.exc_return: int | None = None
         engine.hook_interrupts(self._on_interrupt)
 

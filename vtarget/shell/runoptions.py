@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from vtarget.data.consoles import ConsoleOptions
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import ExecutionRecord
 from vtarget.shell.engine import Engine
+from vtarget.shell.svd import SvdChip
+
+
+NO_CONSOLES = ConsoleOptions()
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,8 @@ class RunOptions:
     """What to do in a run besides executing: stop at an address, mark spans, put bytes into memory.
 
     ``on_enter`` is called before the first instruction of the functions it names, ``on_span_end`` with a span's name
-    when its function has returned; both may read and write memory.
+    when its function has returned; both may read and write memory. ``announce`` is told where live ends of consoles
+    are; ``svd`` names registers.
     """
 
     until: int | None = None
@@ -26,6 +32,9 @@ class RunOptions:
     reads: tuple[tuple[int, int], ...] = ()
     on_enter: Mapping[str, Callable[[Engine], None]] = field(default_factory=dict)
     on_span_end: Callable[[str, Engine], None] | None = None
+    consoles: ConsoleOptions = NO_CONSOLES
+    announce: Callable[[str], None] = lambda _text: None
+    svd: SvdChip | None = None
     progress: Callable[[int, int], None] | None = None
 
 

@@ -9,7 +9,7 @@ from vtarget.shell.scb import BASELINE_CORES, CFSR, DFSR, HFSR, ICSR, IPR, ISER,
 from vtarget.shell.systick import SYST_CALIB, SYST_CSR, SYST_CVR, SYST_RVR, SysTick
 
 PPB_BASE, PPB_SIZE = 0xE0000000, 0x100000
-ITM_SIZE = 0x1000
+TPIU_BASE, TRACE_SIZE = 0xE0040000, 0x1000
 DHCSR, DEMCR = 0xE000EDF0, 0xE000EDFC
 TRCENA = 1 << 24
 PLAIN = (SYST_CALIB, 0xE000EDF4, 0xE000EDF8)  # DCRSR, DCRDR
@@ -28,11 +28,19 @@ class Registers(Protocol):
 class SystemBlock:
     """Dispatches accesses of the PPB. ``untouched`` counts accesses of registers that nothing models."""
 
-    def __init__(self, core: str, control: SystemControl, systick: SysTick, dwt: Dwt, itm: Registers | None) -> None:
+    def __init__(
+        self,
+        core: str,
+        control: SystemControl,
+        systick: SysTick,
+        dwt: Dwt,
+        itm: Registers | None = None,
+        tpiu: Registers | None = None,
+    ) -> None:
         self.control = control
         self.systick = systick
         self.dwt = dwt
-        self._itm = itm
+        self._trace = ((PPB_BASE, itm), (TPIU_BASE, tpiu))
         self._has_dwt = core not in BASELINE_CORES
         self._words: dict[int, int] = {}
         self.untouched: dict[int, int] = {}
@@ -49,14 +57,16 @@ class SystemBlock:
 
     def read(self, address: int, size_bytes: int) -> int:
         """Value of ``size_bytes`` at ``address``."""
-        if self._itm is not None and address < PPB_BASE + ITM_SIZE:
-            return self._itm.read(address, size_bytes)
+        trace = self._trace_at(address)
+        if trace is not None:
+            return trace.read(address, size_bytes)
         return self._read_word(address & ~3) >> 8 * (address & 3) & ((1 << 8 * size_bytes) - 1)
 
     def write(self, address: int, size_bytes: int, value: int) -> None:
         """Write ``size_bytes`` at ``address``; parts of a word leave the rest."""
-        if self._itm is not None and address < PPB_BASE + ITM_SIZE:
-            self._itm.write(address, size_bytes, value)
+        trace = self._trace_at(address)
+        if trace is not None:
+            trace.write(address, size_bytes, value)
             return
         word = address & ~3
         if size_bytes < 4:
@@ -64,6 +74,13 @@ class SystemBlock:
             mask = ((1 << 8 * size_bytes) - 1) << shift
             value = (0 if _is_triggering(word) else self._peek(word)) & ~mask | value << shift & mask
         self._write_word(word, value & 0xFFFFFFFF)
+
+    def _trace_at(self, address: int) -> Registers | None:
+        """The ITM or the TPIU, if it is at ``address``; baseline cores have neither."""
+        for base, unit in self._trace:
+            if base <= address < base + TRACE_SIZE:
+                return unit if self._has_dwt else None
+        return None
 
     def _peek(self, address: int) -> int:
         """A word for a narrow write, without a read's side effects."""

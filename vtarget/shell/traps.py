@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from vtarget.data.exceptions import Cfsr, Vector
 from vtarget.shell.engine import EngineFault
 
-
 NO_BITS = Cfsr(0)
 
 

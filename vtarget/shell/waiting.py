@@ -17,12 +17,13 @@ QUIET_SECONDS = 60
 
 
 class Waiting:
-    """Moves virtual time ahead to the next event. ``deep_state`` names the sleep state that SLEEPDEEP selects."""
+    """Moves virtual time ahead to the next event. ``outside`` waits a moment for input from the host; False if none
+    can come."""
 
-    def __init__(self, recorder: Recorder, chipset: Chipset, deep_state: Callable[[], str]) -> None:
+    def __init__(self, recorder: Recorder, chipset: Chipset, outside: Callable[[], bool]) -> None:
         self._recorder = recorder
         self._chipset = chipset
-        self._deep_state = deep_state
+        self._outside = outside
         self._cycles: Counter[tuple[str, int]] = Counter()
         self._wakeups: Counter[tuple[str, int]] = Counter()
         self._quiet_since = 0
@@ -31,13 +32,15 @@ class Waiting:
         """Sleep until ``wakes``, or until virtual time reaches ``limit``; False if neither can happen."""
         chipset = self._chipset
         deep = bool(chipset.control.word(SCR) & SLEEPDEEP)
-        key = (self._deep_state() if deep else "sleep", chipset.clocks.core_hz)
+        key = (chipset.deep_sleep_state() if deep else "sleep", chipset.clocks.core_hz)
         while not (chipset.nvic.pending and wakes()):
             now, following = chipset.timeline.now(), chipset.schedule.next_cycle
             if now >= limit:
                 return True
             if min(following, limit) >= NEVER or self._too_quiet(now, limit):
-                return False
+                if not self._outside():
+                    return False
+                continue
             passed = max(0, min(following, limit) - now)
             chipset.timeline.asleep += passed
             self._cycles[key] += passed
@@ -49,8 +52,10 @@ class Waiting:
         """Go round a loop that does nothing until the next event or ``limit``; False if there is neither."""
         chipset, words = self._chipset, self._recorder.words
         now, following = chipset.timeline.now(), min(chipset.schedule.next_cycle, limit)
-        if following >= NEVER or self._too_quiet(now, limit):
-            return False
+        while following >= NEVER or self._too_quiet(now, limit):
+            if not self._outside():
+                return False
+            following = min(chipset.schedule.next_cycle, limit)
         cycles = int(words[edge.offset + layout.E_FLAGS]) >> layout.CYCLES_SHIFT
         rounds = max(1, -(-(following - now) // max(cycles, 1)))
         words[edge.offset + layout.E_COUNT] += rounds

@@ -18,6 +18,7 @@ ALWAYS_ENABLED = sum(
 )
 SYSTEM_HANDLERS = (Vector.MEM_MANAGE, Vector.BUS_FAULT, Vector.USAGE_FAULT, Vector.SVCALL, Vector.DEBUG_MONITOR,
                    Vector.PENDSV, Vector.SYSTICK)  # fmt: skip
+BASELINE_HANDLERS = (Vector.SVCALL, Vector.PENDSV, Vector.SYSTICK)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Nvic:
 
     def set_priority(self, number: int, value: int) -> None:
         """Set a configurable priority; bits that aren't implemented read as zero."""
-        configurable = number >= Vector.EXTERNAL or number in SYSTEM_HANDLERS
+        handlers = BASELINE_HANDLERS if self.baseline else SYSTEM_HANDLERS
+        configurable = number >= Vector.EXTERNAL or number in handlers
         if number < len(self._priority) and configurable:
             self._priority[number] = value & self._priority_mask
 
@@ -69,8 +71,8 @@ class Nvic:
         current = LOWEST_PRIORITY
         if self.active:
             current = min(self.group(self.priority(n)) for n in members(self.active))
-        if masks.basepri:
-            current = min(current, self.group(masks.basepri))
+        if basepri := masks.basepri & self._priority_mask:
+            current = min(current, self.group(basepri))
         if masks.primask:
             current = min(current, 0)
         return min(current, -1) if masks.faultmask else current
@@ -114,7 +116,7 @@ class Nvic:
         if irq >= self.lines or bool(self._levels & bit) == level:
             return
         self._levels ^= bit
-        if level and not self.active & bit:
+        if level:  # while the exception is active too: DDI 0403 B3.4.1
             self.pend(Vector.EXTERNAL + irq)
 
     def enable(self, mask: int) -> None:

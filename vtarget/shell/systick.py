@@ -67,15 +67,20 @@ class SysTick:
         return bool(self._control & ENABLE)
 
     def _settle(self) -> None:
-        """Bring the counter's value and flag up to now."""
+        """Bring the counter's value and flag up to now; the exception pends here, even if its alarm has yet to run."""
         now = self._clock.ticks
         ticks, self._since = (now - self._since if self._running else 0), now
         if ticks < self._count or not ticks:
             self._count -= ticks
             return
         since_zero = ticks - self._count
-        self._flag |= self._count > 0 or (since_zero > self._reload > 0)
+        reached_zero = self._count > 0 or since_zero > self._reload > 0
         self._count = self._reload - (since_zero - 1) % (self._reload + 1) if since_zero else 0
+        if reached_zero:
+            self._flag = True
+            if self._control & TICKINT:
+                self._pend()
+            self._schedule()
 
     def _schedule(self) -> None:
         if self._alarm is not None:
@@ -84,11 +89,6 @@ class SysTick:
         if not self._running or not self._control & TICKINT:
             return
         if self._count:
-            self._alarm = self._clock.at(self._since + self._count, self._on_zero)
+            self._alarm = self._clock.at(self._since + self._count, self._settle)
         elif self._reload:
-            self._alarm = self._clock.at(self._since + 1 + self._reload, self._on_zero)
-
-    def _on_zero(self) -> None:
-        self._settle()
-        self._pend()
-        self._schedule()
+            self._alarm = self._clock.at(self._since + 1 + self._reload, self._settle)

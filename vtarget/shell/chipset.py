@@ -142,6 +142,8 @@ class Chipset:
             engine.map_registers(alias, size, *sram_bit_band(engine.read, engine.store))
 
     def _read_system(self, address: int, size_bytes: int) -> int:
+        if self.bus.mapping_at(address) is not None:
+            return self.bus.read(address, size_bytes)
         self.timeline.access = (address, True)
         try:
             return self.system.read(address, size_bytes)
@@ -149,6 +151,9 @@ class Chipset:
             self.timeline.access = None
 
     def _write_system(self, address: int, size_bytes: int, value: int) -> None:
+        if self.bus.mapping_at(address) is not None:
+            self.bus.write(address, size_bytes, value)
+            return
         self.timeline.access = (address, False)
         try:
             self.system.write(address, size_bytes, value)
@@ -174,6 +179,14 @@ class Chipset:
         """What WFI with SLEEPDEEP leads to, in the manual's words; ``deep sleep`` where no device tells."""
         modes = (getattr(mapping.device, "low_power_mode", None) for mapping in self.bus.mappings)
         return next((str(mode) for mode in modes if mode), "deep sleep")
+
+    def wake_from(self, state: str) -> None:
+        """Waking from a stop mode leaves another clock running: the tree that knows which sets it."""
+        if state.startswith("stop"):
+            for mapping in self.bus.mappings:
+                wake = getattr(mapping.device, "wake_from_stop", None)
+                if wake is not None:
+                    wake()
 
     def device(self, name: str) -> object | None:
         """The model of the device of that name."""

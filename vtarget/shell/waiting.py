@@ -46,6 +46,8 @@ class Waiting:
             self._cycles[key] += passed
             chipset.run_due()
         self._wakeups[key] += 1
+        if deep:
+            chipset.wake_from(key[0])
         return True
 
     def spin(self, edge: Edge, limit: int) -> bool:

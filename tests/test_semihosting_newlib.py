@@ -74,7 +74,7 @@ class Run:
         stdin = ConsoleInput()
         for byte in typed:
             stdin.receive(byte)
-        stdin.ended = True
+        stdin.may_come = lambda: False
         self.semihosting = Semihosting(
             self.engine,
             self.console,

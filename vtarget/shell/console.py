@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 CONSOLE_LIMIT_BYTES = 1 << 20
 LINE_LIMIT_BYTES = 1 << 12
@@ -66,7 +67,7 @@ class ConsoleInput:
     def __init__(self) -> None:
         self._data: deque[int] = deque()
         self.dropped_bytes = 0
-        self.ended = False
+        self.may_come: Callable[[], bool] = lambda: True
 
     def receive(self, byte: int) -> None:
         """A byte arrives."""
@@ -79,6 +80,11 @@ class ConsoleInput:
     def ready(self) -> bool:
         """Whether a read would return something, or find the end."""
         return bool(self._data) or self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to read, and nothing can come."""
+        return not self._data and not self.may_come()
 
     def read(self, most_bytes: int) -> bytes:
         """Take what has arrived, at most so much."""

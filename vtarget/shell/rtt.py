@@ -18,6 +18,7 @@ from vtarget.data.board import Board
 
 ID = b"SEGGER RTT".ljust(16, b"\0")
 HEADER_BYTES, BUFFER_BYTES = 24, 24
+POLL_SECONDS = 0.001  # of virtual time: as often as a probe gets round to it
 MOST_BUFFERS = 32
 WRITE_OFFSET, READ_OFFSET = 12, 16
 SCAN_PIECE_BYTES, SCAN_LIMIT_BYTES = 1 << 20, 16 << 20
@@ -47,8 +48,9 @@ class TextLine(Protocol):
 
 
 class Rtt:
-    """The debugger's side. ``poll`` is to be called often, as a debugger reads while the firmware runs: what a full
-    buffer can't take is lost to the firmware. Without the address of ``_SEGGER_RTT`` RAM is searched for the block."""
+    """The debugger's side. ``poll`` is to be called every POLL_SECONDS of virtual time while the core is awake, and at
+    the end: what a full buffer can't take is lost to the firmware, so that other moments would give other text.
+    Without the address of ``_SEGGER_RTT`` RAM is searched for the block."""
 
     def __init__(self, memory: Memory, board: Board, symbol_address: int | None, line: TextLine) -> None:
         self._memory = memory

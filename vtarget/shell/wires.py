@@ -113,6 +113,7 @@ class Wires:
         names = {end.device for end in self._options.ends} | {script.device for script in self._options.scripts}
         if SEMIHOSTING in names and self._input is None:
             self._input = ConsoleInput()
+            self._input.may_come = lambda: self._may_feed(SEMIHOSTING)
             self.line(SEMIHOSTING).receiver = self._input.receive
         return self._input
 
@@ -172,8 +173,6 @@ class Wires:
         for name, end in self._ends.items():
             line = self._lines[name]
             line.feed(end.poll(MOST_QUEUED_BYTES - min(line.queued, MOST_QUEUED_BYTES)))
-        if self._input is not None:
-            self._input.ended = not self._may_feed(SEMIHOSTING)
 
     def _may_feed(self, name: str) -> bool:
         """Whether bytes for the firmware may still come on a line."""

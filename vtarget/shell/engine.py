@@ -43,6 +43,17 @@ _STACKED = (*REGISTERS[:4], REGISTERS[12], REGISTERS[14], arm.UC_ARM_REG_XPSR, S
 _FP_STACKED = (*(getattr(arm, f"UC_ARM_REG_S{i}") for i in range(16)), arm.UC_ARM_REG_FPSCR)
 _CONTROL, _XPSR = arm.UC_ARM_REG_CONTROL, arm.UC_ARM_REG_XPSR
 _XPSR_FLAGS = 0xF80F0000  # N, Z, C, V, Q, GE
+_SPECIAL = {
+    "xpsr": arm.UC_ARM_REG_XPSR,
+    "msp": arm.UC_ARM_REG_MSP,
+    "psp": arm.UC_ARM_REG_PSP,
+    "primask": arm.UC_ARM_REG_PRIMASK,
+    "basepri": arm.UC_ARM_REG_BASEPRI,
+    "faultmask": arm.UC_ARM_REG_FAULTMASK,
+    "control": arm.UC_ARM_REG_CONTROL,
+    "fpscr": arm.UC_ARM_REG_FPSCR,
+    **{f"d{n}": getattr(arm, f"UC_ARM_REG_D{n}") for n in range(16)},
+}
 
 _FETCH_ERRORS = frozenset({uni.UC_ERR_FETCH_UNMAPPED, uni.UC_ERR_FETCH_PROT, uni.UC_ERR_FETCH_UNALIGNED})
 _FAULTS = {
@@ -288,9 +299,42 @@ class Engine:
         if error != uni.UC_ERR_OK:
             raise RuntimeError(f"uc_hook_add failed: {error}")
 
-    def hook_instruction(self, address: int, function: Callable[[int], None]) -> None:
-        """Call ``function(address)`` before the instruction there executes."""
-        self.uc.hook_add(uni.UC_HOOK_CODE, lambda _uc, a, _size, _data: function(a), begin=address, end=address)
+    def hook_instruction(self, address: int, function: Callable[[int], None]) -> int:
+        """Call ``function(address)`` before the instruction there executes. A handle for ``unhook``."""
+        return int(
+            self.uc.hook_add(uni.UC_HOOK_CODE, lambda _uc, a, _size, _data: function(a), begin=address, end=address)
+        )
+
+    def hook_data(
+        self, begin: int, end: int, function: Callable[[int], None], *, reads: bool = False, writes: bool = False
+    ) -> int:
+        """Call ``function(address)`` at accesses of ``begin`` .. ``end``. A handle for ``unhook``.
+
+        If the function stops the emulator outside an IT block, the instruction has reached memory but not finished:
+        the pc is still its address, and it executes again when the run goes on.
+        """
+        kind = (uni.UC_HOOK_MEM_READ if reads else 0) | (uni.UC_HOOK_MEM_WRITE if writes else 0)
+
+        def call(_uc: Any, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
+            if address < end and begin < address + size:
+                function(max(address, begin))
+
+        # The emulator compares an access's first address alone; the widest access has 8 bytes.
+        handle = self.uc.hook_add(kind, call, begin=max(0, begin - 7), end=end - 1)
+        self.forget_all_code()
+        return int(handle)
+
+    def unhook(self, handle: int) -> None:
+        """Take a hook away."""
+        self.uc.hook_del(handle)
+
+    def special_register(self, name: str) -> int:
+        """xpsr, msp, psp, primask, basepri, faultmask, control, fpscr, or d0..d15 as 64 bits."""
+        return int(self.uc.reg_read(_SPECIAL[name]))
+
+    def set_special_register(self, name: str, value: int) -> None:
+        """Set one of them."""
+        self.uc.reg_write(_SPECIAL[name], value)
 
     def hook_interrupts(self, function: Callable[[int], None]) -> None:
         """Call ``function(number)`` for each exception the core raises (INTERRUPT_*)."""
@@ -299,6 +343,10 @@ class Engine:
     def forget_code(self, address: int, size_bytes: int) -> None:
         """Drop translated code there, so that hooks added since take effect."""
         self.uc.ctl_remove_cache(address, address + size_bytes)
+
+    def forget_all_code(self) -> None:
+        """Drop all translated code, so that hooks of data take effect or stop costing time."""
+        self.uc.ctl_flush_tb()
 
     def stop(self) -> None:
         """Stop before the next block (or, from a block hook, before this one)."""

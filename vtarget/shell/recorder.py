@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 UNLIMITED = 1 << 62
 # What execution that comes from no node has come by, in the order of layout.START and those behind it.
 ENTRIES = (Exit.TAKEN, Exit.ENTRY, Exit.ENTRY_FP, Exit.TAIL_CHAIN)
-_OBSERVE = {
+OBSERVE = {
     Dynamic.PREDICATED: layout.OBSERVE_EXECUTED,
     Dynamic.DIVIDE: layout.OBSERVE_DIVIDE,
     Dynamic.LONG_MULTIPLY: layout.OBSERVE_LONG_MULTIPLY,
@@ -85,7 +85,7 @@ class Recorder:
         self._node_by_offset: dict[int, Node] = {}
         self._edge_at: dict[tuple[int, int], Edge] = {}
         self._edge_by_offset: dict[int, Edge] = {}
-        self._armed: set[int] = set()
+        self.armed: set[int] = set()
         self._guarded: set[int] = set()
         self._next_site = layout.SITES + layout.SITE_WORDS
         self._next_hook = layout.HOOKS
@@ -208,8 +208,8 @@ class Recorder:
                 self.engine.hook_instruction(address, function)
                 fresh = True
         for address, insn in zip(block.addresses, block.insns, strict=True):
-            if insn.dynamic is not None and address not in self._armed:
-                self._armed.add(address)
+            if insn.dynamic is not None and address not in self.armed:
+                self.armed.add(address)
                 self._hook_site(address, insn)
                 fresh = True
         if fresh:
@@ -224,7 +224,7 @@ class Recorder:
         words = self.words
         assert insn.dynamic is not None
         words[hook + layout.K_BUFFER] = words[layout.H_BUFFER]
-        words[hook + layout.K_KIND] = _OBSERVE[insn.dynamic]
+        words[hook + layout.K_KIND] = OBSERVE[insn.dynamic]
         if insn.dynamic is not Dynamic.PREDICATED:
             words[hook + layout.K_RN], words[hook + layout.K_RM] = (REGISTERS[r] for r in insn.operand_registers)
             words[hook + layout.K_SIGNED] = int(insn.mnemonic.startswith("s"))

@@ -16,6 +16,7 @@ class Timeline:
         self.asleep = 0
         self.access: tuple[int, bool] | None = None  # address, reading
         self.moment: int | None = None  # of the event being handled
+        self.halted: int | None = None  # cycles awake, while a debugger holds the core
         self.asked = False  # whether the access being made looked at the time
 
     def now(self) -> int:
@@ -33,6 +34,8 @@ class Timeline:
 
     def awake(self) -> int:
         """Core cycles since reset in which the core was not asleep."""
+        if self.halted is not None:
+            return self.halted
         if self.access is None:
             return self._recorder.cycles
         self.asked = True

@@ -85,6 +85,7 @@ STARTUP_VARIANTS: dict[str, tuple[tuple[str, tuple[str, ...], tuple[str, ...]], 
     "nucleo-l4r5zi": (("-idle", ("IDLE_END",), ()),),
     "nrf52840dk": (("-uart", ("LEGACY_UART",), ()),),
 }
+ROM_CORES = {"rp2040": "m0plus", "apollo4p": "m4f"}
 # Their PSRAM is larger, but slower than the SSRAM.
 QEMU_DATA_REGION = "SSRAM23"
 
@@ -93,7 +94,8 @@ QEMU_DATA_REGION = "SSRAM23"
 class Program:
     """One ELF: a source, the core it is compiled for, the board it is linked for, extra ``-D`` definitions.
 
-    ``parts`` are further sources; ``flags`` are for these sources, behind those of the core.
+    ``parts`` are further sources; ``flags`` are for these sources, behind those of the core. With a linker ``script``
+    of its own it has nothing of ``common`` and needs no board.
     """
 
     source: Path
@@ -103,6 +105,7 @@ class Program:
     defines: tuple[str, ...] = ()
     parts: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()
+    script: Path | None = None
 
 
 def examples() -> tuple[str, ...]:
@@ -163,6 +166,23 @@ def startup_program(
     return Program(folder / f"{board}.c", STARTUP_CORES[board], board, output, defines, parts, flags)
 
 
+def rom_programs() -> list[Program]:
+    """Substitutes for boot ROMs, each made of the sources whose names begin with that of its linker script."""
+    folder = FIRMWARE / "roms"
+    return [
+        Program(
+            script.with_suffix(".S"),
+            ROM_CORES[script.stem],
+            "",
+            f"roms/{script.stem}.elf",
+            parts=tuple(sorted(folder.glob(f"{script.stem}*.c"))),
+            flags=COMMON_FLAGS,
+            script=script,
+        )
+        for script in sorted(folder.glob("*.ld"))
+    ]
+
+
 def qemu_program(source: Path, core: str, board: str, iterations: int | None = None) -> Program:
     """``source`` for a board that QEMU has; ``iterations`` overrides the count compiled in."""
     defines = () if iterations is None else (f"ITERATIONS={iterations}",)
@@ -181,9 +201,10 @@ def build(programs: Iterable[Program], folder: Path) -> list[Path]:
     """Builds each program to ``folder / output``; raises subprocess.CalledProcessError when the compiler fails."""
     wanted = list(programs)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as pool:
-        common = {key: Path(scratch) / f"common{i}" for i, key in enumerate(sorted({_common_key(p) for p in wanted}))}
+        keys = sorted({_common_key(p) for p in wanted if p.script is None})
+        common = {key: Path(scratch) / f"common{i}" for i, key in enumerate(keys)}
         list(pool.map(lambda item: _compile_common(*item), common.items()))
-        return list(pool.map(lambda p: _build_program(p, common[_common_key(p)], folder), wanted))
+        return list(pool.map(lambda p: _build_program(p, common.get(_common_key(p)), folder), wanted))
 
 
 def _common_key(program: Program) -> tuple[str, tuple[str, ...]]:
@@ -204,19 +225,21 @@ def _compile(source: Path, core: str, extra: Iterable[str], target: Path) -> Non
     subprocess.run([COMPILER, *flags, "-c", str(name), "-o", str(target)], check=True, cwd=FIRMWARE)
 
 
-def _build_program(program: Program, common: Path, folder: Path) -> Path:
+def _build_program(program: Program, common: Path | None, folder: Path) -> Path:
     target = folder / program.output
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        script = Path(scratch) / "board.ld"
-        data = QEMU_DATA_REGION if program.board in QEMU_BOARDS else None
-        script.write_text(linker_script(load_board(program.board), data=data))
+        script = program.script or Path(scratch) / "board.ld"
+        if program.script is None:
+            data = QEMU_DATA_REGION if program.board in QEMU_BOARDS else None
+            script.write_text(linker_script(load_board(program.board), data=data))
         # The linker keeps the object's name as a symbol of assembly sources.
         own = {program.source: Path(scratch) / "main.o"}
         own |= {part: Path(scratch) / f"{part.stem}.o" for part in program.parts}
         for source, target_object in own.items():
             _compile(source, program.core, (*program.flags, *(f"-D{d}" for d in program.defines)), target_object)
-        objects = [str(o) for o in (*sorted(common.glob("*.o")), *own.values())]
+        shared = sorted(common.glob("*.o")) if common and program.script is None else ()
+        objects = [str(o) for o in (*shared, *own.values())]
         flags = (*CORE_FLAGS[program.core], "-mthumb", *LINK_FLAGS, "-T", str(script))
         subprocess.run([COMPILER, *flags, *objects, "-lgcc", "-o", str(target)], check=True)
     target.chmod(0o644)
@@ -225,7 +248,7 @@ def _build_program(program: Program, common: Path, folder: Path) -> Path:
 
 def committed_programs() -> list[Program]:
     """Everything whose ELF is committed."""
-    return example_programs() + test_programs() + exception_programs() + startup_programs()
+    return example_programs() + test_programs() + exception_programs() + rom_programs() + startup_programs()
 
 
 def differing(programs: Iterable[Program]) -> list[str]:

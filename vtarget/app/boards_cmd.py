@@ -78,7 +78,8 @@ def check_boards(context: click.Context, names: tuple[str, ...]) -> None:
 
 
 def _flash(board: Board) -> list[Region]:
-    return [r for r in board.regions if r.alias_of is None and not r.writable and r.execute]
+    kept = [r for r in board.regions if r.alias_of is None and not r.writable and r.execute]
+    return [r for r in kept if r.kind != "rom"]
 
 
 def _ram(board: Board) -> list[Region]:

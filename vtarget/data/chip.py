@@ -40,6 +40,17 @@ class DeviceEntry(Model):
     source: Text
 
 
+class Rom(Model):
+    """Memory whose content comes with the chip: ``image`` is a file of ``firmware/roms``, or a path relative to the
+    chip's file; ELF, Intel HEX or the raw bytes of ``base``. A firmware image that covers it takes its place."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    base: Address
+    size: Bytes
+    image: Text
+    source: Text
+
+
 class Chip(Model):
     """The peripherals of one chip or family. ``interrupts`` is the number of external interrupt lines.
 
@@ -55,6 +66,7 @@ class Chip(Model):
     systick_clock: Text = "HCLK"  # SysTick's reference clock: a clock's name, "HCLK/8", or a fixed "1 MHz"
     secure: bool = False  # the core runs in Secure state, as its EXC_RETURN values show
     windows: tuple[Window, ...] = ()
+    roms: tuple[Rom, ...] = ()
     devices: tuple[DeviceEntry, ...] = ()
     registers: tuple[RegisterEntry, ...] = ()
     source: Text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vtarget.base.errors import InputError
 from vtarget.base.strictyaml import KeyPath, LineMap, display_path, load_yaml, load_yaml_model, validate
 from vtarget.base.suggest import did_you_mean
-from vtarget.shell.datadir import boards_dir
+from vtarget.shell.datadir import boards_dir, firmware_dir
 
 if TYPE_CHECKING:
     from vtarget.data.board import Board
@@ -79,13 +79,26 @@ def _part(value: str, key: str, known: list[str], lines: LineMap) -> str:
 
 
 def load_chip(name_or_path: str) -> Chip:
-    """The chip of that name, or in that file. InputError names file, line and key of whatever is wrong."""
+    """The chip of that name, or in that file, with the files of its ROMs found.
+
+    InputError names file, line and key of whatever is wrong.
+    """
     from vtarget.data.chip import Chip
 
-    if is_path(name_or_path):
-        return load_yaml_model(Path(name_or_path), Chip)
-    _check_name(name_or_path, chip_names(), "no chip")
-    return load_yaml_model(boards_dir() / "chips" / f"{name_or_path}.yaml", Chip)
+    if not is_path(name_or_path):
+        _check_name(name_or_path, chip_names(), "no chip")
+    path = Path(name_or_path) if is_path(name_or_path) else boards_dir() / "chips" / f"{name_or_path}.yaml"
+    data, lines = load_yaml(path)
+    chip = validate(data, lines, Chip)
+    roms = (rom.model_copy(update={"image": _rom_image(rom.image, lines, i)}) for i, rom in enumerate(chip.roms))
+    return chip.model_copy(update={"roms": tuple(roms)})
+
+
+def _rom_image(value: str, lines: LineMap, index: int) -> str:
+    """A ROM's image: a file of ``firmware/roms``, or a path relative to the chip's file."""
+    place = lines.nearest(("roms", index, "image"))
+    directory = Path(place.file).parent if "/" in value or os.sep in value else firmware_dir() / "roms"
+    return str(_existing(value, directory, f"{place}: roms.{index}.image"))
 
 
 def load_core(name_or_path: str) -> Core:

@@ -30,6 +30,7 @@ from vtarget.shell.ports import PinEdge
 from vtarget.shell.recorder import Recorder
 from vtarget.shell.recording import make_record
 from vtarget.shell.reports import Reports
+from vtarget.shell.roms import load_roms, with_functions
 from vtarget.shell.runoptions import RunOptions, RunResult
 from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SEVONPEND, SLEEPONEXIT
 from vtarget.shell.schedule import NEVER
@@ -67,7 +68,10 @@ class Machine:
         self.engine = Engine(board)
         self.vector_table = find_vector_table(image, board)
         self.consoles = Consoles(self.engine, board, image, options.consoles, self._end_by_script, options.announce)
-        self.recorder = Recorder(self.engine, image, pricer, self._guards_of, options.spans, watch=self)
+        self.roms = load_roms(chip, board)
+        self.recorder = Recorder(
+            self.engine, with_functions(image, self.roms), pricer, self._guards_of, options.spans, watch=self
+        )
         outside = Outside(self.consoles.wires.line, self.consoles.itm, self.consoles.tpiu, options.svd)
         self.chipset = Chipset(
             self.engine,
@@ -107,10 +111,11 @@ class Machine:
 
     def _connect(self) -> None:
         self._check_options()
-        for segment in self.image.segments:
+        for segment in (s for image in (*self.roms, self.image) for s in image.segments):
             self.engine.write(segment.load_address, segment.data)
         self._apply_writes()
         self.nvic.on_pending = self._on_pending
+        self.control.on_ccr = self._watch_ccr
 
     def _apply_writes(self) -> None:
         for address, data in self.options.writes:
@@ -205,7 +210,7 @@ class Machine:
         if self.ending.main_result is None:
             self.ending.main_result = signed(self.engine.register(0))
             self.budget.main_returned()
-            self._set_limits()
+            self._stop_soon()
 
     # The run.
 
@@ -219,6 +224,7 @@ class Machine:
         self.consoles.connect(self.chipset, self._time_of_call)
         try:
             self._loop(reset)
+            self.options.debugger.ended(self)
         finally:
             self.consoles.close()
         self.exceptions.finish()
@@ -232,7 +238,7 @@ class Machine:
         until = NOWHERE if self.options.until is None else self.options.until
         if pc == until:
             self.ending.end(Reason.UNTIL, pc)
-        with Deadline(self.options.limits.wall_seconds, self._stop_soon) as deadline:
+        with Deadline(self.options.debugger.wall_seconds(self.options.limits), self._stop_soon) as deadline:
             while self.ending.exit is None:
                 began = time.monotonic()
                 self.budget.next_chunk()
@@ -251,9 +257,13 @@ class Machine:
             self.chipset.run_due()
             if self.epochs.changed:
                 self.epochs.change()
-            pc = self._take_pending(pc)
+            debugger = self.options.debugger
+            pc = debugger.before_run(self, pc)
+            if self.ending.exit is not None:
+                return pc
+            pc = pc if debugger.stepping else self._take_pending(pc)
             self._set_limits()
-            if deadline.passed:
+            if deadline.passed or debugger.stepping:
                 self._stop_soon()
             fault = self.engine.run(pc, until)
             if self.recorder.error is not None:
@@ -273,8 +283,10 @@ class Machine:
             taken = self.exceptions.take_pending(pc)
             pc = pc if taken is None else taken
         self.recorder.words[layout.H_PENDING] = bool(self.nvic.pending & self.nvic.enabled)
-        self.recorder.words[layout.H_DIVIDE_TRAP] = bool(self.control.word(CCR) & DIV_0_TRP)
         return pc
+
+    def _watch_ccr(self) -> None:
+        self.recorder.words[layout.H_DIVIDE_TRAP] = bool(self.control.word(CCR) & DIV_0_TRP)
 
     def _set_limits(self) -> None:
         cycles = min(self.budget.cycles, self.chipset.schedule.next_cycle) - self.chipset.timeline.asleep
@@ -385,11 +397,3 @@ class Machine:
         self.ending.open_fault = self.ending.open_fault or ended
         executed = self.ending.executed(trap.pc, trap.executed)
         return self.exceptions.raise_now(trap.vector, trap.pc if trap.target is None else trap.target, executed)
-
-
-def run_image(image: Image, pricer: Pricer, options: RunOptions) -> RunResult:
-    """Run an image to its end; from its reset clock if it turns out to program its clock. Errors as Machine.run."""
-    try:
-        return Machine(image, pricer, options).run()
-    except ClockProgrammedError:
-        return Machine(image, pricer, options, managed=True).run()

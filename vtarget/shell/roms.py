@@ -1,0 +1,45 @@
+"""A chip's ROMs: read with the chip, loaded before the firmware image, their functions known by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vtarget.base.errors import InputError
+from vtarget.shell.imagefile import load_image
+
+if TYPE_CHECKING:
+    from vtarget.data.board import Board
+    from vtarget.data.chip import Chip, Rom
+    from vtarget.data.image import Image
+
+
+def load_roms(chip: Chip | None, board: Board) -> tuple[Image, ...]:
+    """The ROMs of a chip that was loaded by `boardlib`.
+
+    InputError for an image that can't be read or isn't inside its ROM, or a board that has no memory there.
+    """
+    return tuple(_load(rom, board) for rom in chip.roms) if chip is not None else ()
+
+
+def _load(rom: Rom, board: Board) -> Image:
+    image = load_image(rom.image, base=rom.base)
+    end = rom.base + rom.size
+    for segment in image.segments:
+        if segment.load_address < rom.base or segment.load_end > end:
+            at = f"0x{segment.load_address:08x}..0x{segment.load_end:08x}"
+            raise InputError(f"{rom.image}: {at} is outside ROM {rom.name}, 0x{rom.base:08x}..0x{end:08x}")
+    if not board.covers(rom.base, rom.size):
+        where = f"0x{rom.base:08x}..0x{end:08x}"
+        raise InputError(
+            f"board {board.name} has no memory at {where} for ROM {rom.name} of its chip",
+            hint="add a region of kind 'rom' to it",
+        )
+    return image
+
+
+def with_functions(image: Image, roms: tuple[Image, ...]) -> Image:
+    """``image`` that knows the functions of ROMs, too, except where its own bytes are."""
+    own = [(segment.load_address, segment.load_end) for segment in image.segments]
+    added = [f for rom in roms for f in rom.functions if not any(start <= f.address < end for start, end in own)]
+    return replace(image, functions=tuple(sorted((*image.functions, *added), key=lambda f: f.address)))

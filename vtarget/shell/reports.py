@@ -38,6 +38,7 @@ class Reports:
         self.supervisor_call = False
         self.blocked = False  # a semihosting call waits for input
         self.exc_return: int | None = None
+        self.on_breakpoint: Callable[[int], bool] = lambda _pc: False  # whether a debugger takes a BKPT
         engine.hook_interrupts(self._on_interrupt)
 
     def set_trap(self, trap: Trap) -> None:
@@ -70,6 +71,9 @@ class Reports:
         pc = self._engine.register(15)
         if number == INTERRUPT_BKPT and self._engine.read(pc, 2) == BREAKPOINT:
             self._semihost(pc)
+            return
+        if number == INTERRUPT_BKPT and self.on_breakpoint(pc):
+            self._engine.stop()
             return
         if number == INTERRUPT_SVC:
             self.supervisor_call = True

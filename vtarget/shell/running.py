@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vtarget.base.errors import InputError
@@ -16,6 +17,7 @@ from vtarget.shell.boardlib import load_board, load_core
 
 if TYPE_CHECKING:
     from vtarget.data.image import Image
+    from vtarget.shell.debugging import Debugger
     from vtarget.shell.runoptions import RunOptions, RunResult
 
 MOST_READ_BYTES = 64 << 20
@@ -76,11 +78,13 @@ def execute(
     writes: Iterable[tuple[str, bytes]] = (),
     reads: Iterable[tuple[str, int | None]] = (),
     progress: Callable[[int, int], None] | None = None,
+    debugger: Debugger | None = None,
 ) -> RunResult:
     """Run a firmware file on the pricer's board. ``reads`` names memory to return as it was at the end of the run:
     symbols or addresses with a size in bytes (None: the symbol's). ``progress`` is told (instructions, cycles).
+    ``debugger`` may hold the core and look around.
     """
-    from vtarget.shell.machine import run_image
+    from vtarget.shell.starting import run_image
 
     image = load_firmware(firmware, pricer, base=base)
     options = run_options(
@@ -93,7 +97,7 @@ def execute(
         reads=reads,
         progress=progress,
     )
-    return run_image(image, pricer, options)
+    return run_image(image, pricer, options if debugger is None else replace(options, debugger=debugger))
 
 
 def load_firmware(firmware: str | os.PathLike[str], pricer: Pricer, *, base: int | None = None) -> Image:

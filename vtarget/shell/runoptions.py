@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from vtarget.data.consoles import ConsoleOptions
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import ExecutionRecord
+from vtarget.shell.debugging import Debugger, NoDebugger
 from vtarget.shell.engine import Engine
 from vtarget.shell.svd import SvdChip
-
 
 NO_CONSOLES = ConsoleOptions()
 
@@ -36,6 +36,7 @@ class RunOptions:
     announce: Callable[[str], None] = lambda _text: None
     svd: SvdChip | None = None
     progress: Callable[[int, int], None] | None = None
+    debugger: Debugger = field(default_factory=NoDebugger)
 
 
 @dataclass(frozen=True)

@@ -221,6 +221,7 @@ class Exceptions:
         LockupError where even the fault that an illegal return raises can't be taken.
         """
         engine, nvic = self._engine, self._nvic
+        exc_return |= not self._version8 or self._secure  # the emulator's pc has lost the lowest bit
         number = engine.exception_number
         if not self._is_legal(number, exc_return):
             return self._illegal(number, exc_return)
@@ -248,6 +249,8 @@ class Exceptions:
     def _illegal(self, number: int, exc_return: int) -> int:
         self._set_bits(CFSR, Cfsr.INVPC)
         self._nvic.leave(number)
+        if number != Vector.NMI and not self._baseline:
+            self._engine.clear_faultmask()
         masks = self.masks()
         fault = Vector.USAGE_FAULT
         if self._baseline or not self._nvic.can_preempt(fault, masks):

@@ -262,7 +262,7 @@ class Machine:
             if self.ending.exit is not None:
                 return pc
             pc = pc if debugger.stepping else self._take_pending(pc)
-            self._stop_soon()
+            self._set_limits()
             if deadline.passed or debugger.stepping:
                 self._stop_soon()
             fault = self.engine.run(pc, until)

@@ -56,7 +56,11 @@ CASES = [
     Case("bkpt", "be01 bkpt 1", "breakpoint (BKPT) without a debugger"),
     Case("udf", "de2a udf #42", "undefined instruction"),
     Case("udf.w", "f7f0 a000 udf.w #0", "undefined instruction"),
-    Case("no such encoding", "ffff ffff", "undefined instruction"),
+    Case(
+        "absent coprocessor",
+        "ffff ffff",
+        "instruction of coprocessor 15, which nucleo-l4r5zi (cortex-m4) doesn't have",
+    ),
     Case("jump to 0", JUMP.format("0x00000001"), "jump to unmapped memory at 0x00000000", MAIN + 2),
     Case("call to nowhere", CALL.format("0x70000001"), "jump to unmapped memory at 0x70000000", MAIN + 2),
     Case(

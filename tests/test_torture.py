@@ -69,7 +69,6 @@ def modelled(events: list[str]) -> list[str]:
 
 
 @needs_qemu
-@pytest.mark.xfail(reason="masks read in unprivileged code, DIV_0_TRP changed after the first divide, FPSCR on the M33")
 @pytest.mark.parametrize("seeds", SEEDS, ids=lambda seeds: f"seeds{seeds[0]}")
 @pytest.mark.parametrize("core", BOARDS)
 def test_random_programs_leave_the_log_that_qemu_leaves(core: str, seeds: range, tmp_path: Path) -> None:
@@ -174,7 +173,6 @@ def test_fp_registers_outlive_a_handler_that_overwrites_them(core: str, tmp_path
 
 
 @needs_qemu
-@pytest.mark.xfail(reason="vtarget reads BASEPRI and PRIMASK as zero while the thread is unprivileged")
 @pytest.mark.parametrize("core", BOARDS)
 @pytest.mark.parametrize("mask", [Operation("basepri", 0x40), Operation("primask", 1)], ids=lambda o: o.name)
 def test_masks_hold_in_unprivileged_code(core: str, mask: Operation, tmp_path: Path) -> None:
@@ -184,7 +182,6 @@ def test_masks_hold_in_unprivileged_code(core: str, mask: Operation, tmp_path: P
 
 
 @needs_qemu
-@pytest.mark.xfail(reason="vtarget looks at DIV_0_TRP when it starts the emulator, not when it is written")
 @pytest.mark.parametrize("core", BOARDS)
 def test_a_divide_by_zero_traps_while_ccr_says_so(core: str, tmp_path: Path) -> None:
     divide = Operation("fault", FAULTS["sdiv by 0"])
@@ -194,7 +191,7 @@ def test_a_divide_by_zero_traps_while_ccr_says_so(core: str, tmp_path: Path) -> 
 
 
 @needs_qemu
-@pytest.mark.parametrize("core", ["m4f", "m7", pytest.param("m33", marks=pytest.mark.xfail(reason="FPSCR is lost"))])
+@pytest.mark.parametrize("core", ["m4f", "m7", "m33"])
 def test_fpscr_outlives_a_handler(core: str, tmp_path: Path) -> None:
     """RMode 2, towards minus infinity, in the thread; the handler computes with another."""
     program = [Operation("fpscr", 2), Operation("fp_fill", 1), Operation("svc", 1), Operation("fp_log")]
@@ -203,7 +200,6 @@ def test_fpscr_outlives_a_handler(core: str, tmp_path: Path) -> None:
 
 
 @needs_qemu
-@pytest.mark.xfail(reason="vtarget reports UNDEFINSTR")
 @pytest.mark.parametrize("core", BOARDS)
 def test_an_absent_coprocessor_is_a_nocp_fault(core: str, tmp_path: Path) -> None:
     events = run_program(core, [Operation("fault", FAULTS["absent coprocessor"])], tmp_path)
@@ -222,7 +218,6 @@ def test_a_return_to_the_wrong_mode_is_a_usage_fault_on_the_same_frame(core: str
 
 
 @needs_qemu
-@pytest.mark.xfail(reason="vtarget leaves FAULTMASK set and locks up")
 @pytest.mark.parametrize("core", BOARDS)
 def test_a_return_to_the_wrong_mode_clears_faultmask_too(core: str, tmp_path: Path) -> None:
     """DDI 0403 B1.5.8: DeActivate does, before INVPC is raised."""

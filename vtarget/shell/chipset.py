@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from vtarget.base.units import FREQUENCY, parse
 from vtarget.data.board import Board
 from vtarget.data.chip import Chip, DeviceEntry
-from vtarget.data.exceptions import Vector
+from vtarget.data.exceptions import CONTROL_FPCA, Vector
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.bus import BIT_BAND_CORES, PERIPHERALS, SRAM_ALIAS, Bus, Mapping, Registers, sram_bit_band
 from vtarget.shell.clock import LiveClock
@@ -81,6 +81,7 @@ class Chipset:
         self.nvic = Nvic(lines, bits, baseline=baseline)
         regions = chip.mpu_regions if chip else 0 if baseline else 8
         self.control = SystemControl(board.core, board.fpu, self.nvic, vector_table, _ipsr(engine), regions)
+        self.control.fp_active = lambda: bool(engine.control & CONTROL_FPCA)
         self.systick = SysTick(self.clocks.clock(CORE), self._systick_clock(), lambda: self.nvic.pend(Vector.SYSTICK))
         self.overhead: Callable[[], int] = lambda: 0
         self.dwt = Dwt(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from vtarget.data.board import Board
 from vtarget.data.consoles import ITM, RTT, SEMIHOSTING, ConsoleOptions
 from vtarget.data.image import Image
+from vtarget.shell.budget import TICKS_PER_SECOND
 from vtarget.shell.chipset import Chipset
-from vtarget.shell.clocks import Clocks
+from vtarget.shell.clocks import Alarm, Clocks
 from vtarget.shell.console import Console
 from vtarget.shell.engine import Engine
 from vtarget.shell.hostfiles import HostFiles
 from vtarget.shell.itm import Itm, Tpiu
-from vtarget.shell.rtt import Rtt
-from vtarget.shell.schedule import Event
+from vtarget.shell.rtt import POLL_SECONDS, Rtt
+from vtarget.shell.schedule import NEVER
 from vtarget.shell.semihosting import Blocked, FirmwareExit, Semihosting
 from vtarget.shell.uartscript import Finish
 from vtarget.shell.wires import Wires
@@ -46,13 +48,16 @@ class Consoles:
         self.rtt: Rtt | None = None
         self.semihosting: Semihosting | None = None
         self._files: HostFiles | None = None
+        self.next_poll = NEVER  # of RTT, in cycles of virtual time
 
     def connect(self, chipset: Chipset, cycles: Callable[[], int]) -> None:
         """Every device exists: open the host's ends, begin the scripts. InputError for ends that can't be had."""
         self._clocks = chipset.clocks
         self._traced = lambda: chipset.system.traced
         place = self._image.objects.get(RTT_SYMBOL)
-        self.rtt = Rtt(self._engine, self._board, place[0] if place else None, self.wires.line(RTT))
+        if place is not None or not self._image.functions:
+            self.rtt = Rtt(self._engine, self._board, place[0] if place else None, self.wires.line(RTT))
+            self.next_poll = 0
         options = self._options
         self._files = HostFiles(options.semihost_dir) if options.semihost_dir is not None else None
         self.semihosting = Semihosting(
@@ -62,7 +67,7 @@ class Consoles:
             chipset.clocks.core_hz,
             files=self._files,
             stdin=self.wires.semihosting_input(),
-            command_line=" ".join(part for part in (self._image.path, options.semihost_args) if part),
+            command_line=" ".join(part for part in (Path(self._image.path).name, options.semihost_args) if part),
             covers=self._board.covers,
         )
         self.wires.start(self._board.debug.console or "")
@@ -74,10 +79,14 @@ class Consoles:
 
     def poll(self) -> None:
         """Exchange what is there with the outside; doesn't wait."""
-        if self.rtt is not None:
-            self.rtt.poll()
         if self._options.connected:
             self.wires.poll()
+
+    def poll_rtt(self) -> None:
+        """Empty RTT's buffers, as a debug probe would, at fixed points of virtual time."""
+        if self.rtt is not None and self._clocks is not None:
+            self.rtt.poll()
+            self.next_poll = self._clocks.now() + int(POLL_SECONDS * self._clocks.core_hz)
 
     def wait(self) -> bool:
         """Wait a moment for input from the host; False if none can come."""
@@ -86,6 +95,11 @@ class Consoles:
         self.wires.wait(HOST_WAIT_SECONDS)
         return True
 
+    def pace(self, seconds: float) -> None:
+        """The core has slept for so long: while somebody may type, so does the host."""
+        if self.wires.idle_can_wait:
+            self.wires.wait(min(seconds, HOST_WAIT_SECONDS))
+
     def input_came(self) -> bool:
         """Whether a semihosting call that waits for input may be made again."""
         found = self.wires.semihosting_input()
@@ -93,6 +107,7 @@ class Consoles:
 
     def close(self) -> None:
         """The run is over."""
+        self.poll_rtt()
         self.poll()
         if self.semihosting is not None:
             self.semihosting.close()
@@ -114,7 +129,7 @@ class Consoles:
         """How often the firmware asked for the time."""
         return self.semihosting.clock_reads if self.semihosting else 0
 
-    def _after_seconds(self, seconds: float, action: Callable[[], None]) -> Event:
+    def _after_seconds(self, seconds: float, action: Callable[[], None]) -> Alarm:
         assert self._clocks is not None
-        cycles = max(1, round(seconds * self._clocks.core_hz))
-        return self._clocks.schedule.at(self._clocks.now() + cycles, action)
+        clock = self._clocks.fixed(TICKS_PER_SECOND)
+        return clock.at(clock.ticks + max(1, round(seconds * TICKS_PER_SECOND)), action)

@@ -38,7 +38,8 @@ EXCEPTIONS = {
     22: "unaligned access",
 }
 PAGE = 4096
-_MASKS = (arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_BASEPRI, arm.UC_ARM_REG_FAULTMASK)
+_MASKS = (arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_BASEPRI, arm.UC_ARM_REG_FAULTMASK, arm.UC_ARM_REG_XPSR,
+          arm.UC_ARM_REG_CONTROL)  # fmt: skip
 _STACKED = (*REGISTERS[:4], REGISTERS[12], REGISTERS[14], arm.UC_ARM_REG_XPSR, SP)
 _FP_STACKED = (*(getattr(arm, f"UC_ARM_REG_S{i}") for i in range(16)), arm.UC_ARM_REG_FPSCR)
 _CONTROL, _XPSR = arm.UC_ARM_REG_CONTROL, arm.UC_ARM_REG_XPSR
@@ -235,7 +236,11 @@ class Engine:
 
     def masks(self) -> tuple[int, int, int]:
         """PRIMASK, BASEPRI, FAULTMASK."""
-        primask, basepri, faultmask = self._masks.read()
+        primask, basepri, faultmask, xpsr, control = self._masks.read()
+        if control & 1 and not xpsr & 0x1FF:  # the emulator answers as it would answer the thread: with zeros
+            self.uc.reg_write(_XPSR, xpsr | 3)
+            primask, basepri, faultmask, _, _ = self._masks.read()
+            self.uc.reg_write(_XPSR, xpsr)
         return primask & 1, basepri & 0xFF, faultmask & 1
 
     def clear_faultmask(self) -> None:
@@ -259,7 +264,8 @@ class Engine:
 
     def leave_handler(self, frame: tuple[int, ...], xpsr: int, control: int, sp: int) -> None:
         """Restore r0..r3, r12, lr and xPSR, then CONTROL and the stack pointer that both select."""
-        self._return.write((*frame[:6], 0, xpsr, control, sp))
+        # With SFPA beside FPCA: the emulated M33 would begin another floating-point context otherwise.
+        self._return.write((*frame[:6], 0, xpsr, control | (8 if control & 4 else 0), sp))
 
     def fp_registers(self) -> list[int]:
         """s0..s15 and FPSCR."""

@@ -62,12 +62,26 @@ class Guards:
     def _refuse_instruction(self, address: int) -> None:
         board, insn = self._pricer.board, self._insn_at(address)
         missing = missing_feature(self._pricer.core, insn)
+        coprocessor = self._coprocessor_at(address)
+        if coprocessor is not None:
+            detail = f"instruction of coprocessor {coprocessor}, which {board.name} ({board.core}) doesn't have"
+            self._trap(Trap(Vector.USAGE_FAULT, detail, address, Cfsr.NOCP))
+            return
         if insn.kind is Kind.UNDEFINED:
             detail = "undefined instruction"
         else:
             detail = f"instruction '{insn.text}', which {board.name} ({board.core}) lacks ({missing})"
         cfsr = Cfsr.NOCP if insn.feature in FP_FEATURES else Cfsr.UNDEFINSTR
         self._trap(Trap(Vector.USAGE_FAULT, detail, address, cfsr))
+
+    def _coprocessor_at(self, address: int) -> int | None:
+        """The number of the coprocessor whose instruction stands there, but for those of the FPU (A5.3.18)."""
+        assert self.recorder is not None and self.recorder.current is not None
+        block = self.recorder.current.block
+        code = block.code[address - block.address :][:4]
+        first, second = int.from_bytes(code[:2], "little"), int.from_bytes(code[2:], "little")
+        number = second >> 8 & 15
+        return number if first & 0xEC00 == 0xEC00 and number not in (10, 11) else None
 
     def _insn_at(self, address: int) -> Insn:
         """An instruction of the current block."""

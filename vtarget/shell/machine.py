@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from vtarget.base.errors import InputError, RunError
+from vtarget.base.errors import RunError
 from vtarget.data.exceptions import Cfsr, Vector
 from vtarget.data.image import Image
 from vtarget.data.record import Reason
@@ -31,7 +31,7 @@ from vtarget.shell.recorder import Recorder
 from vtarget.shell.recording import make_record
 from vtarget.shell.reports import Reports
 from vtarget.shell.roms import load_roms, with_functions
-from vtarget.shell.runoptions import RunOptions, RunResult
+from vtarget.shell.runoptions import RunOptions, RunResult, check_places
 from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SEVONPEND, SLEEPONEXIT
 from vtarget.shell.schedule import NEVER
 from vtarget.shell.semihosting import Blocked, FirmwareExit, signed
@@ -94,7 +94,7 @@ class Machine:
         secure = chip is not None and chip.secure
         self.exceptions = Exceptions(self.engine, self.recorder, self.control, pricer.core.architecture, secure=secure)
         self.chipset.overhead = lambda: self.exceptions.overhead_cycles
-        self.waiting = Waiting(self.recorder, self.chipset, self.consoles.wait)
+        self.waiting = Waiting(self.recorder, self.chipset, self.consoles)
         self.budget = Budget(options.limits, self.recorder, self.chipset.clocks.fixed(TICKS_PER_SECOND))
         self.ending = Ending(self.engine, self.recorder)
         self._main_entered = False
@@ -103,14 +103,8 @@ class Machine:
         self.chipset.bus.watch = PollWatch(self.engine, self.recorder, self._poll_horizon, self._stuck).saw
         self._connect()
 
-    def _check_options(self) -> None:
-        writes = [("--write", at, at + len(data)) for at, data in self.options.writes]
-        for option, start, end in [*writes, *(("--read", at, at + size) for at, size in self.options.reads)]:
-            if not self.board.covers(start, end - start):
-                raise InputError(f"{option}: 0x{start:08x}..0x{end:08x} is not memory of board {self.board.name}")
-
     def _connect(self) -> None:
-        self._check_options()
+        check_places(self.options, self.board)
         for segment in (s for image in (*self.roms, self.image) for s in image.segments):
             self.engine.write(segment.load_address, segment.data)
         self._apply_writes()
@@ -255,6 +249,8 @@ class Machine:
         """Run until the emulator comes back, and deal with why it did; where to go on."""
         try:
             self.chipset.run_due()
+            if self.chipset.timeline.now() >= self.consoles.next_poll:
+                self.consoles.poll_rtt()
             if self.epochs.changed:
                 self.epochs.change()
             debugger = self.options.debugger
@@ -289,7 +285,8 @@ class Machine:
         self.recorder.words[layout.H_DIVIDE_TRAP] = bool(self.control.word(CCR) & DIV_0_TRP)
 
     def _set_limits(self) -> None:
-        cycles = min(self.budget.cycles, self.chipset.schedule.next_cycle) - self.chipset.timeline.asleep
+        following = min(self.budget.cycles, self.chipset.schedule.next_cycle, self.consoles.next_poll)
+        cycles = following - self.chipset.timeline.asleep
         self.recorder.limit(cycles=max(cycles, 0), instructions=self.budget.instructions)
 
     def _stop_soon(self) -> None:
@@ -366,7 +363,9 @@ class Machine:
         self.ending.idle(pc, f"waits for {what} that can't come")
 
     def _wakes(self, hint: str) -> bool:
-        if hint == "wfe" and self.control.word(SCR) & SEVONPEND and self.nvic.pending:
+        if not self.nvic.pending:
+            return False
+        if hint == "wfe" and self.control.word(SCR) & SEVONPEND:
             return True
         return self.nvic.wakes(self.exceptions.masks())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from vtarget.base.errors import InputError
+from vtarget.data.board import Board
 from vtarget.data.consoles import ConsoleOptions
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import ExecutionRecord
@@ -45,3 +47,11 @@ class RunResult:
 
     record: ExecutionRecord
     reads: tuple[bytes, ...]
+
+
+def check_places(options: RunOptions, board: Board) -> None:
+    """InputError if bytes are to be written to, or read from, where the board has no memory."""
+    writes = [("--write", at, at + len(data)) for at, data in options.writes]
+    for option, start, end in [*writes, *(("--read", at, at + size) for at, size in options.reads)]:
+        if not board.covers(start, end - start):
+            raise InputError(f"{option}: 0x{start:08x}..0x{end:08x} is not memory of board {board.name}")

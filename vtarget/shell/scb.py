@@ -60,6 +60,8 @@ class SystemControl:
     ) -> None:
         self.nvic = nvic
         self.reset_requested = False
+        self.on_ccr: Callable[[], None] = lambda: None
+        self.fp_active: Callable[[], bool] = lambda: False  # CONTROL.FPCA
         self.notes: set[str] = set()
         self._core = core
         self._fpu = fpu
@@ -103,6 +105,8 @@ class SystemControl:
                 return self.nvic.read_priorities(4 + address - SHPR1)
             case _ if address == ICTR:
                 return -(-self.nvic.lines // 32) - 1
+            case _ if address == FPCCR and self._words.get(FPCCR, 0) & LSPACT and self.fp_active():
+                return self._words[FPCCR] & ~LSPACT  # the handler's first FP instruction has saved the state
             case _ if self._is_stored(address):
                 return self._words.get(address, 0)
         return None
@@ -148,7 +152,11 @@ class SystemControl:
             self.notes.add("the MPU is enabled, but its regions are not enforced")
         elif address in (MVFR0, MVFR0 + 4, MVFR0 + 8, CLIDR, CTR, CCSIDR):
             return
+        elif address == FPDSCR and value:
+            self.notes.add("FPDSCR is set, but new floating-point contexts begin with an FPSCR of 0")
         self._words[address] = value
+        if address == CCR:
+            self.on_ccr()
 
     # NVIC.
 

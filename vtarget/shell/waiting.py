@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
 
 from vtarget.data.record import Sleep
 from vtarget.shell import layout
@@ -16,11 +17,20 @@ from vtarget.shell.schedule import NEVER
 QUIET_SECONDS = 60
 
 
-class Waiting:
-    """Moves virtual time ahead to the next event. ``outside`` waits a moment for input from the host; False if none
-    can come."""
+class Outside(Protocol):
+    """The host's side of the consoles."""
 
-    def __init__(self, recorder: Recorder, chipset: Chipset, outside: Callable[[], bool]) -> None:
+    def wait(self) -> bool:
+        """Wait a moment for input; False if none can come."""
+
+    def pace(self, seconds: float) -> None:
+        """The core has slept for so long: let somebody who types keep up."""
+
+
+class Waiting:
+    """Moves virtual time ahead to the next event, or waits for the host where only that can wake the firmware."""
+
+    def __init__(self, recorder: Recorder, chipset: Chipset, outside: Outside) -> None:
         self._recorder = recorder
         self._chipset = chipset
         self._outside = outside
@@ -33,16 +43,17 @@ class Waiting:
         chipset = self._chipset
         deep = bool(chipset.control.word(SCR) & SLEEPDEEP)
         key = (chipset.deep_sleep_state() if deep else "sleep", chipset.clocks.core_hz)
-        while not (chipset.nvic.pending and wakes()):
+        while not wakes():
             now, following = chipset.timeline.now(), chipset.schedule.next_cycle
             if now >= limit:
                 return True
             if min(following, limit) >= NEVER or self._too_quiet(now, limit):
-                if not self._outside():
+                if not self._outside.wait():
                     return False
                 continue
             passed = max(0, min(following, limit) - now)
             chipset.timeline.asleep += passed
+            self._outside.pace(passed / chipset.clocks.core_hz)
             self._cycles[key] += passed
             chipset.run_due()
         self._wakeups[key] += 1
@@ -55,7 +66,7 @@ class Waiting:
         chipset, words = self._chipset, self._recorder.words
         now, following = chipset.timeline.now(), min(chipset.schedule.next_cycle, limit)
         while following >= NEVER or self._too_quiet(now, limit):
-            if not self._outside():
+            if not self._outside.wait():
                 return False
             following = min(chipset.schedule.next_cycle, limit)
         cycles = int(words[edge.offset + layout.E_FLAGS]) >> layout.CYCLES_SHIFT

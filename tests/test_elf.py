@@ -212,6 +212,18 @@ def test_file_headers_in_the_first_segment_are_not_firmware() -> None:
     assert read(elf).segments == read(minimal()).segments
 
 
+def test_zero_fill_may_span_what_another_segment_fills() -> None:
+    """As the Pico SDK links: .ram_vector_table and .bss are one segment, with .data between them."""
+    zero = Seg(0x20000000, memory_bytes=0x61C, flags=6)
+    data = Seg(0x200000C0, bytes(range(12)), load=0x08000010)
+    image = read(Elf((SEGMENT, data, zero), entry=0))
+    assert [(s.address, s.memory_bytes, len(s.data)) for s in image.segments] == [
+        (0x08000000, 16, 16),
+        (0x200000C0, 12, 12),
+        (0x20000000, 0x61C, 0),
+    ]
+
+
 def test_zero_entry_is_no_entry() -> None:
     assert read(minimal(entry=0)).entry is None
 

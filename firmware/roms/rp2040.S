@@ -21,9 +21,14 @@
     .size \name, . - \name
     .endm
 
-    .macro entry first, second, target
+    .macro data first, second, target
     .byte \first, \second
     .short \target
+    .endm
+
+    /* 16-bit relocations leave the Thumb bit out. */
+    .macro code first, second, target
+    data \first, \second, "\target + 1"
     .endm
 
 /* ---- header ------------------------------------------------------------------------------------------------- */
@@ -36,35 +41,35 @@
     .byte 'M', 'u', 1, 3            /* magic; version at 0x13 */
     .short rom_function_table
     .short rom_data_table
-    .short rom_table_lookup
+    .short rom_table_lookup + 1
 
     .section .tables, "a", %progbits
     .balign 4
 rom_function_table:
-    entry 'P', '3', rom_popcount32
-    entry 'R', '3', rom_reverse32
-    entry 'L', '3', rom_clz32
-    entry 'T', '3', rom_ctz32
-    entry 'M', 'S', rom_memset
-    entry 'S', '4', rom_memset4
-    entry 'M', 'C', rom_memcpy
-    entry 'C', '4', rom_memcpy44
-    entry 'U', 'B', rom_reset_usb_boot
-    entry 'D', 'T', rom_debug_trampoline
-    entry 'D', 'E', rom_debug_trampoline_end
-    entry 'W', 'V', rom_wait_for_vector
-    entry 'I', 'F', rom_connect_internal_flash
-    entry 'E', 'X', rom_flash_exit_xip
-    entry 'R', 'E', rom_flash_range_erase
-    entry 'R', 'P', rom_flash_range_program
-    entry 'F', 'C', rom_flash_flush_cache
-    entry 'C', 'X', rom_flash_enter_cmd_xip
+    code 'P', '3', rom_popcount32
+    code 'R', '3', rom_reverse32
+    code 'L', '3', rom_clz32
+    code 'T', '3', rom_ctz32
+    code 'M', 'S', rom_memset
+    code 'S', '4', rom_memset4
+    code 'M', 'C', rom_memcpy
+    code 'C', '4', rom_memcpy44
+    code 'U', 'B', rom_reset_usb_boot
+    code 'D', 'T', rom_debug_trampoline
+    code 'D', 'E', rom_debug_trampoline_end
+    code 'W', 'V', rom_wait_for_vector
+    code 'I', 'F', rom_connect_internal_flash
+    code 'E', 'X', rom_flash_exit_xip
+    code 'R', 'E', rom_flash_range_erase
+    code 'R', 'P', rom_flash_range_program
+    code 'F', 'C', rom_flash_flush_cache
+    code 'C', 'X', rom_flash_enter_cmd_xip
     .short 0
 
     .balign 4
 rom_data_table:
-    entry 'C', 'R', rom_copyright
-    entry 'G', 'R', rom_git_revision
+    data 'C', 'R', rom_copyright
+    data 'G', 'R', rom_git_revision
     .short 0
 
 rom_copyright:

@@ -197,8 +197,9 @@ def _name_of(sections: list[Section]) -> str:
 
 
 def _check_overlaps(path: str, segments: list[Segment]) -> None:
+    # Zero fill alone may span what others fill: a linker covers .bss and a vector table far below it by one segment.
     loads = sorted((s.load_address, s.load_end, s.name) for s in segments if s.data)
-    runs = sorted((s.address, s.end, s.name) for s in segments)
+    runs = sorted((s.address, s.end, s.name) for s in segments if s.data)
     for what, ranges in (("load", loads), ("run", runs)):
         for (start, end, name), (next_start, next_end, next_name) in pairwise(ranges):
             if next_start < end:

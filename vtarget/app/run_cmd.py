@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vtarget.app.run_devices import connections, device_options, refuse_device_options, takes_terminal
 from vtarget.app.run_model import refuse_with_model, refuse_without_model
 from vtarget.base.errors import InputError, RunError
 
@@ -72,6 +73,9 @@ class Seconds(click.FloatRange):
 @click.option("--seed", type=int, metavar="N", help="Seed of random samples (default: 0).")
 @click.option("--tolerance", type=click.IntRange(min=0), metavar="STEPS",
               help="How many steps integer outputs may differ by (default: 0).")  # fmt: skip
+@device_options
+@click.option("--battery-mah", type=click.FloatRange(min=0, min_open=True), metavar="MAH",
+              help="Say how long a battery of that capacity lasts at this duty cycle.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="Fail if anything was approximated or not modelled.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def run(
@@ -101,6 +105,7 @@ def run(
     _check_targets(json_path, record_path)
     pricer = _pricer(board, options["clock"], options["places"])
     if options["model"] is not None:
+        refuse_device_options(options, "does not go with --model")
         others = {"kernels": kernels, "record_path": record_path, "from_record": from_record}
         model_profile = _model_profile(firmware, pricer, options | others | {"power_state": power_state})
         return _show_model(model_profile, json_path, strict=strict, quiet=quiet)
@@ -110,11 +115,12 @@ def run(
         from vtarget.shell.recordfile import load_record
 
         record = load_record(from_record)
-        profile = price(record, pricer, power_state=power_state)
+        profile = price(record, pricer, power_state=power_state, battery_mah=options["battery_mah"])
     else:
         if firmware is None:
             raise click.UsageError("missing argument FIRMWARE (or --from-record FILE)")
-        record, profile = _emulate(firmware, pricer, options, power_state)
+        outside = connections(options, pricer.board, json_path)
+        record, profile = _emulate(firmware, pricer, options, power_state, outside)
     if record_path is not None:
         from vtarget.shell.recordfile import save_record
 
@@ -210,17 +216,18 @@ def _refuse_with_record(firmware: str | None, options: dict[str, Any]) -> None:
         if options[name]:
             option = name.rstrip("s") if name in ("spans", "writes", "reads") else name.replace("_", "-")
             raise InputError(f"--{option} needs a run, not --from-record")
+    refuse_device_options(options, "needs a run, not --from-record")
 
 
 def _emulate(
-    firmware: str, pricer: Pricer, options: dict[str, Any], power_state: str | None
+    firmware: str, pricer: Pricer, options: dict[str, Any], power_state: str | None, outside: dict[str, Any]
 ) -> tuple[ExecutionRecord, Profile]:
     from vtarget.data.limits import RunLimits
     from vtarget.shell.running import check_power_state, execute, price
 
     check_power_state(pricer, power_state)
     saves = [_read_request(text) for text in options["reads"]]
-    with _progress(options["max_instructions"]) as progress:
+    with _progress(options["max_instructions"], show=not takes_terminal(options)) as progress:
         result = execute(
             firmware,
             pricer,
@@ -231,8 +238,9 @@ def _emulate(
             writes=[_write_request(text) for text in options["writes"]],
             reads=[(symbol, size_bytes) for symbol, size_bytes, _ in saves],
             progress=progress,
+            **outside,
         )
-    profile = price(result.record, pricer, power_state=power_state)
+    profile = price(result.record, pricer, power_state=power_state, battery_mah=options["battery_mah"])
     for (_, _, path), data in zip(saves, result.reads, strict=True):
         _save(path, data)
     return result.record, profile
@@ -273,10 +281,10 @@ def _save(path: str, data: bytes) -> None:
         raise InputError(f"--read {path}: {error.strerror or error}") from None
 
 
-def _progress(limit: int | None) -> Any:
+def _progress(limit: int | None, *, show: bool = True) -> Any:
     from vtarget.app.terminal import run_progress
 
-    return run_progress(limit)
+    return run_progress(limit, show=show)
 
 
 def _show(profile: Profile, pattern: re.Pattern[str] | None, json_path: str | None, quiet: bool) -> None:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import click
+
 from vtarget.base.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -47,6 +49,11 @@ def console() -> Console:
 def print_line(text: str = "", *, style: str | None = None) -> None:
     """One line (longer than the terminal: wrapped there, never cut)."""
     console().print(printable(text), style=style, soft_wrap=True)
+
+
+def print_error_line(text: str) -> None:
+    """One line on standard error, at once."""
+    click.echo(printable(text), err=True)
 
 
 def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
@@ -85,9 +92,9 @@ def write_json(target: str, value: object) -> None:
 
 
 @contextmanager
-def run_progress(limit_instructions: int | None) -> Iterator[Callable[[int, int], None] | None]:
-    """A line on standard error that follows a run, if that is a terminal; yields the function to report to."""
-    if not sys.stderr.isatty():
+def run_progress(limit_instructions: int | None, *, show: bool = True) -> Iterator[Callable[[int, int], None] | None]:
+    """A line on standard error that follows a run, if that is a terminal and may be used; yields the function."""
+    if not show or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board
@@ -16,9 +16,11 @@ from vtarget.logic.pricing import Pricer
 from vtarget.shell.boardlib import load_board, load_core
 
 if TYPE_CHECKING:
+    from vtarget.data.consoles import ConsoleOptions
     from vtarget.data.image import Image
     from vtarget.shell.debugging import Debugger
     from vtarget.shell.runoptions import RunOptions, RunResult
+    from vtarget.shell.svd import SvdChip
 
 MOST_READ_BYTES = 64 << 20
 
@@ -78,10 +80,14 @@ def execute(
     writes: Iterable[tuple[str, bytes]] = (),
     reads: Iterable[tuple[str, int | None]] = (),
     progress: Callable[[int, int], None] | None = None,
+    consoles: ConsoleOptions | None = None,
+    svd: SvdChip | None = None,
+    announce: Callable[[str], None] | None = None,
     debugger: Debugger | None = None,
 ) -> RunResult:
     """Run a firmware file on the pricer's board. ``reads`` names memory to return as it was at the end of the run:
     symbols or addresses with a size in bytes (None: the symbol's). ``progress`` is told (instructions, cycles).
+    ``consoles`` connects serial devices; ``announce`` is told where their live ends are. ``svd`` names registers.
     ``debugger`` may hold the core and look around.
     """
     from vtarget.shell.starting import run_image
@@ -97,7 +103,9 @@ def execute(
         reads=reads,
         progress=progress,
     )
-    return run_image(image, pricer, options if debugger is None else replace(options, debugger=debugger))
+    outside = {"consoles": consoles, "svd": svd, "announce": announce, "debugger": debugger}
+    given: dict[str, Any] = {name: value for name, value in outside.items() if value is not None}
+    return run_image(image, pricer, replace(options, **given))
 
 
 def load_firmware(firmware: str | os.PathLike[str], pricer: Pricer, *, base: int | None = None) -> Image:
@@ -162,11 +170,13 @@ def check_power_state(pricer: Pricer, power_state: str | None) -> None:
     power_at(pricer.board, pricer.clock_hz, power_state)
 
 
-def price(record: ExecutionRecord, pricer: Pricer, *, power_state: str | None = None) -> Profile:
-    """Price a record for the pricer's board without running anything."""
+def price(
+    record: ExecutionRecord, pricer: Pricer, *, power_state: str | None = None, battery_mah: float | None = None
+) -> Profile:
+    """Price a record for the pricer's board without running anything; ``battery_mah`` asks for a battery's life."""
     from vtarget.logic.profile import build_profile
 
-    return build_profile(record, pricer, power_state=power_state)
+    return build_profile(record, pricer, power_state=power_state, battery_mah=battery_mah)
 
 
 def _pairs(writes: Mapping[str, bytes] | None) -> Iterable[tuple[str, bytes]]:

@@ -87,13 +87,15 @@ void STIMER_CMPR0_IRQHandler(void) {
     timer_fired();
 }
 
+/* The compare register is set before it is compared: it holds 0, which the cleared counter has at once. */
 void board_timer_start(void) {
-    REG(STIMER + STCFG) = BIT(30);         /* CLEAR */
-    REG(STIMER + STCFG) = 1 | BIT(8);      /* CLKSEL: HFRC / 16; COMPAREAEN */
+    REG(STIMER + STCFG) = BIT(30); /* CLEAR */
+    REG(STIMER + STCFG) = 1;       /* CLKSEL: HFRC / 16 */
+    next_compare();
+    REG(STIMER + STCFG) = 1 | BIT(8); /* COMPAREAEN */
     REG(STIMER + STMINTCLR) = 1;
     REG(STIMER + STMINTEN) |= 1;
     irq_enable(STIMER_CMPR0_IRQ);
-    next_compare();
 }
 
 void board_timer_stop(void) {

@@ -73,8 +73,21 @@ def restricted(record: ExecutionRecord, span: SpanFacts) -> ExecutionRecord:
         dtype=np.int64,
     )
     per_edge = executed_per_edge(record, lengths[record.node_block])[span.edges] * span.edge_counts
+    epochs = tuple(
+        replace(
+            epoch,
+            edges=span.edges,
+            edge_counts=span.edge_counts,
+            sites=span.sites,
+            site_counts=span.site_counts,
+        )
+        for epoch in record.epochs[span.epoch : span.epoch + 1]
+    )
     return replace(
         record,
+        epochs=epochs,
+        sleep=(),
+        unfinished=record.unfinished[:0],
         edge_count=edge_count,
         site_counts=site_counts,
         final_node=-1,

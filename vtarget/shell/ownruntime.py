@@ -29,7 +29,7 @@ from vtarget.logic.validation import validate
 from vtarget.shell.engine import Engine
 from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult, run_interpreter
 from vtarget.shell.kerneltrace import Inference, KernelTrace
-from vtarget.shell.machine import Machine
+from vtarget.shell.machine import ClockProgrammedError, Machine
 from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.samples import Sample, Samples
 
@@ -121,6 +121,14 @@ def _interpret_runs(job: RuntimeJob, runs: Sequence[_Run]) -> InterpreterResult:
 
 
 def _execute(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], *, first: int = 0) -> _Run:
+    try:
+        return _execute_from(job, pricer, samples, first, managed=False)
+    except ClockProgrammedError:
+        return _execute_from(job, pricer, samples, first, managed=True)
+
+
+def _execute_from(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], first: int, *, managed: bool) -> _Run:
+    """Run from reset: at the board's typical clock, or ``managed`` by the firmware."""
     run, at = _Run(), job.function
     names = {function.name for function in job.image.functions}
     marks = {at} if at is not None else {name for name in names if is_inference(name)}
@@ -135,7 +143,7 @@ def _execute(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], *, firs
     if samples and at is None and job.feeding is not None:
         writes = (*writes, *_writes(job.feeding, samples[0]))
     options = replace(job.options, writes=writes, spans=trace.spans, on_enter=trace.on_enter, on_span_end=trace.ended)
-    machine = Machine(job.image, pricer, options)
+    machine = Machine(job.image, pricer, options, managed=managed)
 
     def take_and_end(engine: Engine) -> None:
         _take(job, engine, run)

@@ -354,6 +354,9 @@ def test_a_limit_in_virtual_seconds_is_exact_to_the_block() -> None:
     assert ran.profile().latency_s.nominal == pytest.approx(1e-3, rel=1e-4)
     slower = run_elf(FOREVER, M4F, clock_hz=12_000_000, limits=RunLimits(seconds=1e-3))
     assert 12_000 <= slower.record.live_cycles < 12_000 + 10
+    longer = run_elf(FOREVER, M4F, clock_hz=100_000, limits=RunLimits(seconds=5.0))
+    assert longer.record.exit.detail == "5.0 s of virtual time (--max-seconds)"
+    assert 500_000 <= longer.record.live_cycles < 500_000 + 10
 
 
 @pytest.mark.parametrize("seconds", ["1e300", "1e9"])

@@ -28,9 +28,9 @@ class Budget:
     def cycles(self) -> int:
         """The virtual time, in cycles with sleep, at which the run ends."""
         seconds = self._limits.seconds
-        if seconds is None or seconds * TICKS_PER_SECOND > UNLIMITED >> 32:
+        if seconds is None or seconds * TICKS_PER_SECOND > UNLIMITED:
             return UNLIMITED
-        return max(1, self._wall_clock.cycle_of(round(seconds * TICKS_PER_SECOND)))
+        return min(max(1, self._wall_clock.cycle_of(round(seconds * TICKS_PER_SECOND))), UNLIMITED)
 
     @property
     def instructions(self) -> int:

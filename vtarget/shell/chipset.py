@@ -167,6 +167,8 @@ class Chipset:
     def run_due(self) -> None:
         """Run the events that are due, each at its own time."""
         now = self.timeline.now()
+        if self.schedule.next_cycle > now:
+            return
         while (event := self.schedule.take_due(now)) is not None:
             action, event.action = event.action, None
             if action is not None:

@@ -38,9 +38,11 @@ EXCEPTIONS = {
     22: "unaligned access",
 }
 PAGE = 4096
+PIECE_BYTES = 128  # the most that is read often: an exception frame
 _MASKS = (arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_BASEPRI, arm.UC_ARM_REG_FAULTMASK, arm.UC_ARM_REG_XPSR,
           arm.UC_ARM_REG_CONTROL)  # fmt: skip
 _STACKED = (*REGISTERS[:4], REGISTERS[12], REGISTERS[14], arm.UC_ARM_REG_XPSR, SP)
+_LEAVING = (arm.UC_ARM_REG_XPSR, arm.UC_ARM_REG_CONTROL, SP, arm.UC_ARM_REG_PSP, arm.UC_ARM_REG_FAULTMASK)
 _FP_STACKED = (*(getattr(arm, f"UC_ARM_REG_S{i}") for i in range(16)), arm.UC_ARM_REG_FPSCR)
 _CONTROL, _XPSR = arm.UC_ARM_REG_CONTROL, arm.UC_ARM_REG_XPSR
 _XPSR_FLAGS = 0xF80F0000  # N, Z, C, V, Q, GE
@@ -89,15 +91,15 @@ class RegisterSet:
         count = len(registers)
         self._handle = _handle(uc)
         self._ids = (ctypes.c_int * count)(*registers)
-        self._values = (ctypes.c_uint64 * count)()
+        self._values = (ctypes.c_uint32 * count)()
         base = ctypes.addressof(self._values)
-        self._pointers = (ctypes.c_void_p * count)(*(base + 8 * i for i in range(count)))
+        self._pointers = (ctypes.c_void_p * count)(*(base + 4 * i for i in range(count)))
         self._count = count
 
     def read(self) -> list[int]:
         """Their values, 32 bits each."""
         uclib.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
-        return [value & 0xFFFFFFFF for value in self._values]
+        return self._values[:]
 
     def write(self, values: Sequence[int]) -> None:
         """Set them."""
@@ -130,14 +132,16 @@ class Engine:
                 self._map(region, [a for a in board.regions if a.alias_of == region.name])
         self.uc.hook_add(uni.UC_HOOK_MEM_INVALID, self._on_invalid_access)
         self._uch = _handle(self.uc)
+        self._piece = ctypes.create_string_buffer(PIECE_BYTES)
         self._word = ctypes.c_uint32()
         self._word_pointer = ctypes.byref(self._word)
         self._masks = RegisterSet(self.uc, _MASKS)
-        self._stacked = RegisterSet(self.uc, _STACKED)
+        self._stacked = RegisterSet(self.uc, (*_STACKED, _CONTROL))
+        self._leaving = RegisterSet(self.uc, _LEAVING)
         self._fp_stacked = RegisterSet(self.uc, _FP_STACKED)
         self._core = RegisterSet(self.uc, REGISTERS)
-        self._entry = RegisterSet(self.uc, (_CONTROL, _XPSR, arm.UC_ARM_REG_LR))
-        steps = (_XPSR, _CONTROL, _XPSR, _CONTROL, _XPSR, _CONTROL, arm.UC_ARM_REG_LR)
+        self._entry = RegisterSet(self.uc, (SP, _CONTROL, _XPSR, arm.UC_ARM_REG_LR))
+        steps = (SP, _XPSR, _CONTROL, _XPSR, _CONTROL, _XPSR, _CONTROL, arm.UC_ARM_REG_LR)
         self._entry_unprivileged = RegisterSet(self.uc, steps)
         self._return = RegisterSet(self.uc, (*_STACKED[:6], _CONTROL, _XPSR, _CONTROL, SP))
 
@@ -180,14 +184,14 @@ class Engine:
         """Put bytes where the firmware could store them; InputError elsewhere."""
         if not self._board.covers(address, len(data), writable=True):
             raise InputError(f"0x{address:08x}..0x{address + len(data):08x} is no RAM of board {self._board.name}")
-        self.uc.mem_write(address, data)
+        uclib.uc_mem_write(self._uch, address, data, len(data))
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Bytes of memory; raises InputError where it is unmapped."""
-        try:
-            return bytes(self.uc.mem_read(address, size_bytes))
-        except uni.UcError:
-            raise InputError(f"0x{address:08x}..0x{address + size_bytes:08x} is not memory of this board") from None
+        data = self._piece if size_bytes <= PIECE_BYTES else ctypes.create_string_buffer(size_bytes)
+        if uclib.uc_mem_read(self._uch, address, data, size_bytes) != uni.UC_ERR_OK:
+            raise InputError(f"0x{address:08x}..0x{address + size_bytes:08x} is not memory of this board")
+        return data.raw[:size_bytes]
 
     def register(self, number: int) -> int:
         """A core register by its number, 0..15."""
@@ -248,19 +252,24 @@ class Engine:
         self.uc.reg_write(arm.UC_ARM_REG_FAULTMASK, 0)
 
     def stacked_registers(self) -> list[int]:
-        """r0..r3, r12, lr, xPSR and sp: what an exception entry needs."""
+        """r0..r3, r12, lr, xPSR, sp and CONTROL: what an exception entry needs."""
         return self._stacked.read()
 
-    def enter_handler(self, number: int, xpsr: int, exc_return: int, control: int) -> None:
+    def leaving_registers(self) -> list[int]:
+        """xPSR, CONTROL, sp, PSP and FAULTMASK: what an exception return needs."""
+        return self._leaving.read()
+
+    def enter_handler(self, number: int, xpsr: int, exc_return: int, control: int, sp: int) -> None:
         """Handler mode on the main stack for exception ``number``, outside any IT block; SPSEL and FPCA are cleared.
 
+        ``sp`` is where the stack pointer in use is left.
         The emulator lets SPSEL be written in privileged Thread mode alone, so an unprivileged thread gets there first.
         """
         flags = xpsr & _XPSR_FLAGS | 1 << 24
         if control & 1:
-            self._entry_unprivileged.write((flags | number, 0, flags, 0, flags | number, 1, exc_return))
+            self._entry_unprivileged.write((sp, flags | number, 0, flags, 0, flags | number, 1, exc_return))
         else:
-            self._entry.write((0, flags | number, exc_return))
+            self._entry.write((sp, 0, flags | number, exc_return))
 
     def leave_handler(self, frame: tuple[int, ...], xpsr: int, control: int, sp: int) -> None:
         """Restore r0..r3, r12, lr and xPSR, then CONTROL and the stack pointer that both select."""
@@ -274,11 +283,6 @@ class Engine:
     def set_fp_registers(self, values: tuple[int, ...]) -> None:
         """Set s0..s15 and FPSCR."""
         self._fp_stacked.write(values)
-
-    @property
-    def process_stack(self) -> int:
-        """PSP."""
-        return self._read_register(arm.UC_ARM_REG_PSP)
 
     @property
     def on_process_stack(self) -> bool:
@@ -361,12 +365,16 @@ class Engine:
     def run(self, pc: int, until: int) -> EngineFault | None:
         """Run from ``pc`` until something stops it; None if it stopped by request or at ``until``."""
         self._fault_address = None
-        try:
-            self.uc.emu_start(pc | 1, until)
-        except uni.UcError as error:
-            what = _FAULTS.get(error.errno, f"emulator error {error.errno}")
-            return EngineFault(what, self._fault_address, error.errno in _FETCH_ERRORS)
-        return None
+        return self.fault(uclib.uc_emu_start(self._uch, pc | 1, until, 0, 0))
+
+    def fault(self, error: int) -> EngineFault | None:
+        """What an error number of the emulator means; an exception that a hook has raised is raised here."""
+        raised, self.uc._hook_exception = self.uc._hook_exception, None
+        if raised is not None:
+            raise raised
+        if error == uni.UC_ERR_OK:
+            return None
+        return EngineFault(_FAULTS.get(error, f"emulator error {error}"), self._fault_address, error in _FETCH_ERRORS)
 
 
 def stop_function() -> Any:

@@ -133,8 +133,7 @@ class Exceptions:
     def _enter(self, number: int, pc: int, executed: int) -> int:
         """Stack what runs at ``pc`` and start the handler of ``number``."""
         engine = self._engine
-        *registers, xpsr, sp = engine.stacked_registers()
-        control = engine.control
+        *registers, xpsr, sp, control = engine.stacked_registers()
         extended = bool(control & CONTROL_FPCA) and bool(self._control.word(FPCCR) & ASPEN)
         aligned = not self._version8 and not self._baseline and not self._control.word(CCR) & STKALIGN
         frame = sp - (EXTENDED_BYTES if extended else BASIC_BYTES) & (0xFFFFFFFF if aligned else 0xFFFFFFFB)
@@ -148,13 +147,12 @@ class Exceptions:
         self._stack(frame, words, extended=extended, lazy=lazy)
         low = self._recorder.words[layout.H_SP_LOW]
         self._recorder.words[layout.H_SP_LOW] = min(int(low), frame)
-        engine.set_register(13, frame)
         stale = self._suspended.pop(frame, None)
         if stale is not None:
             self._contexts.forget(stale)
         self._suspended[frame] = self._contexts.suspend(pc, executed)
         kind = layout.FROM_ENTRY_FP if extended and not lazy else layout.FROM_ENTRY
-        return self._start(number, xpsr, exc_return, control, kind)
+        return self._start(number, xpsr, exc_return, control, kind, frame)
 
     def _overflow(self, stack: str, xpsr: int, control: int, pc: int, executed: int) -> int:
         """The frame would lie below the stack's limit (B3.21): a fault is taken instead, and nothing is stacked."""
@@ -166,10 +164,9 @@ class Exceptions:
             if not self._nvic.can_preempt(fault, self.masks()):
                 raise LockupError("stack limit reached by an exception frame (CFSR.STKOF)")
         limit = self.limits[stack]
-        self._engine.set_register(13, limit)
         self._suspended[limit] = self._contexts.suspend(pc, executed)
         exc_return = self._exc_return(xpsr & XPSR_NUMBER, control, extended=False)
-        return self._start(fault, xpsr, exc_return, control, layout.FROM_ENTRY)
+        return self._start(fault, xpsr, exc_return, control, layout.FROM_ENTRY, limit)
 
     def _stack(self, frame: int, words: tuple[int, ...], *, extended: bool, lazy: bool) -> None:
         data = BASIC.pack(*words)
@@ -184,13 +181,13 @@ class Exceptions:
             self._set_bits(CFSR, Cfsr.STKERR)
             raise LockupError(f"the exception frame at 0x{frame:08x} is not in RAM (CFSR.STKERR)") from None
 
-    def _start(self, number: int, xpsr: int, exc_return: int, control: int, kind: int) -> int:
+    def _start(self, number: int, xpsr: int, exc_return: int, control: int, kind: int, sp: int) -> int:
         handler = self._vector(number)
         if handler is None or not handler & 1:
             self._set_bits(HFSR, Hfsr.VECTTBL)
             raise LockupError(f"the vector table has no handler for exception {number}")
         self._nvic.enter(number)
-        self._engine.enter_handler(number, xpsr, exc_return, control)
+        self._engine.enter_handler(number, xpsr, exc_return, control, sp)
         self._contexts.enter(kind, "msp")
         self.overhead_cycles += self._recorder.pricer.model.overhead(_SOURCE_EXITS[kind]).nominal
         self.event = True
@@ -222,20 +219,19 @@ class Exceptions:
         """
         engine, nvic = self._engine, self._nvic
         exc_return |= not self._version8 or self._secure  # the emulator's pc has lost the lowest bit
-        number = engine.exception_number
+        xpsr, control, sp, process_sp, faultmask = engine.leaving_registers()
+        number = xpsr & XPSR_NUMBER
         if not self._is_legal(number, exc_return):
             return self._illegal(number, exc_return)
-        used_fp = bool(engine.control & CONTROL_FPCA)
         nvic.leave(number)
-        if number != Vector.NMI and not self._baseline:
+        if faultmask & 1 and number != Vector.NMI and not self._baseline:
             engine.clear_faultmask()
         following = nvic.preempting(self.masks()) if nvic.pending & nvic.enabled else None
         if following is not None:
             self._contexts.leave(Exit.END)
-            *_, xpsr, _sp = engine.stacked_registers()
-            return self._start(following, xpsr, exc_return, engine.control, layout.FROM_TAIL_CHAIN)
+            return self._start(following, xpsr, exc_return, control, layout.FROM_TAIL_CHAIN, sp)
         self.event = True
-        return self._unstack(exc_return, used_fp=used_fp)
+        return self._unstack(exc_return, process_sp if exc_return & RETURN_TO_PSP else sp, control)
 
     def _is_legal(self, number: int, exc_return: int) -> bool:
         """The checks of ExceptionReturn (B1.5.8): the exception is active, and the mode fits what else is."""
@@ -259,14 +255,14 @@ class Exceptions:
             if not self._nvic.can_preempt(fault, masks):
                 raise LockupError(f"illegal exception return with 0x{exc_return:08x} (CFSR.INVPC)")
         self._contexts.leave(Exit.END)
-        xpsr = self._engine.stacked_registers()[6]
-        return self._start(fault, xpsr, exc_return, self._engine.control, layout.FROM_TAIL_CHAIN)
+        *_, xpsr, sp, control = self._engine.stacked_registers()
+        return self._start(fault, xpsr, exc_return, control, layout.FROM_TAIL_CHAIN, sp)
 
-    def _unstack(self, exc_return: int, *, used_fp: bool) -> int:
+    def _unstack(self, exc_return: int, frame: int, control: int) -> int:
         engine = self._engine
         extended = not exc_return & BASIC_FRAME
         process = bool(exc_return & RETURN_TO_PSP)
-        frame = engine.process_stack if process else engine.register(13)
+        used_fp = bool(control & CONTROL_FPCA)
         size = EXTENDED_BYTES if extended else BASIC_BYTES
         try:
             values = (EXTENDED if extended else BASIC).unpack(engine.read(frame, size))
@@ -275,7 +271,7 @@ class Exceptions:
             raise LockupError(f"the exception frame at 0x{frame:08x} is not in memory (CFSR.UNSTKERR)") from None
         pc, xpsr = int(values[6]), int(values[7])
         sp = frame + size + (4 if xpsr & XPSR_ALIGNED else 0)
-        control = engine.control & CONTROL_NPRIV | (CONTROL_SPSEL if process else 0)
+        control = control & CONTROL_NPRIV | (CONTROL_SPSEL if process else 0)
         kind = Exit.RETURN
         if extended:
             lazy = bool(self._control.word(FPCCR) & LSPEN)

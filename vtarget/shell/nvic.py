@@ -7,7 +7,7 @@ HardFault have -3, -2 and -1. Sets of exceptions are bit masks by exception numb
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vtarget.data.exceptions import CONFIGURABLE_FAULTS, Vector
 
@@ -21,8 +21,7 @@ SYSTEM_HANDLERS = (Vector.MEM_MANAGE, Vector.BUS_FAULT, Vector.USAGE_FAULT, Vect
 BASELINE_HANDLERS = (Vector.SVCALL, Vector.PENDSV, Vector.SYSTICK)
 
 
-@dataclass(frozen=True)
-class Masks:
+class Masks(NamedTuple):
     """PRIMASK, BASEPRI and FAULTMASK as they stand."""
 
     primask: bool = False

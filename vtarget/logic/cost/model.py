@@ -54,6 +54,7 @@ class CostModel:
         self._edges: dict[tuple[Block, Exit, Block | None], Cycles] = {}
         self._timings: dict[tuple[Block, frozenset[int], bool], Timing] = {}
         self._sites: dict[tuple[Block, int, int], Cycles] = {}
+        self._overheads = {exit: self._overhead(parts) for exit, parts in _OVERHEADS.items()}
 
     def edge(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
         """All cycles ``source`` takes when it is left by ``exit`` for ``target``.
@@ -69,8 +70,11 @@ class CostModel:
 
     def overhead(self, exit: Exit) -> Cycles:
         """What the core itself takes to enter or leave a handler; none for exits that do neither."""
+        return self._overheads.get(exit, NO_CYCLES)
+
+    def _overhead(self, parts: tuple[Overhead, ...]) -> Cycles:
         total = NO_CYCLES
-        for part in _OVERHEADS.get(exit, ()):
+        for part in parts:
             figure = self.core.exceptions.get(part)
             total = total + (figure.cycles if figure is not None else NO_CYCLES)
         return total

@@ -162,11 +162,18 @@ class Chipset:
             self.timeline.access = None
 
     def _request_reset(self) -> None:
-        self.control.reset_requested = True
+        self.control.request_reset()
 
-    def run_due(self) -> None:
+    def run_ahead(self, cycles: int) -> bool:
+        """Run the events of the next cycles, in which the core does nothing else; whether there were any."""
+        if self.schedule.next_cycle > self.timeline.now() + cycles:
+            return False
+        self.run_due(cycles)
+        return True
+
+    def run_due(self, ahead: int = 0) -> None:
         """Run the events that are due, each at its own time."""
-        now = self.timeline.now()
+        now = self.timeline.now() + ahead
         if self.schedule.next_cycle > now:
             return
         while (event := self.schedule.take_due(now)) is not None:

@@ -8,7 +8,8 @@ and is counted as the hardware would.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Callable
+from collections.abc import Callable
 
 from vtarget.base.errors import InputError
 from vtarget.data.exceptions import (
@@ -58,16 +59,12 @@ class LockupError(Exception):
     """The core can't go on: a fault where no fault can be taken. The text says which."""
 
 
-@dataclass(frozen=True)
-class Taken:
-    """An exception that was taken: its number, the handler's address, and whether it interrupted Thread mode."""
-
-    number: int
-    pc: int
-
-
 class Exceptions:
-    """Takes exceptions and returns from them, on one engine and its recorder."""
+    """Takes exceptions and returns from them, on one engine and its recorder.
+
+    ``arrivals(cycles)`` lets happen what happens within the cycles that an entry takes, and tells whether anything did:
+    a more urgent exception that arrives then is the one whose handler starts (B1.5.11, late arrival).
+    """
 
     def __init__(
         self, engine: Engine, recorder: Recorder, control: SystemControl, architecture: str, *, secure: bool
@@ -83,7 +80,9 @@ class Exceptions:
         self._suspended: dict[int, Suspended] = {}  # by the address of the frame that was stacked
         self.limits = {"msp": 0, "psp": 0}  # MSPLIM and PSPLIM (Armv8-M)
         self.overhead_cycles = 0
+        self.arrivals: Callable[[int], bool] = lambda _cycles: False
         self.event = False  # the event register, which entries and returns set
+        self.on_illegal: Callable[[str], None] = lambda _detail: None  # told of a return that is a fault
 
     def masks(self) -> Masks:
         """The mask registers as they stand."""
@@ -182,6 +181,9 @@ class Exceptions:
             raise LockupError(f"the exception frame at 0x{frame:08x} is not in RAM (CFSR.STKERR)") from None
 
     def _start(self, number: int, xpsr: int, exc_return: int, control: int, kind: int, sp: int) -> int:
+        overhead = self._recorder.pricer.model.overhead(_SOURCE_EXITS[kind]).nominal
+        if self._nvic.pending >> number & 1 and self.arrivals(overhead):
+            number = self._nvic.preempting(self.masks()) or number
         handler = self._vector(number)
         if handler is None or not handler & 1:
             self._set_bits(HFSR, Hfsr.VECTTBL)
@@ -189,7 +191,7 @@ class Exceptions:
         self._nvic.enter(number)
         self._engine.enter_handler(number, xpsr, exc_return, control, sp)
         self._contexts.enter(kind, "msp")
-        self.overhead_cycles += self._recorder.pricer.model.overhead(_SOURCE_EXITS[kind]).nominal
+        self.overhead_cycles += overhead
         self.event = True
         return handler & ~1
 
@@ -222,7 +224,7 @@ class Exceptions:
         xpsr, control, sp, process_sp, faultmask = engine.leaving_registers()
         number = xpsr & XPSR_NUMBER
         if not self._is_legal(number, exc_return):
-            return self._illegal(number, exc_return)
+            return self._illegal(number, exc_return, Cfsr.INVPC)
         nvic.leave(number)
         if faultmask & 1 and number != Vector.NMI and not self._baseline:
             engine.clear_faultmask()
@@ -238,12 +240,16 @@ class Exceptions:
         others = self._nvic.active & ~(1 << number)
         if not self._nvic.active >> number & 1:
             return False
+        if not exc_return & BASIC_FRAME and not self._control.has_fpu:
+            return False
         if exc_return & RETURN_TO_THREAD:
             return not others or bool(self._control.word(CCR) & NONBASETHRDENA)
         return not exc_return & RETURN_TO_PSP and bool(others)
 
-    def _illegal(self, number: int, exc_return: int) -> int:
-        self._set_bits(CFSR, Cfsr.INVPC)
+    def _illegal(self, number: int, exc_return: int, cause: Cfsr) -> int:
+        """A return with that value, or to that frame, is a fault: it is taken with the frame left where it is."""
+        self.on_illegal(f"illegal exception return with 0x{exc_return:08x} (CFSR.{cause.name})")
+        self._set_bits(CFSR, cause)
         self._nvic.leave(number)
         if number != Vector.NMI and not self._baseline:
             self._engine.clear_faultmask()
@@ -253,7 +259,7 @@ class Exceptions:
             self._set_bits(HFSR, Hfsr.FORCED)
             fault = Vector.HARD_FAULT
             if not self._nvic.can_preempt(fault, masks):
-                raise LockupError(f"illegal exception return with 0x{exc_return:08x} (CFSR.INVPC)")
+                raise LockupError(f"illegal exception return with 0x{exc_return:08x} (CFSR.{cause.name})")
         self._contexts.leave(Exit.END)
         *_, xpsr, sp, control = self._engine.stacked_registers()
         return self._start(fault, xpsr, exc_return, control, layout.FROM_TAIL_CHAIN, sp)
@@ -270,6 +276,9 @@ class Exceptions:
             self._set_bits(CFSR, Cfsr.UNSTKERR)
             raise LockupError(f"the exception frame at 0x{frame:08x} is not in memory (CFSR.UNSTKERR)") from None
         pc, xpsr = int(values[6]), int(values[7])
+        if bool(xpsr & XPSR_NUMBER) == bool(exc_return & RETURN_TO_THREAD) or not xpsr & XPSR_THUMB:
+            cause = Cfsr.INVPC if xpsr & XPSR_THUMB else Cfsr.INVSTATE
+            return self._illegal(self._engine.exception_number, exc_return, cause)
         sp = frame + size + (4 if xpsr & XPSR_ALIGNED else 0)
         control = control & CONTROL_NPRIV | (CONTROL_SPSEL if process else 0)
         kind = Exit.RETURN

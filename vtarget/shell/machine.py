@@ -93,6 +93,7 @@ class Machine:
         self.guards.recorder = self.recorder
         secure = chip is not None and chip.secure
         self.exceptions = Exceptions(self.engine, self.recorder, self.control, pricer.core.architecture, secure=secure)
+        self.exceptions.arrivals = self.chipset.run_ahead
         self.chipset.overhead = lambda: self.exceptions.overhead_cycles
         self.waiting = Waiting(self.recorder, self.chipset, self.consoles)
         self.budget = Budget(options.limits, self.recorder, self.chipset.clocks.fixed(TICKS_PER_SECOND))
@@ -110,6 +111,8 @@ class Machine:
         self._apply_writes()
         self.nvic.on_pending = self._on_pending
         self.control.on_ccr = self._watch_ccr
+        self.control.on_reset = self._stop_soon
+        self.exceptions.on_illegal = self.ending.fault_of_last
 
     def _apply_writes(self) -> None:
         for address, data in self.options.writes:
@@ -322,7 +325,9 @@ class Machine:
 
     def _judge_stop(self, pc: int, *, late: bool) -> None:
         recorder = self.recorder
-        if self.reports.blocked:
+        if self.control.reset_requested:
+            self._reset(pc)
+        elif self.reports.blocked:
             self.reports.blocked = False
             if not self.waiting.sleep(self.consoles.input_came, self.budget.cycles):
                 self.ending.idle(pc, "waits for console input that can't come")
@@ -330,8 +335,6 @@ class Machine:
             edge, recorder.idle = recorder.idle, None
             if self.ending.main_result is not None or not self.waiting.spin(edge, self.budget.cycles):
                 self.ending.idle(pc, "idle loop")
-        elif self.control.reset_requested:
-            self._reset(pc)
         elif pc == self.options.until or self._finished:
             self.ending.end(Reason.UNTIL, pc)
         elif (hint := self._hint_before(pc)) is not None:

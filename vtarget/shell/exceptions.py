@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from collections.abc import Callable
 
 from vtarget.base.errors import InputError
 from vtarget.data.exceptions import (

@@ -149,8 +149,7 @@ class Machine:
         return horizon if horizon >= NEVER else horizon - self.chipset.timeline.asleep
 
     def _stuck(self, address: int) -> None:
-        name = self.chipset.register_name(address)
-        detail = f"polls register {name} (0x{address:08x}), which nothing will change"
+        detail = f"polls register {self.chipset.register_name(address)} (0x{address:08x}), which nothing will change"
         self.ending.end(
             Reason.STUCK, self.recorder.current.block.address if self.recorder.current else 0, detail=detail
         )

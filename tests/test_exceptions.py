@@ -542,7 +542,7 @@ def profiled(logged: Logged) -> dict[str, tuple[int, int, int]]:
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("period", [211, 1009])
 def test_the_time_of_interrupts_belongs_to_their_handler(board: str, period: int, tmp_path: Path) -> None:
-    """What is interrupted has the calls and, but for blocks whose neighbour changed, the cycles of an undisturbed run."""
+    """What is interrupted has the calls and, but for blocks whose neighbour changed, those cycles of a quiet run."""
     vectors = {SYSTICK: "on_systick"}
     quiet = run_program(tmp_path, board, LOOPS.format(start="nop"), vectors, spans=("work",))
     busy = run_program(tmp_path, board, LOOPS.format(start=TICKS.format(period=period)), vectors, spans=("work",))

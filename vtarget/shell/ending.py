@@ -35,6 +35,12 @@ class Ending:
         """The end that a fault at ``pc`` would be if nobody puts it right."""
         return Exit(Reason.FAULT, 0, pc, detail, shortened(self._recorder.call_stack(pc)))
 
+    def fault_of_last(self, detail: str) -> None:
+        """The instruction executed last was a fault, whose handler is about to be entered."""
+        node = self._recorder.current
+        place = node.block.addresses[-1] if node is not None and node.block.addresses else 0
+        self.open_fault = self.open_fault or self.fault(detail, place)
+
     def end_with_fault(self, fault: Exit, pc: int, *, executed: bool = False) -> None:
         """End at ``pc`` because of a fault, or of the one whose handler led to it."""
         if self.exit is None:

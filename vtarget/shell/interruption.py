@@ -46,7 +46,7 @@ class Interruption:
         words, recorder = self._words, self._recorder
         current, skip, context = int(words[layout.H_CURRENT]), bool(words[layout.H_SKIP]), -1
         if skip:
-            words[layout.H_SKIP] = 0
+            words[layout.H_CURRENT], words[layout.H_SKIP] = layout.NODES, 0
         elif (node := recorder.current) is not None:
             context = node.context
             self.leave(Exit.END, executed)

@@ -61,6 +61,7 @@ class SystemControl:
         self.nvic = nvic
         self.reset_requested = False
         self.on_ccr: Callable[[], None] = lambda: None
+        self.on_reset: Callable[[], None] = lambda: None
         self.fp_active: Callable[[], bool] = lambda: False  # CONTROL.FPCA
         self.notes: set[str] = set()
         self._core = core
@@ -74,6 +75,16 @@ class SystemControl:
             self._words[FPCCR] = ASPEN | LSPEN
             self._words.update(zip((MVFR0, MVFR0 + 4, MVFR0 + 8), MVFR[fpu], strict=True))
         self._words.update(CACHE_IDENTITY.get(core, {}))
+
+    def request_reset(self) -> None:
+        """The core is to be reset, by itself or by a device."""
+        self.reset_requested = True
+        self.on_reset()
+
+    @property
+    def has_fpu(self) -> bool:
+        """Whether the core has an FPU."""
+        return self._fpu is not None
 
     @property
     def fpu_enabled(self) -> bool:
@@ -211,7 +222,7 @@ class SystemControl:
             return
         self.nvic.set_prigroup(value >> 8)
         if value & SYSRESETREQ:
-            self.reset_requested = True
+            self.request_reset()
 
     def _shcsr(self) -> int:
         nvic = self.nvic

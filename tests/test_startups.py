@@ -251,6 +251,13 @@ def test_handlers_are_called_as_often_as_their_interrupts_come(board: str, progr
     assert ran.calls(case.uart_handler) == 0
 
 
+@pytest.mark.parametrize(("board", "program"), [(b, p) for b, p in ALL if BOARDS[b].sleeps_in_echo])
+def test_ticks_are_milliseconds_at_every_clock(board: str, program: str) -> None:
+    """Two parts of a tick are lost: where the clock changes, and at the end."""
+    ran = run_once(board, program)
+    assert ran.ticks <= 1000 * ran.profile.duty.elapsed_s.nominal < ran.ticks + 2
+
+
 @pytest.mark.parametrize(("board", "program"), ALL)
 def test_nothing_is_left_out_but_what_the_memories_cost(board: str, program: str) -> None:
     ran = run_once(board, program)

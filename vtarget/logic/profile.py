@@ -230,9 +230,13 @@ def _not_modelled(record: ExecutionRecord, pricer: Pricer, power: Power | None) 
         notes.append("energy: no power figure is known for this board")
     for region in sorted({r for b in record.block_address.tolist() if (r := pricer.fetch.region_name(b))}):
         notes.extend(pricer.fetch.notes(pricer.board.region(region)))
-    if record.clock_reads and not _as_it_ran(record, pricer):
-        ran = f"{record.board} at {record.clock_hz / 1e6:g} MHz"
+    if _as_it_ran(record, pricer):
+        return tuple(notes)
+    ran = f"{record.board} at {record.clock_hz / 1e6:g} MHz"
+    if record.clock_reads:
         notes.append(
             f"the firmware read the clock {record.clock_reads} times on {ran}: a fresh run could go other ways"
         )
+    if record.sleep or np.isin(record.edge_exit, _ENTRIES).any():
+        notes.append(f"interrupts and sleep came when they did on {ran}: in a fresh run they could come at other times")
     return tuple(notes)

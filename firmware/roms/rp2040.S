@@ -70,6 +70,12 @@ rom_function_table:
 rom_data_table:
     data 'C', 'R', rom_copyright
     data 'G', 'R', rom_git_revision
+    data 'F', 'S', rom_float_start
+    data 'F', 'E', rom_float_end
+    data 'S', 'F', rom_float_table
+    data 'D', 'S', rom_double_start
+    data 'D', 'E', rom_double_end
+    data 'S', 'D', rom_double_table
     .short 0
 
 rom_copyright:
@@ -77,6 +83,27 @@ rom_copyright:
     .balign 4
 rom_git_revision:
     .word 0
+
+    /* Entries in the datasheet's order; the number of words is in the byte two below. What it leaves out as deprecated:
+       comparison (0x10), that with the result in the flags (0x14), sine and cosine at once (0x48). */
+    .macro floating_point table, letter, width, sincos
+    .balign 4
+    .short 0
+    .byte 32, 0
+\table:
+    .word rom_\letter\()add, rom_\letter\()sub, rom_\letter\()mul, rom_\letter\()div
+    .word rom_\letter\()cmp, rom_\letter\()cmp_flags, rom_\letter\()sqrt
+    .word rom_\letter\()2int, rom_\letter\()2fix, rom_\letter\()2uint, rom_\letter\()2ufix
+    .word rom_\letter\()_int2, rom_\letter\()_fix2, rom_\letter\()_uint2, rom_\letter\()_ufix2
+    .word rom_\letter\()cos, rom_\letter\()sin, rom_\letter\()tan, \sincos
+    .word rom_\letter\()exp, rom_\letter\()ln, rom_\letter\()cmp, rom_\letter\()atan2
+    .word rom_\letter\()_int642, rom_\letter\()_fix642, rom_\letter\()_uint642, rom_\letter\()_ufix642
+    .word rom_\letter\()2int64, rom_\letter\()2fix64, rom_\letter\()2uint64, rom_\letter\()2ufix64
+    .word rom_\letter\()2\width
+    .endm
+
+    floating_point rom_float_table, f, double, rom_fsin
+    floating_point rom_double_table, d, float, rom_dsincos
 
 /* ---- lookup: r0 = table, r1 = code; returns the entry's pointer or 0 ---------------------------------------- */
 
@@ -191,6 +218,36 @@ clz_of_nibble:
 ctz_of_nibble:
     .byte 0, 0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0, 1, 0
     end rom_ctz32
+
+/* ---- floating point ------------------------------------------------------------------------------------------ */
+
+    function rom_fcmp_flags
+    push {lr}
+    bl rom_fcmp
+    cmp r0, #0
+    pop {pc}
+    end rom_fcmp_flags
+
+    function rom_dcmp_flags
+    push {lr}
+    bl rom_dcmp
+    cmp r0, #0
+    pop {pc}
+    end rom_dcmp_flags
+
+    /* Sine in r0 and r1, cosine in r2 and r3. */
+    function rom_dsincos
+    push {r4, lr}
+    sub sp, #16
+    mov r2, sp
+    bl rom_dsincos_at
+    ldr r0, [sp, #0]
+    ldr r1, [sp, #4]
+    ldr r2, [sp, #8]
+    ldr r3, [sp, #12]
+    add sp, #16
+    pop {r4, pc}
+    end rom_dsincos
 
 /* ---- stubs -------------------------------------------------------------------------------------------------- */
 

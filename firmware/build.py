@@ -82,7 +82,7 @@ STARTUP_CORES = {
 }
 # Suffix, definitions, flags.
 STARTUP_VARIANTS: dict[str, tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = {
-    "nucleo-l4r5zi": (("-idle", ("IDLE_END",), ()),),
+    "nucleo-l4r5zi": (("-idle", ("IDLE_END",), ()), ("-lse", ("LSE_START",), ())),
     "nrf52840dk": (("-uart", ("LEGACY_UART",), ()),),
 }
 ROM_CORES = {"rp2040": "m0plus", "apollo4p": "m4f"}

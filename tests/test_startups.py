@@ -209,7 +209,7 @@ def expected_text(board: str, echo: str = "nothing typed") -> str:
 
 def test_the_programs_tested_here_are_the_ones_committed() -> None:
     names = sorted(p.stem for p in (FIRMWARE / "startups").glob("*.elf"))
-    assert names == sorted([program for _, program in ALL] + ["nucleo-l4r5zi-idle"])
+    assert names == sorted([program for _, program in ALL] + ["nucleo-l4r5zi-idle", "nucleo-l4r5zi-lse"])
     assert sorted(build.STARTUP_CORES) == sorted(BOARDS)
 
 
@@ -278,18 +278,34 @@ def test_a_byte_takes_ten_bits_at_the_programmed_rate(board: str, program: str) 
     assert elapsed_ms <= len(ran.record.console) * 10 / 115.2 + others_ms + (18 if board == "nrf52840dk" else 9)
 
 
-TYPING = 'expect "? "\nsend "hello\\n"\nexpect "done\\n"\n'
+TYPING = 'expect "? " within 1s\nsend "hello\\n"\nexpect "done\\n"\n'
 # An interrupt for each byte, or, with FIFOs and a timeout of 32 bits, for the line.
 INTERRUPTS_OF_A_LINE = dict.fromkeys(BOARDS, 6) | {"rpi-pico": 1, "apollo4p-evb": 1}
 
 
-@pytest.mark.parametrize(("board", "program"), [*OPTIMISED, ("nrf52840dk", "nrf52840dk-uart")])
+@pytest.mark.parametrize(("board", "program"), ALL)
 def test_a_typed_line_comes_back(board: str, program: str) -> None:
     ran = run_startup(board, program, TYPING)
     assert ran.record.console == expected_text(board, "you typed 'hello'")
     assert (ran.record.exit.reason, ran.record.exit.code) == (Reason.SEMIHOSTING, 0)
     assert ran.calls(BOARDS[board].uart_handler) == INTERRUPTS_OF_A_LINE[board]
     assert ran.calls("SysTick_Handler") == ran.ticks
+
+
+@pytest.mark.parametrize(("board", "program"), ALL)
+def test_no_byte_of_a_long_line_is_lost(board: str, program: str) -> None:
+    line = "The quick brown fox jumps over the dog."
+    assert len(line) == 39  # the most that the firmware keeps
+    ran = run_startup(board, program, TYPING.replace("hello", line))
+    assert ran.record.console == expected_text(board, f"you typed '{line}'")
+
+
+def test_a_crystal_of_32_khz_takes_two_seconds() -> None:
+    ran = run_once("nucleo-l4r5zi", "nucleo-l4r5zi-lse")
+    assert ran.record.console == expected_text("nucleo-l4r5zi")
+    without = run_once("nucleo-l4r5zi", "nucleo-l4r5zi").profile.duty.elapsed_s.nominal
+    assert ran.profile.duty.elapsed_s.nominal == pytest.approx(2 + without, abs=0.002)
+    assert ran.record.not_modelled == ()
 
 
 def test_two_runs_with_the_same_script_are_the_same() -> None:

@@ -1,4 +1,5 @@
-/* NUCLEO-L4R5ZI: MSI 4 MHz, PLL to 120 MHz in boost mode, console LPUART1 on PG7 and PG8 (RM0432). */
+/* NUCLEO-L4R5ZI: MSI 4 MHz, PLL to 120 MHz in boost mode, console LPUART1 on PG7 and PG8 (RM0432). With -DLSE_START the
+   32 kHz crystal is started first and keeps MSI in tune, as ST's project generator has it for this board. */
 #include "stm32.h"
 
 #define RCC 0x40021000u
@@ -17,7 +18,7 @@
 #define RCC_AHB2ENR REG(RCC + 0x4c)
 #define RCC_APB1ENR1 REG(RCC + 0x58)
 #define RCC_APB1ENR2 REG(RCC + 0x5c)
-#define RCC_CCIPR REG(RCC + 0x88)
+#define RCC_BDCR REG(RCC + 0x90)
 #define RCC_CRRCR REG(RCC + 0x98)
 #define PWR_CR1 REG(PWR + 0x00)
 #define PWR_CR2 REG(PWR + 0x04)
@@ -46,6 +47,20 @@ static void set_latency(uint32_t wait_states) {
     require(&FLASH_ACR, 15, wait_states, "flash latency");
 }
 
+#ifdef LSE_START
+enum { LSE_TIMEOUT_MS = 5000 };
+
+static void start_lse(void) {
+    PWR_CR1 |= BIT(8); /* DBP: the backup domain may be written */
+    require(&PWR_CR1, BIT(8), BIT(8), "DBP");
+    change(&RCC_BDCR, 3u << 3, 0); /* LSEDRV: low */
+    RCC_BDCR |= BIT(0);            /* LSEON */
+    if (wait_for(&RCC_BDCR, BIT(1), BIT(1), LSE_TIMEOUT_MS) != 0) {
+        give_up("LSERDY");
+    }
+}
+#endif
+
 void board_clock_start(void) {
     FLASH_ACR |= BIT(8); /* PRFTEN */
     RCC_APB1ENR1 |= BIT(28); /* PWREN */
@@ -55,9 +70,16 @@ void board_clock_start(void) {
     change(&PWR_CR1, 3u << 9, 1u << 9); /* VOS: range 1 */
     require(&PWR_SR2, BIT(10), 0, "VOSF");
 
+#ifdef LSE_START
+    start_lse();
+#endif
     RCC_CR |= BIT(0); /* MSION */
     require(&RCC_CR, BIT(1), BIT(1), "MSIRDY");
     change(&RCC_CR, 15u << 4, 6u << 4 | BIT(3)); /* MSIRANGE 4 MHz, MSIRGSEL */
+
+#ifdef LSE_START
+    RCC_CR |= BIT(2); /* MSIPLLEN */
+#endif
 
     RCC_CR &= ~BIT(24); /* PLLON */
     require(&RCC_CR, BIT(25), 0, "PLLRDY off");

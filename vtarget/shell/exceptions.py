@@ -44,6 +44,8 @@ from vtarget.shell.scb import (  # fmt: skip
     LSPACT,
     LSPEN,
     NONBASETHRDENA,
+    SCR,
+    SEVONPEND,
     STKALIGN,
     VTOR,
     SystemControl,
@@ -81,7 +83,12 @@ class Exceptions:
         self.overhead_cycles = 0
         self.arrivals: Callable[[int], bool] = lambda _cycles: False
         self.event = False  # the event register, which entries and returns set
+        self._nvic.on_arrival = self._on_arrival
         self.on_illegal: Callable[[str], None] = lambda _detail: None  # told of a return that is a fault
+
+    def _on_arrival(self) -> None:
+        if self._control.word(SCR) & SEVONPEND:
+            self.event = True
 
     def masks(self) -> Masks:
         """The mask registers as they stand."""

@@ -32,7 +32,7 @@ from vtarget.shell.recording import make_record
 from vtarget.shell.reports import Reports
 from vtarget.shell.roms import load_roms, with_functions
 from vtarget.shell.runoptions import RunOptions, RunResult, check_places
-from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SEVONPEND, SLEEPONEXIT
+from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SLEEPONEXIT
 from vtarget.shell.schedule import NEVER
 from vtarget.shell.semihosting import Blocked, FirmwareExit, signed
 from vtarget.shell.traps import Trap
@@ -367,7 +367,8 @@ class Machine:
     def _wakes(self, hint: str) -> bool:
         if not self.nvic.pending:
             return False
-        if hint == "wfe" and self.control.word(SCR) & SEVONPEND:
+        if hint == "wfe" and self.exceptions.event:  # SCR.SEVONPEND
+            self.exceptions.event = False
             return True
         return self.nvic.wakes(self.exceptions.masks())
 

@@ -30,7 +30,8 @@ class Masks(NamedTuple):
 
 
 class Nvic:
-    """State of all exceptions. ``on_pending`` is told whenever one becomes pending.
+    """State of all exceptions. ``on_pending`` is told whenever one may have to be taken, ``on_arrival`` when one
+    becomes pending that wasn't.
 
     ``lines`` external interrupts; ``priority_bits`` implemented; ``baseline``: Armv6-M or Armv8-M Baseline, which has
     neither priority grouping nor configurable faults.
@@ -44,6 +45,7 @@ class Nvic:
         self.active = 0
         self.enabled = ALWAYS_ENABLED
         self.on_pending: Callable[[], None] = lambda: None
+        self.on_arrival: Callable[[], None] = lambda: None
         self._levels = 0
         self._priority = [0] * (Vector.EXTERNAL + lines)
         self._priority_mask = 0xFF << (8 - priority_bits) & 0xFF
@@ -101,8 +103,7 @@ class Nvic:
 
     def pend(self, number: int) -> None:
         """Make an exception pending."""
-        self.pending |= 1 << number
-        self.on_pending()
+        self.pend_mask(1 << number)
 
     def unpend(self, number: int) -> None:
         """Make an exception not pending; one whose line is high stays so."""
@@ -156,6 +157,8 @@ class Nvic:
 
     def pend_mask(self, mask: int) -> None:
         """Make all exceptions of a mask pending."""
+        if mask & ~self.pending:
+            self.on_arrival()
         if mask:
             self.pending |= mask
             self.on_pending()

@@ -11,6 +11,7 @@ from vtarget.base.errors import InputError
 
 if TYPE_CHECKING:
     from vtarget.data.board import Board
+    from vtarget.shell.debugging import Debugger
 
 # Options that need a run, by parameter name.
 DEVICE_OPTIONS = {
@@ -20,6 +21,7 @@ DEVICE_OPTIONS = {
     "semihost_args": "--semihost-args",
     "svd": "--svd",
     "span_pins": "--span-gpio",
+    "gdb": "--gdb",
 }
 _OPTIONS = (
     click.option("--uart", "uarts", multiple=True, metavar="NAME=END",
@@ -31,6 +33,8 @@ _OPTIONS = (
     click.option("--svd", metavar="FILE|DIR", help="An SVD file: names and reset values of registers."),
     click.option("--span-gpio", "span_pins", multiple=True, metavar="PIN",
                  help="Report what runs between two edges of this pin, such as PF13."),
+    click.option("--gdb", metavar="[HOST:]PORT",
+                 help="Wait for a debugger at this port (0: any free one) and let it control the run."),
 )  # fmt: skip
 
 
@@ -66,7 +70,18 @@ def connections(options: dict[str, Any], board: Board, json_path: str | None) ->
         "svd": _svd(options["svd"], board),
         "span_pins": options["span_pins"],
         "announce": print_error_line,
+        "debugger": _debugger(options["gdb"]),
     }
+
+
+def _debugger(place: str | None) -> Debugger | None:
+    if place is None:
+        return None
+    from vtarget.app.terminal import print_error_line
+    from vtarget.shell.gdb.link import parse_place
+    from vtarget.shell.gdb.server import GdbServer
+
+    return GdbServer(*parse_place(place), print_error_line)
 
 
 def _svd(path: str | None, board: Board) -> Any:
@@ -80,5 +95,5 @@ def _svd(path: str | None, board: Board) -> Any:
 
 
 def takes_terminal(options: dict[str, Any]) -> bool:
-    """Whether a serial device uses the terminal, so that no progress may be shown there."""
-    return any(text.endswith("=stdio") for text in options["uarts"])
+    """Whether a serial device or a debugger's user has the terminal, so that no progress may be shown there."""
+    return options["gdb"] is not None or any(text.endswith("=stdio") for text in options["uarts"])

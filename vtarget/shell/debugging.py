@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 from vtarget.data.limits import RunLimits
 
 if TYPE_CHECKING:
-    from vtarget.data.image import Image
     from vtarget.shell.machine import Machine
 
 
 class RestartRequestedError(Exception):
-    """The debugger resets the board: the run begins anew with ``image``."""
-
-    def __init__(self, image: Image) -> None:
-        super().__init__("reset by the debugger")
-        self.image = image
+    """The debugger resets the board: the run begins anew."""
 
 
 class Debugger(Protocol):

@@ -26,11 +26,8 @@ def run_image(image: Image, pricer: Pricer, options: RunOptions) -> RunResult:
             return Machine(image, pricer, options, managed=managed).run()
         except ClockProgrammedError:
             managed = True
-        except RestartRequestedError as restart:
-            if restart.image is not image:
-                image = restart.image
-                managed = programs_clock(image, pricer)
-        gc.collect()  # a machine holds its board's memory, and refers to itself
+        except RestartRequestedError:
+            gc.collect()  # a machine holds its board's memory, and refers to itself
 
 
 def programs_clock(image: Image, pricer: Pricer) -> bool:

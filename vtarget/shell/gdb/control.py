@@ -88,6 +88,7 @@ class RunControl:
         self._breakpoint_instruction: int | None = None  # the BKPT that has stopped the core
         self._position: int | None = None  # of the next instruction, if inside the current block
         self._halted_pc = 0
+        self._executed = 0  # instructions of the current block
         self.stepping = False
         machine.reports.on_breakpoint = self._on_breakpoint_instruction
 
@@ -177,9 +178,11 @@ class RunControl:
         node = self._recorder.current
         if self._pending is not None:
             return
-        if node is None or pc not in node.block.addresses:
-            self._stop_after_block(stop)
-        elif open_conditions(node.block.first(node.block.addresses.index(pc))):
+        if (
+            node is None
+            or pc not in node.block.addresses
+            or open_conditions(node.block.first(node.block.addresses.index(pc)))
+        ):
             self._stop_after_block(stop)
         else:
             self._pending, self._stopped_by = stop, (pc, observed)
@@ -225,17 +228,28 @@ class RunControl:
         self._pending = self._stopped_by = None
         self.stepping = False
         self._halted_pc = pc
+        if self._position is not None:
+            self._executed = self._position
+        else:
+            self._executed = 0 if node is None or self._recorder.stopped_by_limit else len(node.block.insns)
+        self._machine.chipset.timeline.halted = self.cycles
+
+    def hold_ended(self, pc: int, executed: int) -> None:
+        """The run has ended at ``pc``, after ``executed`` instructions of its last block."""
+        self._halted_pc, self._executed = pc, executed
         self._machine.chipset.timeline.halted = self.cycles
 
     @property
     def cycles(self) -> int:
         """Cycles awake, up to where the core is held."""
-        node = self._recorder.current
-        if node is None or self._recorder.stopped_by_limit:
-            return self._recorder.cycles
         if self._position is not None:
-            return self._clock.before_instruction(node.block.addresses[self._position])
-        return self._clock.after_instructions(len(node.block.insns))
+            return self._clock.before_instruction(self._halted_pc)
+        return self._clock.after_instructions(self._executed)
+
+    @property
+    def instructions(self) -> int:
+        """Instructions executed, up to where the core is held."""
+        return self._recorder.instructions + self._executed
 
     def release(self, pc: int, *, step: bool = False, within: tuple[int, int] = (0, 0)) -> int:
         """Let the core go on at ``pc``, for one instruction (or while it is ``within`` addresses) if ``step``."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 MOST_BYTES = 0x4000  # of a packet's payload, as it is on the wire
-MOST_EVENTS = 4096  # that one call of ``feed`` may give
 START, END, ESCAPE, INTERRUPT = ord("$"), ord("#"), ord("}"), 0x03
 ACK, NACK = ord("+"), ord("-")
 _ESCAPED = frozenset(b"$#}*")

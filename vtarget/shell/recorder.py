@@ -1,6 +1,6 @@
 """The recorder: turns native block callbacks into nodes, edges, calls and sites.
 
-The hot path is native (``native.py``); this class runs at first sight of a block or transition, and for the rare
+The hot path is native (``native``); this class runs at first sight of a block or transition, and for the rare
 transitions that need the host (spans, unwinding, idle loops).
 """
 

@@ -50,9 +50,6 @@ from vtarget.shell.layout import (
     H_MISS,
     H_PENDING,
     H_RARE,
-    H_READ_FUNCTION,
-    H_SCRATCH,
-    H_SCRATCH_ADDRESS,
     H_SKIP,
     H_SP_ID,
     H_SP_LOW,
@@ -90,28 +87,7 @@ from vtarget.shell.layout import (
     UNMASK,
     WAYS,
 )
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _pointer(typingctx: Any, address: Any) -> Any:
-    """An int64 address as a pointer to int64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], cgutils.intp_t.as_pointer())
-
-    return types.CPointer(types.int64)(types.int64), codegen
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _call3(typingctx: Any, function: Any, a: Any, b: Any, c: Any) -> Any:
-    """Call the C function at ``function`` as ``int64 f(int64, int64, int64)``."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = cgutils.intp_t
-        pointer = builder.inttoptr(args[0], ir.FunctionType(word, [word, word, word]).as_pointer())
-        return builder.call(pointer, args[1:])
-
-    return types.int64(types.int64, types.int64, types.int64, types.int64), codegen
+from vtarget.shell.native.calls import call3, pointer, read_register
 
 
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]
@@ -139,16 +115,9 @@ def find_edge(s: Any, source: int, key: int, context: int) -> int:
 
 
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]
-def _read_register(s: Any, uc: int, register: int) -> int:
-    s[H_SCRATCH] = 0
-    _call3(s[H_READ_FUNCTION], uc, register, s[H_SCRATCH_ADDRESS])
-    return int(s[H_SCRATCH] & 0xFFFFFFFF)
-
-
-@numba.njit(inline="always")  # type: ignore[untyped-decorator]
 def _stop(s: Any, uc: int) -> None:
     s[H_STOPPED] = 1
-    _call3(s[H_STOP_FUNCTION], uc, 0, 0)
+    call3(s[H_STOP_FUNCTION], uc, 0, 0)
 
 
 @numba.njit  # type: ignore[untyped-decorator]
@@ -181,7 +150,7 @@ def _look_up(s: Any, uc: int, current: int, key: int) -> int:
         if edge != 0 and s[edge + E_FLAGS] & DYNAMIC and frames > 0 and s[top + F_RETURN] == key & 0xFFFFFFFF:
             edge = 0
     if edge == 0:
-        edge = _call3(s[H_MISS], current, key, 0)
+        edge = call3(s[H_MISS], current, key, 0)
     if edge != 0:
         _remember(s, current, key, edge)
     return edge
@@ -208,16 +177,16 @@ def _special(s: Any, uc: int, current: int, edge: int, key: int) -> int:
                 return 0
             flags = s[edge + E_FLAGS]
     if flags & EVENT:
-        edge = _call3(s[H_EVENT], edge, key, 0)
+        edge = call3(s[H_EVENT], edge, key, 0)
         if edge == 0:
             return 0
         flags = s[edge + E_FLAGS]
     if flags & RETURN:
-        if s[FRAMES + (s[H_FRAMES] - 1) * FRAME_WORDS + F_SPAN] != 0 and _call3(s[H_EVENT], edge, key, 1) == 0:
+        if s[FRAMES + (s[H_FRAMES] - 1) * FRAME_WORDS + F_SPAN] != 0 and call3(s[H_EVENT], edge, key, 1) == 0:
             return 0
         s[H_FRAMES] -= 1
     if flags & (CALL | READ_SP):
-        sp = _read_register(s, uc, s[H_SP_ID])
+        sp = read_register(s, uc, s[H_SP_ID])
         if flags & CALL:
             top = FRAMES + s[H_FRAMES] * FRAME_WORDS
             s[top + F_RETURN] = s[edge + E_RETURN]
@@ -306,7 +275,7 @@ def on_block_address() -> int:
 
 def _on_rare_block(uc: int, key: int, buffer: int) -> int:
     """A block after an uncached, special or last transition."""
-    s = carray(_pointer(buffer), (BUFFER_WORDS,))
+    s = carray(pointer(buffer), (BUFFER_WORDS,))
     if s[H_SKIP] != 0:
         s[H_SKIP] = 0
         return 0
@@ -365,7 +334,7 @@ def observed_class(kind: int, rn: int, rm: int, signed: int) -> int:
 
 def _on_site(uc: int, address: int, size: int, data: Any) -> None:
     k = carray(data, (HOOK_WORDS,))
-    s = carray(_pointer(k[K_BUFFER]), (BUFFER_WORDS,))
+    s = carray(pointer(k[K_BUFFER]), (BUFFER_WORDS,))
     site = s[s[H_CURRENT] + N_SITES]
     if site == 0:
         s[H_LOST_SITES] += 1
@@ -377,8 +346,8 @@ def _on_site(uc: int, address: int, size: int, data: Any) -> None:
         site += SITE_WORDS
     operands = 0
     if k[K_KIND] != OBSERVE_EXECUTED:
-        rn = _read_register(s, np.int64(uc), k[K_RN])
-        rm = _read_register(s, np.int64(uc), k[K_RM])
+        rn = read_register(s, np.int64(uc), k[K_RN])
+        rm = read_register(s, np.int64(uc), k[K_RM])
         operands = observed_class(k[K_KIND], rn, rm, k[K_SIGNED])
         if rm == 0 and k[K_KIND] == OBSERVE_DIVIDE and s[H_DIVIDE_TRAP] != 0:
             s[H_TRAPPED] = 1

@@ -101,7 +101,7 @@ class Machine:
         self._main_entered = False
         self._finished = False
         self.chipset.backplane.edge = self._on_edge
-        self.chipset.bus.watch = PollWatch(self.engine, self.recorder, self._poll_horizon, self._stuck).saw
+        self.chipset.bus.watch = PollWatch(self.recorder, self.chipset.timeline, self._poll_horizon, self._stuck).saw
         self._connect()
 
     def _connect(self) -> None:

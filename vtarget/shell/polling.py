@@ -1,8 +1,9 @@
 """Polling loops: a firmware that reads one register until it changes is moved ahead to when that can be.
 
 A loop is taken to poll once it has read the same value from the same register often in a row. If its code can only
-wait (``logic.polling``) and the core registers are the same at two successive reads, every round is like the last:
-rounds are then counted, not executed, up to the next event. If no event can come, the loop can't end.
+wait (``logic.polling``), has not asked for the time, and the core registers are the same at two successive reads,
+every round is like the last: rounds are then counted, not executed, up to the next event. If no event can come, the
+loop can't end.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 
 from vtarget.logic.polling import is_pure_poll
 from vtarget.shell import layout
-from vtarget.shell.engine import Engine
 from vtarget.shell.recorder import Recorder
 from vtarget.shell.schedule import NEVER
+from vtarget.shell.timeline import Timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +28,10 @@ READS_BEFORE = 32  # before a loop is looked at
 
 @dataclass(frozen=True)
 class _Round:
-    """The state at a read: core registers, counts, cycles."""
+    """The state at a read: core registers, how often the time was asked for, counts, cycles."""
 
     registers: tuple[int, ...]
+    questions: int
     edges: NDArray[np.int64]
     sites: NDArray[np.int64]
     cycles: int
@@ -41,10 +43,10 @@ class PollWatch:
     ``stuck(address)`` is called when a loop can't end."""
 
     def __init__(
-        self, engine: Engine, recorder: Recorder, horizon: Callable[[], int], stuck: Callable[[int], None]
+        self, recorder: Recorder, timeline: Timeline, horizon: Callable[[], int], stuck: Callable[[int], None]
     ) -> None:
-        self._engine = engine
         self._recorder = recorder
+        self._timeline = timeline
         self._horizon = horizon
         self._stuck = stuck
         self._last = (-1, -1, -1)
@@ -69,14 +71,15 @@ class PollWatch:
         self._reads, self._round = 0, None
         edges = now.edges.copy()
         edges[: len(before.edges)] -= before.edges
-        if before.registers == now.registers and len(before.edges) == len(now.edges) and self._is_pure(edges):
+        same = before.registers == now.registers and before.questions == now.questions
+        if same and len(before.edges) == len(now.edges) and self._is_pure(edges):
             self._move_ahead(address, before, now, edges)
 
     def _take(self) -> _Round:
         recorder = self._recorder
-        registers = (*self._engine.registers()[:15], self._engine.flags)
+        registers = (*recorder.engine.registers()[:15], recorder.engine.flags)
         edges, sites = recorder.edge_counts(), recorder.site_counts()
-        return _Round(registers, edges, sites, recorder.cycles, recorder.instructions)
+        return _Round(registers, self._timeline.questions, edges, sites, recorder.cycles, recorder.instructions)
 
     def _is_pure(self, edges: NDArray[np.int64]) -> bool:
         recorder = self._recorder

@@ -18,6 +18,7 @@ class Timeline:
         self.moment: int | None = None  # of the event being handled
         self.halted: int | None = None  # cycles awake, while a debugger holds the core
         self.asked = False  # whether the access being made looked at the time
+        self.questions = 0  # how often accesses did
 
     def now(self) -> int:
         """Core cycles since reset, sleep included."""
@@ -39,4 +40,5 @@ class Timeline:
         if self.access is None:
             return self._recorder.cycles
         self.asked = True
+        self.questions += 1
         return self._clock.before_access(*self.access)

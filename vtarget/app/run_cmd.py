@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 MOST_WRITTEN_BYTES = 64 << 20
 
 
-class Seconds(click.FloatRange):
-    """A positive, finite number of seconds."""
+class Positive(click.FloatRange):
+    """A positive, finite number."""
 
-    name = "seconds"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(min=0, min_open=True)
+        self.name = name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number; a usage error for what isn't one."""
@@ -44,9 +43,9 @@ class Seconds(click.FloatRange):
 @click.option("--until", metavar="SYMBOL|ADDRESS", help="Stop before executing this address.")
 @click.option("--max-instructions", type=click.IntRange(min=1), metavar="N",
               help="Stop at the first block of code that begins after N instructions.")  # fmt: skip
-@click.option("--max-seconds", type=Seconds(), metavar="S",
+@click.option("--max-seconds", type=Positive("seconds"), metavar="S",
               help="Stop at the first block of code that begins after S seconds of the board's time.")  # fmt: skip
-@click.option("--timeout", type=Seconds(), default=60.0, show_default=True, metavar="S",
+@click.option("--timeout", type=Positive("seconds"), default=60.0, show_default=True, metavar="S",
               help="Stop after S seconds of wall time.")  # fmt: skip
 @click.option("--span", "spans", multiple=True, metavar="SYMBOL", help="Report each call of this function by itself.")
 @click.option("--kernels", metavar="REGEX", help="Show only kernels whose name matches.")
@@ -74,7 +73,7 @@ class Seconds(click.FloatRange):
 @click.option("--tolerance", type=click.IntRange(min=0), metavar="STEPS",
               help="How many steps integer outputs may differ by (default: 0).")  # fmt: skip
 @device_options
-@click.option("--battery-mah", type=click.FloatRange(min=0, min_open=True), metavar="MAH",
+@click.option("--battery-mah", type=Positive("milliampere-hours"), metavar="MAH",
               help="Say how long a battery of that capacity lasts at this duty cycle.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="Fail if anything was approximated or not modelled.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
@@ -104,6 +103,8 @@ def run(
     pattern = _pattern(kernels)
     _check_targets(json_path, record_path)
     pricer = _pricer(board, options["clock"], options["places"])
+    if options["battery_mah"] and not pricer.board.power:
+        raise InputError(f"--battery-mah: board {pricer.board.name} has no power figures")
     if options["model"] is not None:
         refuse_device_options(options, "does not go with --model")
         others = {"kernels": kernels, "record_path": record_path, "from_record": from_record}

@@ -38,6 +38,7 @@ _EXCLUDED = {
     "spans": "--span",
     "reads": "--read",
     "kernels": "--kernels",
+    "battery_mah": "--battery-mah",
 }
 
 

@@ -12,6 +12,7 @@ from vtarget.data.record import ExecutionRecord, Sleep
 from vtarget.logic.energy import Power, energy, power_at
 
 COULOMBS_PER_MAH = 3.6
+SLEEP = "sleep"  # WFI and WFE without SLEEPDEEP; the other states are deep
 
 
 def sleep_power(board: Board, state: str, clock_hz: int, run_state: str | None) -> Power | None:
@@ -22,8 +23,16 @@ def sleep_power(board: Board, state: str, clock_hz: int, run_state: str | None) 
     names = {power.name for power in board.power}
     for name in (state + supply, state):
         if name in names:
-            return power_at(board, clock_hz, name)
+            return power_at(board, _clock_asleep(board, state, name, clock_hz), name)
     return None
+
+
+def _clock_asleep(board: Board, state: str, name: str, clock_hz: int) -> int:
+    """The clock to price at. A deep state stops the core's clock, so its power doesn't scale with that."""
+    if state == SLEEP:
+        return clock_hz
+    points = next(power.points for power in board.power if power.name == name)
+    return min((point.clock for point in points), key=lambda clock: abs(clock - clock_hz))
 
 
 def sleeping(

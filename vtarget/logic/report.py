@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vtarget.data.profile import Bound, Kernel, Profile, Sleeping
+from vtarget.data.profile import Bound, Duty, Kernel, Profile, Sleeping
 from vtarget.data.record import Exit, Reason
 
 KERNEL_COLUMNS = ("kernel", "calls", "instructions", "cycles", "with callees", "time", "energy", "share")
 MOST_KERNELS = 25
-SECONDS_PER_DAY = 86_400
+_LIFE_UNITS = ((365.25 * 86_400, "years"), (86_400, "days"), (3600, "hours"))
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
@@ -98,29 +98,41 @@ def total_lines(profile: Profile) -> list[tuple[str, str]]:
 
 
 def duty_lines(profile: Profile) -> list[tuple[str, str]]:
-    """(label, value) of sleep and of awake and asleep together; none if the core never slept."""
-    if not profile.sleep:
-        return []
-    lines = [(s.state, _sleeping(s)) for s in profile.sleep]
-    duty = profile.duty
-    share = 100 * profile.latency_s.nominal / duty.elapsed_s.nominal if duty.elapsed_s.nominal else 100
-    lines.append(("elapsed", f"{quantity(duty.elapsed_s.nominal, 's')}, awake {share:.2g} % of it"))
-    if duty.average_w is not None and duty.energy_j is not None:
-        lines.append(("average", _with_bounds(duty.average_w, lambda v: quantity(v, "W"))))
-        wakeups = sum(s.wakeups for s in profile.sleep)
-        if wakeups > 1:
-            each = duty.energy_j.scaled(1 / wakeups)
-            lines.append(("per wake-up", _with_bounds(each, lambda v: quantity(v, "J"))))
-    if profile.battery is not None:
-        battery = profile.battery
-        life = _with_bounds(battery.life_s, lambda v: f"{v / SECONDS_PER_DAY:,.3g} days")
-        lines.append(("battery", f"{life} from {battery.capacity_mah:g} mAh at {battery.volts:g} V, the chip alone"))
+    """(label, value) of sleep, of awake and asleep together if the core slept, and of the battery if asked for."""
+    lines = _sleep_lines(profile.sleep, profile.duty, profile.latency_s.nominal) if profile.sleep else []
+    battery = profile.battery
+    if battery is not None:
+        source = f"{battery.capacity_mah:g} mAh at {battery.volts:g} V, the chip alone"
+        lines.append(("battery", f"{_life(battery.life_s)} from {source}"))
+    return lines
+
+
+def _sleep_lines(sleep: tuple[Sleeping, ...], duty: Duty, awake_s: float) -> list[tuple[str, str]]:
+    lines = [(s.state, _sleeping(s)) for s in sleep]
+    share = 100 * awake_s / duty.elapsed_s.nominal if duty.elapsed_s.nominal else 100
+    digits = ".0f" if share >= 10 else ".2g"
+    lines.append(("elapsed", f"{quantity(duty.elapsed_s.nominal, 's')}, awake {share:{digits}} % of it"))
+    if duty.average_w is None or duty.energy_j is None:
+        unknown = next((s.power_source for s in sleep if s.energy_j is None), "no power figure")
+        return [*lines, ("average", f"unknown ({unknown})")]
+    lines.append(("average", _with_bounds(duty.average_w, lambda v: quantity(v, "W"))))
+    wakeups = sum(s.wakeups for s in sleep)
+    if wakeups > 1:
+        each = duty.energy_j.scaled(1 / wakeups)
+        lines.append(("per wake-up", _with_bounds(each, lambda v: quantity(v, "J"))))
     return lines
 
 
 def _sleeping(sleep: Sleeping) -> str:
-    joules = f", {_with_bounds(sleep.energy_j, lambda v: quantity(v, 'J'))}" if sleep.energy_j else ", energy unknown"
-    return f"{quantity(sleep.seconds, 's')} at {sleep.clock_hz / 1e6:g} MHz, {sleep.wakeups:,} wake-ups{joules}"
+    joules = _with_bounds(sleep.energy_j, lambda v: quantity(v, "J")) if sleep.energy_j else "energy unknown"
+    wakeups = f"{sleep.wakeups:,} wake-up{'s' if sleep.wakeups != 1 else ''}"
+    return f"{quantity(sleep.seconds, 's')} at {sleep.clock_hz / 1e6:g} MHz, {wakeups}, {joules}"
+
+
+def _life(seconds: Bound) -> str:
+    """A battery's life in one unit: hours, days or years."""
+    unit, name = next((u for u in _LIFE_UNITS if seconds.nominal >= 2 * u[0]), _LIFE_UNITS[-1])
+    return _with_bounds(seconds, lambda v: f"{_three_digits(v / unit)} {name}")
 
 
 def _with_bounds(bound: Bound, show: Callable[[float], str]) -> str:
@@ -155,7 +167,8 @@ def failure(profile: Profile) -> str | None:
     ended = profile.exit
     if ended.reason is Reason.SEMIHOSTING and ended.code:
         return f"{profile.firmware_path}: the firmware exited with code {ended.code}"
-    if ended.reason not in (Reason.FAULT, Reason.LIMIT, Reason.STUCK):
+    failed_script = ended.reason is Reason.SCRIPT and ended.code
+    if ended.reason not in (Reason.FAULT, Reason.LIMIT, Reason.STUCK) and not failed_script:
         return None
     what = "limit reached: " if ended.reason is Reason.LIMIT else ""
     return f"{profile.firmware_path}: {what}{ended.detail}, at pc 0x{ended.pc:08x} in {_stack(ended)}"

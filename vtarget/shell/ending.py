@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vtarget.data.record import Exit, Reason
+from vtarget.logic.report import ending
 from vtarget.shell.engine import Engine
 from vtarget.shell.recorder import Recorder
 from vtarget.shell.recording import shortened
@@ -59,7 +60,7 @@ class Ending:
     def unmet_script(self, unmet: str | None) -> None:
         """A script still expected something when the run ended by itself: it has failed."""
         if unmet is not None and self.exit is not None and self.exit.reason is not Reason.FAULT:
-            detail = f"{unmet}; the run ended by {self.exit.reason}"
+            detail = f"{unmet}; it ended by {ending(self.exit)}"
             self.exit = replace(self.exit, reason=Reason.SCRIPT, code=1, detail=detail)
 
     def executed(self, pc: int, done: bool) -> int:

@@ -28,9 +28,8 @@ class Mark:
 
 @dataclass
 class _Marked:
-    """A span that a pin has begun: its active level, and the counts at its first edge."""
+    """A span that a pin has begun: the counts at its first edge."""
 
-    level: bool
     edges: NDArray[np.int64]
     sites: NDArray[np.int64]
     mark: Mark
@@ -52,7 +51,8 @@ class SpanRecorder:
         self._names = frozenset(names)
         self._open: list[_Open] = []
         self._marked: dict[str, _Marked] = {}
-        self._levels: dict[str, bool] = {}  # the active level of a pin: that of its first edge
+        self._idle: dict[str, bool] = {}  # the level of a pin when it was first driven
+        self._changed: set[str] = set()
         self.closed: list[SpanFacts] = []
         self.dropped = 0
         self.epoch = 0
@@ -94,11 +94,16 @@ class SpanRecorder:
         return span.name
 
     def mark(self, pin: str, level: bool, mark: Mark) -> None:
-        """An edge of a pin that marks spans: its first edge begins one, the edge back ends it. All that executes in
-        between belongs to it, handlers too, as on a logic analyser."""
+        """A pin that marks spans is driven to ``level``. The level that it is first driven to is the idle one: an edge
+        away from it begins a span, the edge back ends it. All that executes in between belongs to it, handlers too, as
+        on a logic analyser."""
         recorder = self._recorder
-        if level == self._levels.setdefault(pin, level):
-            self._marked[pin] = _Marked(level, recorder.edge_counts(), recorder.site_counts(), mark)
+        if pin not in self._idle:
+            self._idle[pin] = level
+            return
+        self._changed.add(pin)
+        if level != self._idle[pin]:
+            self._marked[pin] = _Marked(recorder.edge_counts(), recorder.site_counts(), mark)
             return
         begun = self._marked.pop(pin, None)
         if begun is None:
@@ -158,7 +163,7 @@ class SpanRecorder:
     @property
     def marked_pins(self) -> frozenset[str]:
         """Pins that have had an edge."""
-        return frozenset(self._levels)
+        return frozenset(self._changed)
 
     def _row(self, edge_offset: int) -> int:
         return (edge_offset - layout.EDGES) // layout.EDGE_WORDS - 1

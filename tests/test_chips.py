@@ -7,6 +7,7 @@ from devices.fakeports import FakePorts
 
 from vtarget.shell.boardlib import board_names, chip_names, load_board, load_chip
 from vtarget.shell.devices.registry import make_device
+from vtarget.shell.devices.rules import Rules
 
 EVERY_DEVICE = [(chip, entry.name) for chip in chip_names() for entry in load_chip(chip).devices]
 
@@ -54,3 +55,22 @@ def test_every_chip_is_some_boards() -> None:
 def test_interrupt_numbers_of_the_mps2(chip: str, device: str, line: str, number: int) -> None:
     entry = next(entry for entry in load_chip(chip).devices if entry.name == device)
     assert entry.interrupts[line] == number
+
+
+@pytest.mark.parametrize(
+    ("chip", "address"),
+    [
+        ("stm32l4r5", 0x50000010),
+        ("stm32f407", 0x50000010),
+        ("stm32f407", 0x40040010),
+        ("stm32f746", 0x50000010),
+        ("stm32f746", 0x40040010),
+        ("stm32u575", 0x42040010),
+    ],
+)
+def test_the_usb_core_of_the_stm32_is_idle_and_comes_out_of_reset(chip: str, address: int) -> None:
+    rules = Rules(load_chip(chip), FakePorts())
+    for command in (1, 1 << 4, 1 << 5 | 0x10 << 6):  # CSRST, RXFFLSH, TXFFLSH of all FIFOs
+        assert rules.read(address, 4) >> 31 == 1
+        rules.write(address, 4, command)
+        assert rules.read(address, 4) & 0x31 == 0

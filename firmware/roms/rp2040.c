@@ -6,7 +6,7 @@ typedef struct {
     uint32_t words[4];
 } Block;
 
-static void *copy_words(uint32_t *to, const uint32_t *from, size_t size, void *destination) {
+static void *rom_copy_words(uint32_t *to, const uint32_t *from, size_t size, void *destination) {
     for (; size >= sizeof(Block); size -= sizeof(Block)) {
         *(Block *)(void *)to = *(const Block *)(const void *)from;
         to += 4;
@@ -22,7 +22,7 @@ static void *copy_words(uint32_t *to, const uint32_t *from, size_t size, void *d
     return destination;
 }
 
-static void *set_words(uint32_t *to, uint32_t word, size_t size, void *destination) {
+static void *rom_set_words(uint32_t *to, uint32_t word, size_t size, void *destination) {
     const Block block = {{word, word, word, word}};
     for (; size >= sizeof(Block); size -= sizeof(Block)) {
         *(Block *)(void *)to = block;
@@ -39,7 +39,7 @@ static void *set_words(uint32_t *to, uint32_t word, size_t size, void *destinati
 
 /* Source and destination are word aligned. */
 void *rom_memcpy44(uint32_t *destination, const uint32_t *source, size_t size) {
-    return copy_words(destination, source, size, destination);
+    return rom_copy_words(destination, source, size, destination);
 }
 
 /* Words as soon as both are aligned; bytes where they never are. */
@@ -49,7 +49,7 @@ void *rom_memcpy(uint8_t *destination, const uint8_t *source, size_t size) {
         for (; size > 0 && ((uintptr_t)to & 3u) != 0; size--) {
             *to++ = *source++;
         }
-        return copy_words((uint32_t *)(void *)to, (const uint32_t *)(const void *)source, size, destination);
+        return rom_copy_words((uint32_t *)(void *)to, (const uint32_t *)(const void *)source, size, destination);
     }
     while (size-- > 0) {
         *to++ = *source++;
@@ -59,7 +59,7 @@ void *rom_memcpy(uint8_t *destination, const uint8_t *source, size_t size) {
 
 /* The destination is word aligned. */
 void *rom_memset4(uint32_t *destination, uint32_t value, size_t size) {
-    return set_words(destination, (value & 0xffu) * 0x01010101u, size, destination);
+    return rom_set_words(destination, (value & 0xffu) * 0x01010101u, size, destination);
 }
 
 void *rom_memset(uint8_t *destination, uint32_t value, size_t size) {
@@ -67,15 +67,16 @@ void *rom_memset(uint8_t *destination, uint32_t value, size_t size) {
     for (; size > 0 && ((uintptr_t)to & 3u) != 0; size--) {
         *to++ = (uint8_t)value;
     }
-    return set_words((uint32_t *)(void *)to, (value & 0xffu) * 0x01010101u, size, destination);
+    return rom_set_words((uint32_t *)(void *)to, (value & 0xffu) * 0x01010101u, size, destination);
 }
 
-/* ---- flash: the modelled flash is always in XIP mode ------------------------------------------------------------ */
+/* ---- flash: always in XIP mode; done at once ------------------------------------------------------------------ */
 
-#define SSI_SSIENR (*(volatile uint32_t *)0x18000008u)
-#define SSI_DR0 (*(volatile uint32_t *)0x18000060u)
+#define FLASH_BASE 0x10000000u
 #define XIP_FLUSH (*(volatile uint32_t *)0x14000008u)
-#define WRITE_ENABLE 0x06u
+#define CHUNK_BYTES 64u /* divides a page and a sector */
+
+void rom_store(uint32_t to, const void *from, size_t size);
 
 void rom_connect_internal_flash(void) {
 }
@@ -83,22 +84,25 @@ void rom_connect_internal_flash(void) {
 void rom_flash_exit_xip(void) {
 }
 
-/* The flash interface notes that commands have no effect. */
-static void send_write_enable(void) {
-    SSI_SSIENR = 1;
-    SSI_DR0 = WRITE_ENABLE;
-    SSI_SSIENR = 0;
-    SSI_SSIENR = 1;
-}
-
 void rom_flash_range_erase(uint32_t offset, size_t size, uint32_t block_size, uint8_t block_command) {
-    (void)offset, (void)size, (void)block_size, (void)block_command;
-    send_write_enable();
+    uint8_t erased[CHUNK_BYTES];
+    (void)block_size, (void)block_command;
+    rom_memset(erased, 0xff, CHUNK_BYTES);
+    for (; size >= CHUNK_BYTES; size -= CHUNK_BYTES, offset += CHUNK_BYTES) {
+        rom_store(FLASH_BASE + offset, erased, CHUNK_BYTES);
+    }
 }
 
+/* Ones become zeros, as in every NOR flash. */
 void rom_flash_range_program(uint32_t offset, const uint8_t *data, size_t size) {
-    (void)offset, (void)data, (void)size;
-    send_write_enable();
+    uint8_t programmed[CHUNK_BYTES];
+    for (; size >= CHUNK_BYTES; size -= CHUNK_BYTES, offset += CHUNK_BYTES) {
+        const volatile uint8_t *old = (const volatile uint8_t *)(FLASH_BASE + offset);
+        for (size_t i = 0; i < CHUNK_BYTES; i++) {
+            programmed[i] = old[i] & *data++;
+        }
+        rom_store(FLASH_BASE + offset, programmed, CHUNK_BYTES);
+    }
 }
 
 void rom_flash_flush_cache(void) {

@@ -3,16 +3,16 @@
 #include "softfloat.h"
 
 uint64_t rom_dsin(uint64_t bits) {
-    const Angle angle = angle_of(bits);
-    return pack_sine(&angle, 0);
+    const Angle angle = F(angle_of)(bits);
+    return F(pack_sine)(&angle, 0);
 }
 
 /* Sine and cosine; rom_dsincos brings them into registers. */
 void rom_dsincos_at(uint64_t bits, uint64_t results[2]);
 void rom_dsincos_at(uint64_t bits, uint64_t results[2]) {
-    const Angle angle = angle_of(bits);
-    results[0] = pack_sine(&angle, 0);
-    results[1] = pack_sine(&angle, 1);
+    const Angle angle = F(angle_of)(bits);
+    results[0] = F(pack_sine)(&angle, 0);
+    results[1] = F(pack_sine)(&angle, 1);
 }
 
 uint32_t rom_d2float(uint64_t bits) {

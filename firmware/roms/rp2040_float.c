@@ -4,8 +4,8 @@
 
 /* The sine in r0 and the cosine in r1, on which the SDK's sincosf counts. */
 uint64_t rom_fsin(uint32_t bits) {
-    const Angle angle = angle_of(bits);
-    return (uint64_t)pack_sine(&angle, 1) << 32 | pack_sine(&angle, 0);
+    const Angle angle = F(angle_of)(bits);
+    return (uint64_t)F(pack_sine)(&angle, 1) << 32 | F(pack_sine)(&angle, 0);
 }
 
 uint64_t rom_f2double(uint32_t bits) {

@@ -52,7 +52,7 @@ static inline int leading_zeros(Word value) {
 #endif
 }
 
-static inline Word shift_right_sticky(Word value, int distance) {
+static inline Word F(shift_right_sticky)(Word value, int distance) {
     if (distance >= WIDTH) {
         return value != 0;
     }
@@ -73,7 +73,7 @@ static inline uint64_t multiply32(uint32_t a, uint32_t b) {
 }
 
 /* The high word of a product; the low one is left at `low`. */
-static __attribute__((noinline)) Word multiply(Word a, Word b, Word *low) {
+static __attribute__((noinline)) Word F(multiply)(Word a, Word b, Word *low) {
 #if WIDTH == 32
     const uint64_t product = multiply32(a, b);
     *low = (Word)product;
@@ -90,7 +90,7 @@ static __attribute__((noinline)) Word multiply(Word a, Word b, Word *low) {
 
 static inline Word multiply_high(Word a, Word b) {
     Word low;
-    return multiply(a, b, &low);
+    return F(multiply)(a, b, &low);
 }
 
 /* ---- packing ------------------------------------------------------------------------------------------------ */
@@ -107,7 +107,7 @@ static inline Number unpack(Word bits) {
 }
 
 /* The nearest number in the format; 0 or infinity where the exponent is out of range. */
-static __attribute__((noinline)) Word pack(Word sign, int exponent, Word mantissa) {
+static __attribute__((noinline)) Word F(pack)(Word sign, int exponent, Word mantissa) {
     if (exponent <= 0) {
         return sign;
     }
@@ -121,23 +121,23 @@ static __attribute__((noinline)) Word pack(Word sign, int exponent, Word mantiss
 }
 
 /* `pack` for a mantissa with its leading one anywhere; zero is +0. */
-static Word pack_any(Word sign, int exponent, Word mantissa) {
+static Word F(pack_any)(Word sign, int exponent, Word mantissa) {
     if (mantissa == 0) {
         return 0;
     }
     if ((mantissa & SIGN) != 0) {
-        return pack(sign, exponent + 1, shift_right_sticky(mantissa, 1));
+        return F(pack)(sign, exponent + 1, F(shift_right_sticky)(mantissa, 1));
     }
     const int shift = leading_zeros(mantissa) - 1;
-    return pack(sign, exponent - shift, mantissa << shift);
+    return F(pack)(sign, exponent - shift, mantissa << shift);
 }
 
 /* ---- add, subtract, multiply, divide ------------------------------------------------------------------------ */
 
 /* The sum of numbers that aren't zero, the first at least as large. */
-static inline Word add_ordered(Number a, Number b) {
-    b.mantissa = shift_right_sticky(b.mantissa, a.exponent - b.exponent);
-    return pack_any(a.sign, a.exponent, a.sign == b.sign ? a.mantissa + b.mantissa : a.mantissa - b.mantissa);
+static inline Word F(add_ordered)(Number a, Number b) {
+    b.mantissa = F(shift_right_sticky)(b.mantissa, a.exponent - b.exponent);
+    return F(pack_any)(a.sign, a.exponent, a.sign == b.sign ? a.mantissa + b.mantissa : a.mantissa - b.mantissa);
 }
 
 Word F(add)(Word a, Word b) {
@@ -152,7 +152,7 @@ Word F(add)(Word a, Word b) {
     if (exponent_of(b) == 0) {
         return exponent_of(a) == 0 ? a & b & SIGN : a;
     }
-    return add_ordered(unpack(a), unpack(b));
+    return F(add_ordered)(unpack(a), unpack(b));
 }
 
 Word F(sub)(Word a, Word b) {
@@ -169,16 +169,16 @@ Word F(mul)(Word a, Word b) {
         return sign;
     }
     Word low;
-    const Word high = multiply((a | HIDDEN) << (WIDTH - 1 - FRACTION), (b | HIDDEN) << (WIDTH - 1 - FRACTION), &low);
+    const Word high = F(multiply)((a | HIDDEN) << (WIDTH - 1 - FRACTION), (b | HIDDEN) << (WIDTH - 1 - FRACTION), &low);
     const int exponent = exponent_of(a) + exponent_of(b) - BIAS;
     if ((high & SIGN) != 0) {
-        return pack(sign, exponent + 1, high >> 1 | (((high & 1) | low) != 0));
+        return F(pack)(sign, exponent + 1, high >> 1 | (((high & 1) | low) != 0));
     }
-    return pack(sign, exponent, high | (low != 0));
+    return F(pack)(sign, exponent, high | (low != 0));
 }
 
 /* Quotient of two mantissas, with its leading one at TOP or, by an exponent of -1, below; `bits` of it are exact. */
-static __attribute__((noinline)) Word divide(Word a, Word b, int bits, int *exponent) {
+static __attribute__((noinline)) Word F(divide)(Word a, Word b, int bits, int *exponent) {
     *exponent = a < b ? -1 : 0;
     a <<= a < b;
     Word quotient = 0;
@@ -203,8 +203,8 @@ Word F(div)(Word a, Word b) {
         return sign;
     }
     int shift;
-    const Word quotient = divide(unpack(a).mantissa, unpack(b).mantissa, FRACTION + 3, &shift);
-    return pack(sign, exponent_of(a) - exponent_of(b) + BIAS + shift, quotient);
+    const Word quotient = F(divide)(unpack(a).mantissa, unpack(b).mantissa, FRACTION + 3, &shift);
+    return F(pack)(sign, exponent_of(a) - exponent_of(b) + BIAS + shift, quotient);
 }
 
 /* -Infinity for negative numbers. */
@@ -231,7 +231,7 @@ Word F(sqrt)(Word a) {
             root |= 1;
         }
     }
-    return pack(0, (exponent >> 1) + BIAS, root << (TOP - FRACTION - 2) | (rest != 0));
+    return F(pack)(0, (exponent >> 1) + BIAS, root << (TOP - FRACTION - 2) | (rest != 0));
 }
 
 /* ---- comparison --------------------------------------------------------------------------------------------- */
@@ -253,7 +253,7 @@ int F(cmp)(Word a, Word b) {
 
 /* Converted to 64 bits with `places` after the point, towards -infinity; clamped to `most` and to -most - 1, or to 0 if
    there is no sign. */
-static int64_t to_fixed(Word bits, int places, uint64_t most, int has_sign) {
+static int64_t F(to_fixed)(Word bits, int places, uint64_t most, int has_sign) {
     const int exponent = exponent_of(bits);
     const int negative = (bits & SIGN) != 0;
     if (exponent == 0 || (negative && !has_sign)) {
@@ -278,7 +278,7 @@ static int64_t to_fixed(Word bits, int places, uint64_t most, int has_sign) {
 }
 
 int32_t F(2fix)(Word bits, int places) {
-    return (int32_t)to_fixed(bits, places, INT32_MAX, 1);
+    return (int32_t)F(to_fixed)(bits, places, INT32_MAX, 1);
 }
 
 int32_t F(2int)(Word bits) {
@@ -286,7 +286,7 @@ int32_t F(2int)(Word bits) {
 }
 
 uint32_t F(2ufix)(Word bits, int places) {
-    return (uint32_t)to_fixed(bits, places, UINT32_MAX, 0);
+    return (uint32_t)F(to_fixed)(bits, places, UINT32_MAX, 0);
 }
 
 uint32_t F(2uint)(Word bits) {
@@ -294,7 +294,7 @@ uint32_t F(2uint)(Word bits) {
 }
 
 int64_t F(2fix64)(Word bits, int places) {
-    return to_fixed(bits, places, INT64_MAX, 1);
+    return F(to_fixed)(bits, places, INT64_MAX, 1);
 }
 
 int64_t F(2int64)(Word bits) {
@@ -302,14 +302,14 @@ int64_t F(2int64)(Word bits) {
 }
 
 uint64_t F(2ufix64)(Word bits, int places) {
-    return (uint64_t)to_fixed(bits, places, UINT64_MAX, 0);
+    return (uint64_t)F(to_fixed)(bits, places, UINT64_MAX, 0);
 }
 
 uint64_t F(2uint64)(Word bits) {
     return F(2ufix64)(bits, 0);
 }
 
-static Word from_fixed(Word sign, uint64_t size, int places) {
+static Word F(from_fixed)(Word sign, uint64_t size, int places) {
     if (size == 0) {
         return 0;
     }
@@ -317,11 +317,11 @@ static Word from_fixed(Word sign, uint64_t size, int places) {
     const int shift = (int)(high != 0 ? rom_clz32(high) : 32 + rom_clz32((uint32_t)size));
     size <<= shift;
     const uint64_t lost = size & (((uint64_t)1 << (65 - WIDTH)) - 1);
-    return pack(sign, BIAS + 63 - shift - places, (Word)(size >> (65 - WIDTH)) | (lost != 0));
+    return F(pack)(sign, BIAS + 63 - shift - places, (Word)(size >> (65 - WIDTH)) | (lost != 0));
 }
 
 Word F(_fix642)(int64_t value, int places) {
-    return value < 0 ? from_fixed(SIGN, 0 - (uint64_t)value, places) : from_fixed(0, (uint64_t)value, places);
+    return value < 0 ? F(from_fixed)(SIGN, 0 - (uint64_t)value, places) : F(from_fixed)(0, (uint64_t)value, places);
 }
 
 Word F(_int642)(int64_t value) {
@@ -329,11 +329,11 @@ Word F(_int642)(int64_t value) {
 }
 
 Word F(_ufix642)(uint64_t value, int places) {
-    return from_fixed(0, value, places);
+    return F(from_fixed)(0, value, places);
 }
 
 Word F(_uint642)(uint64_t value) {
-    return from_fixed(0, value, 0);
+    return F(from_fixed)(0, value, 0);
 }
 
 Word F(_fix2)(int32_t value, int places) {
@@ -345,11 +345,11 @@ Word F(_int2)(int32_t value) {
 }
 
 Word F(_ufix2)(uint32_t value, int places) {
-    return from_fixed(0, value, places);
+    return F(from_fixed)(0, value, places);
 }
 
 Word F(_uint2)(uint32_t value) {
-    return from_fixed(0, value, 0);
+    return F(from_fixed)(0, value, 0);
 }
 
 /* ---- elementary functions ----------------------------------------------------------------------------------- */
@@ -366,10 +366,10 @@ Word F(_uint2)(uint32_t value) {
 
 /* The factor's integer part times the argument's size, and the fraction behind it; the factor is given in Q(WIDTH), in
    two words, and the argument is taken 2^scale times. */
-static __attribute__((noinline)) int reduce(Word bits, Word high, Word low, int scale, Word *fraction) {
+static __attribute__((noinline)) int F(reduce)(Word bits, Word high, Word low, int scale, Word *fraction) {
     const Word mantissa = (bits | HIDDEN) << (WIDTH - 1 - FRACTION);
     Word tail;
-    const Word product = multiply(mantissa, high, &tail);
+    const Word product = F(multiply)(mantissa, high, &tail);
     const Word more = multiply_high(mantissa, low);
     tail += more;
     const Word top = product + (tail < more);
@@ -387,7 +387,7 @@ static __attribute__((noinline)) int reduce(Word bits, Word high, Word low, int 
 }
 
 /* 1 - square/c[0] (1 - square/c[1] (1 - ...)), all in Q(WIDTH). */
-static __attribute__((noinline)) Word alternating(Word square, const Word *inverse, int terms) {
+static __attribute__((noinline)) Word F(alternating)(Word square, const Word *inverse, int terms) {
     Word sum = ALL;
     while (terms-- > 0) {
         sum = ALL - multiply_high(multiply_high(square, sum), inverse[terms]);
@@ -442,14 +442,14 @@ typedef struct {
     Word rest;     /* in Q(WIDTH) */
 } Angle;
 
-static __attribute__((noinline)) Angle angle_of(Word bits) {
+static __attribute__((noinline)) Angle F(angle_of)(Word bits) {
     Angle angle = {0, bits & SIGN, exponent_of(bits), 0, 0};
     const int exponent = angle.exponent - BIAS;
     if (angle.exponent == 0 || exponent >= WIDTH - 2) {
         return angle;
     }
     Word fraction;
-    angle.quarters = reduce(bits, TWO_OVER_PI, TWO_OVER_PI_LOW, 0, &fraction);
+    angle.quarters = F(reduce)(bits, TWO_OVER_PI, TWO_OVER_PI_LOW, 0, &fraction);
     if ((fraction & SIGN) != 0) {
         angle.quarters++;
         fraction = 0 - fraction;
@@ -471,43 +471,43 @@ static __attribute__((noinline)) Angle angle_of(Word bits) {
 }
 
 /* Sine of the angle and of `more` quarter turns added to it. */
-static __attribute__((noinline)) Number sine(const Angle *angle, int more) {
+static __attribute__((noinline)) Number F(sine)(const Angle *angle, int more) {
     const int quarters = angle->quarters + more;
     const Word square = multiply_high(angle->rest, angle->rest);
     const Word turned = (quarters & 2) != 0 ? SIGN : 0;
     if ((quarters & 1) != 0) {
-        const Word value = alternating(square, cosine_inverse, SINE_TERMS);
-        return (Number){turned, BIAS - 1, shift_right_sticky(value, 1)};
+        const Word value = F(alternating)(square, cosine_inverse, SINE_TERMS);
+        return (Number){turned, BIAS - 1, F(shift_right_sticky)(value, 1)};
     }
-    const Word value = multiply_high(angle->mantissa, alternating(square, sine_inverse, SINE_TERMS));
+    const Word value = multiply_high(angle->mantissa, F(alternating)(square, sine_inverse, SINE_TERMS));
     const Word sign = turned ^ angle->sign;
     if ((value & SIGN) == 0) {
         return (Number){sign, angle->exponent - 1, value};
     }
-    return (Number){sign, angle->exponent, shift_right_sticky(value, 1)};
+    return (Number){sign, angle->exponent, F(shift_right_sticky)(value, 1)};
 }
 
-static Word pack_sine(const Angle *angle, int more) {
-    const Number number = sine(angle, more);
-    return number.mantissa == 0 ? number.sign : pack_any(number.sign, number.exponent, number.mantissa);
+static Word F(pack_sine)(const Angle *angle, int more) {
+    const Number number = F(sine)(angle, more);
+    return number.mantissa == 0 ? number.sign : F(pack_any)(number.sign, number.exponent, number.mantissa);
 }
 
 Word F(cos)(Word bits) {
-    const Angle angle = angle_of(bits);
-    return pack_sine(&angle, 1);
+    const Angle angle = F(angle_of)(bits);
+    return F(pack_sine)(&angle, 1);
 }
 
 Word F(tan)(Word bits) {
-    const Angle angle = angle_of(bits);
-    const Number above = sine(&angle, 0);
-    const Number below = sine(&angle, 1);
+    const Angle angle = F(angle_of)(bits);
+    const Number above = F(sine)(&angle, 0);
+    const Number below = F(sine)(&angle, 1);
     const Word sign = above.sign ^ below.sign;
     if (above.mantissa == 0 || below.mantissa == 0) {
         return above.mantissa == 0 ? sign : sign | INFINITE;
     }
     int shift;
-    const Word quotient = divide(above.mantissa, below.mantissa, WIDTH - 2, &shift);
-    return pack_any(sign, above.exponent - below.exponent + BIAS + shift, quotient);
+    const Word quotient = F(divide)(above.mantissa, below.mantissa, WIDTH - 2, &shift);
+    return F(pack_any)(sign, above.exponent - below.exponent + BIAS + shift, quotient);
 }
 
 Word F(exp)(Word bits) {
@@ -517,7 +517,7 @@ Word F(exp)(Word bits) {
         return negative ? 0 : INFINITE;
     }
     Word fraction = 0;
-    int power = exponent == 0 ? 0 : reduce(bits, HALF_LOG2_E, HALF_LOG2_E_LOW, 1, &fraction);
+    int power = exponent == 0 ? 0 : F(reduce)(bits, HALF_LOG2_E, HALF_LOG2_E_LOW, 1, &fraction);
     if (negative) {
         power = -power - (fraction != 0);
         fraction = 0 - fraction;
@@ -528,11 +528,11 @@ Word F(exp)(Word bits) {
         const Word product = multiply_high(rest, sum);
         sum = SIGN + (n == 1 ? product : multiply_high(product, inverse[n - 1]));
     }
-    return pack(0, BIAS + power, shift_right_sticky(sum, 1));
+    return F(pack)(0, BIAS + power, F(shift_right_sticky)(sum, 1));
 }
 
 /* Sum of square^k / (2k + 1) from k = 1 on, with alternating signs if `flip`; in Q(WIDTH). */
-static Word odd_series(Word square, int terms, int flip) {
+static Word F(odd_series)(Word square, int terms, int flip) {
     Word sum = 0;
     for (int k = terms; k > 0; k--) {
         sum = multiply_high(square, inverse[2 * k] + (flip ? 0 - sum : sum));
@@ -547,9 +547,9 @@ typedef struct {
     Word fraction;
 } Ratio;
 
-static Ratio ratio_of(Word above, Word below, int power) {
+static Ratio F(ratio_of)(Word above, Word below, int power) {
     int shift;
-    const Word quotient = divide(above, below, WIDTH - 1, &shift);
+    const Word quotient = F(divide)(above, below, WIDTH - 1, &shift);
     const int right = -2 - power - shift;
     return (Ratio){quotient, power + shift, right < WIDTH ? quotient >> right : 0};
 }
@@ -576,8 +576,8 @@ Word F(ln)(Word bits) {
     }
     if (above != 0) {
         const int up = leading_zeros(above) - 1;
-        const Ratio ratio = ratio_of(above << up, below, -2 - up);
-        const Word series = odd_series(multiply_high(ratio.fraction, ratio.fraction), LN_TERMS, 0);
+        const Ratio ratio = F(ratio_of)(above << up, below, -2 - up);
+        const Word series = F(odd_series)(multiply_high(ratio.fraction, ratio.fraction), LN_TERMS, 0);
         log.mantissa = multiply_high(ratio.quotient << 1, SIGN + (series >> 1));
         log.exponent = BIAS + ratio.power + 1;
         if ((log.mantissa & SIGN) != 0) {
@@ -586,24 +586,24 @@ Word F(ln)(Word bits) {
         }
     }
     if (exponent == 0) {
-        return pack_any(log.sign, log.exponent, log.mantissa);
+        return F(pack_any)(log.sign, log.exponent, log.mantissa);
     }
     Word tail;
-    const Word product = multiply((Word)(exponent < 0 ? -exponent : exponent), LN_2, &tail);
+    const Word product = F(multiply)((Word)(exponent < 0 ? -exponent : exponent), LN_2, &tail);
     const int shift = product == 0 ? WIDTH : leading_zeros(product);
     const Word whole = shift == WIDTH ? tail : product << shift | tail >> (WIDTH - shift);
-    const Number power = {exponent < 0 ? SIGN : 0, BIAS - 1 + WIDTH - shift, shift_right_sticky(whole, 1)};
-    return log.mantissa == 0 ? pack(power.sign, power.exponent, power.mantissa) : add_ordered(power, log);
+    const Number power = {exponent < 0 ? SIGN : 0, BIAS - 1 + WIDTH - shift, F(shift_right_sticky)(whole, 1)};
+    return log.mantissa == 0 ? F(pack)(power.sign, power.exponent, power.mantissa) : F(add_ordered)(power, log);
 }
 
 /* The arc tangent of a ratio, from 0 to tan(pi/8). */
-static Number arc_tangent(Ratio ratio) {
-    const Word series = odd_series(multiply_high(ratio.fraction, ratio.fraction), ATAN_TERMS, 1);
+static Number F(arc_tangent)(Ratio ratio) {
+    const Word series = F(odd_series)(multiply_high(ratio.fraction, ratio.fraction), ATAN_TERMS, 1);
     const Word value = multiply_high(ratio.quotient << 1, ALL - series);
     if ((value & SIGN) == 0) {
         return (Number){0, BIAS + ratio.power - 1, value};
     }
-    return (Number){0, BIAS + ratio.power, shift_right_sticky(value, 1)};
+    return (Number){0, BIAS + ratio.power, F(shift_right_sticky)(value, 1)};
 }
 
 /* Infinite arguments are taken as numbers of the same size. */
@@ -623,11 +623,11 @@ Word F(atan2)(Word y, Word x) {
             const int down = (below & SIGN) != 0;
             if (above != 0) {
                 const int up = leading_zeros(above) - 1;
-                rest = arc_tangent(ratio_of(above << up, below >> down, -up - down));
+                rest = F(arc_tangent)(F(ratio_of)(above << up, below >> down, -up - down));
             }
             rest.sign = SIGN;
         } else {
-            rest = arc_tangent(ratio_of(small.mantissa, large.mantissa, -distance));
+            rest = F(arc_tangent)(F(ratio_of)(small.mantissa, large.mantissa, -distance));
         }
     }
     if (swapped) {
@@ -640,10 +640,10 @@ Word F(atan2)(Word y, Word x) {
     }
     const Word sign = y & SIGN;
     if (eighths == 0) {
-        return sign | pack_any(0, rest.exponent, rest.mantissa);
+        return sign | F(pack_any)(0, rest.exponent, rest.mantissa);
     }
     const Word angle = eighths == 3 ? THREE_SIXTEENTH_PI : QUARTER_PI;
     const int exponent = eighths == 1 ? BIAS - 1 : eighths == 2 ? BIAS : BIAS + 1;
-    const Number base = {0, exponent, shift_right_sticky(angle, 1)};
-    return sign | (rest.mantissa == 0 ? pack(0, base.exponent, base.mantissa) : add_ordered(base, rest));
+    const Number base = {0, exponent, F(shift_right_sticky)(angle, 1)};
+    return sign | (rest.mantissa == 0 ? F(pack)(0, base.exponent, base.mantissa) : F(add_ordered)(base, rest));
 }

@@ -30,7 +30,7 @@ from vtarget.shell.ports import PinEdge
 from vtarget.shell.recorder import Recorder
 from vtarget.shell.recording import make_record
 from vtarget.shell.reports import Reports
-from vtarget.shell.roms import load_roms, with_functions
+from vtarget.shell.roms import load_into, load_roms, with_functions
 from vtarget.shell.runoptions import RunOptions, RunResult, check_places
 from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SLEEPONEXIT
 from vtarget.shell.schedule import NEVER
@@ -95,7 +95,7 @@ class Machine:
         self.exceptions = Exceptions(self.engine, self.recorder, self.control, pricer.core.architecture, secure=secure)
         self.exceptions.arrivals = self.chipset.run_ahead
         self.chipset.overhead = lambda: self.exceptions.overhead_cycles
-        self.waiting = Waiting(self.recorder, self.chipset, self.consoles)
+        self.waiting = Waiting(self.recorder, self.chipset, self.consoles, lambda: self.consoles.console.total_bytes)
         self.budget = Budget(options.limits, self.recorder, self.chipset.clocks.fixed(TICKS_PER_SECOND))
         self.ending = Ending(self.engine, self.recorder)
         self._main_entered = False
@@ -106,8 +106,7 @@ class Machine:
 
     def _connect(self) -> None:
         check_places(self.options, self.board)
-        for segment in (s for image in (*self.roms, self.image) for s in image.segments):
-            self.engine.write(segment.load_address, segment.data)
+        load_into(self.engine, self.image, self.roms, self.board)
         self._apply_writes()
         self.nvic.on_pending = self._on_pending
         self.control.on_ccr = self._watch_ccr

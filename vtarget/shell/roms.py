@@ -11,7 +11,10 @@ from vtarget.shell.imagefile import load_image
 if TYPE_CHECKING:
     from vtarget.data.board import Board
     from vtarget.data.chip import Chip, Rom
-    from vtarget.data.image import Image
+    from vtarget.data.image import Function, Image
+    from vtarget.shell.engine import Engine
+
+STORE = "rom_store"
 
 
 def load_roms(chip: Chip | None, board: Board) -> tuple[Image, ...]:
@@ -39,7 +42,32 @@ def _load(rom: Rom, board: Board) -> Image:
 
 
 def with_functions(image: Image, roms: tuple[Image, ...]) -> Image:
-    """``image`` that knows the functions of ROMs, too, except where its own bytes are."""
-    own = [(segment.load_address, segment.load_end) for segment in image.segments]
-    added = [f for rom in roms for f in rom.functions if not any(start <= f.address < end for start, end in own)]
+    """``image`` that knows the functions of ROMs, too."""
+    added = rom_functions(image, roms)
     return replace(image, functions=tuple(sorted((*image.functions, *added), key=lambda f: f.address)))
+
+
+def rom_functions(image: Image, roms: tuple[Image, ...]) -> list[Function]:
+    """The functions of ROMs, but for those where ``image`` has bytes of its own."""
+    own = [(segment.load_address, segment.load_end) for segment in image.segments]
+    return [f for rom in roms for f in rom.functions if not any(start <= f.address < end for start, end in own)]
+
+
+def load_into(engine: Engine, image: Image, roms: tuple[Image, ...], board: Board) -> None:
+    """Put ROMs and then ``image`` into memory.
+
+    A ROM's function ``rom_store`` copies r2 bytes from r1 to r0, to memory of the board that stores don't reach, too:
+    this is how our ROMs program flash and MRAM.
+    """
+    for segment in (segment for part in (*roms, image) for segment in part.segments):
+        engine.write(segment.load_address, segment.data)
+
+    def store(_address: int) -> None:
+        target, source, size = (engine.register(number) for number in range(3))
+        if board.covers(target, size) and board.covers(source, size):
+            engine.write(target, engine.read(source, size))
+            engine.forget_code(target, size)
+
+    for function in rom_functions(image, roms):
+        if function.name == STORE:
+            engine.hook_instruction(function.address, store)

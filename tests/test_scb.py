@@ -237,7 +237,7 @@ def test_ictr_counts_interrupts_in_thirty_twos(lines: int, value: int) -> None:
 def test_identity_registers_are_read_only() -> None:
     bench = Bench("cortex-m7")
     values = [bench.read(r) for r in (MPU_TYPE, MVFR0, MVFR0 + 4, MVFR0 + 8, CCSIDR)]
-    assert values == [0x800, 0x10110221, 0x12000011, 0x40, 0xF01FE019]
+    assert values == [0x800, 0x10110221, 0x12000011, 0x40, 0]
     for register in (MPU_TYPE, MVFR0, MVFR0 + 4, MVFR0 + 8, CCSIDR):
         bench.write(register, 0)
     assert [bench.read(r) for r in (MPU_TYPE, MVFR0, MVFR0 + 4, MVFR0 + 8, CCSIDR)] == values
@@ -265,3 +265,12 @@ def test_unknown_registers_are_memory_and_listed_with_their_accesses() -> None:
     assert bench.block.untouched == {0xE0042004: 3, 0xE00FF000: 1}
     bench.read(0xE000E100)
     assert bench.block.untouched == {0xE0042004: 3, 0xE00FF000: 1}
+
+
+def test_cache_geometry_of_the_stm32f746() -> None:
+    """DDI 0489 4.3.4: 4 KiB each; the data cache of 32 sets and 4 ways, the instruction cache of 64 sets and 2."""
+    bench = Bench("cortex-m7")
+    bench.control.set_caches(4096, 4096)
+    data = bench.read(CCSIDR)
+    bench.write(CSSELR, 1)
+    assert (data, bench.read(CCSIDR)) == (0xF003E019, 0xF007E009)

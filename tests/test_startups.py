@@ -79,7 +79,7 @@ BOARDS = {
         timer_handler="TIM2_IRQHandler",
         uart_handler="USART3_IRQHandler",
         # The core's largest data cache, 32 KiB; the chip has 4 KiB, whose lines are 128.
-        more="data cache: 1024 lines invalidated\n" + CRC + WORDS,
+        more="data cache: 128 lines invalidated\n" + CRC + WORDS,
         wait_states=(("FLASH", 7), ("FLASH_ITCM", 7)),
         not_modelled=(FLASH_NOTE.format(7, "L1 caches of the core"),),
         ready_ms=0.29,  # PLL 200 us, over-drive twice 45 us; HSE is ready at once, being an input

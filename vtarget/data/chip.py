@@ -64,6 +64,9 @@ class Chip(Model):
     mpu_regions: Annotated[int, Field(ge=0, le=16)] = 0
     reset_clock: Hertz | None = None
     systick_clock: Text = "HCLK"  # SysTick's reference clock: a clock's name, "HCLK/8", or a fixed "1 MHz"
+    systick_sleeps: bool = False  # SysTick stands still in WFI, not only in deep sleep
+    instruction_cache: Bytes | None = None  # L1 caches, for the cache identity registers
+    data_cache: Bytes | None = None
     secure: bool = False  # the core runs in Secure state, as its EXC_RETURN values show
     windows: tuple[Window, ...] = ()
     roms: tuple[Rom, ...] = ()

@@ -81,6 +81,9 @@ class Chipset:
         self.nvic = Nvic(lines, bits, baseline=baseline)
         regions = chip.mpu_regions if chip else 0 if baseline else 8
         self.control = SystemControl(board.core, board.fpu, self.nvic, vector_table, _ipsr(engine), regions)
+        self.systick_sleeps = chip is not None and chip.systick_sleeps
+        if chip is not None:
+            self.control.set_caches(chip.instruction_cache, chip.data_cache)
         self.control.fp_active = lambda: bool(engine.control & CONTROL_FPCA)
         self.systick = SysTick(self.clocks.clock(CORE), self._systick_clock(), lambda: self.nvic.pend(Vector.SYSTICK))
         self.overhead: Callable[[], int] = lambda: 0

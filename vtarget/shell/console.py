@@ -25,6 +25,11 @@ class Console:
         self._data += data[:room]
         self.dropped_bytes += max(0, len(data) - room)
 
+    @property
+    def total_bytes(self) -> int:
+        """How much was printed, dropped bytes included."""
+        return len(self._data) + self.dropped_bytes
+
     def source(self) -> ConsoleSource:
         """One of several ways of printing: its lines stay whole in the text."""
         self._sources.append(ConsoleSource(self))

@@ -129,9 +129,10 @@ class DevicePorts:
     def set_pin(self, pin: str, level: bool) -> None:
         """Drive a pin; changes are logged, the first MOST_EDGES of them."""
         board = self._board
-        if board.pins.get(pin) == level:
-            return
+        known = board.pins.get(pin)
         board.pins[pin] = level
+        if known is None or known == level:
+            return  # what a pin is when it becomes an output is no edge
         edge = PinEdge(board.clocks.now(), pin, level)
         if len(board.edges) < MOST_EDGES:
             board.edges.append(edge)

@@ -46,7 +46,9 @@ ENABLE_BITS = {Vector.MEM_MANAGE: 16, Vector.BUS_FAULT: 17, Vector.USAGE_FAULT: 
 # Registers of the FPU's and cache's identity (TRMs of the cores: MVFR0..2; M7: DDI 0489 4.3).
 MVFR = {"fpv4-sp": (0x10110021, 0x11000011, 0), "fpv5-sp": (0x10110021, 0x11000011, 0x40),
         "fpv5-dp": (0x10110221, 0x12000011, 0x40)}  # fmt: skip
-CACHE_IDENTITY = {"cortex-m7": {CLIDR: 0x09000003, CTR: 0x8303C003, CCSIDR: 0xF01FE019}}
+CACHE_IDENTITY = {"cortex-m7": {CLIDR: 0x09000003, CTR: 0x8303C003}}
+# CCSIDR of the M7's caches (DDI 0489, 4.3.4): lines of 32 bytes; the instruction cache has 2 ways, the data cache 4.
+LINE_BYTES, INSTRUCTION_WAYS, DATA_WAYS, CACHE_KINDS = 32, 2, 4, 0xF0000001
 STORAGE = ((ACTLR, ACTLR + 4), (AFSR, AFSR + 4), (MPU_TYPE, 0xE000EDC8), (CSSELR, CSSELR + 4), (0xE000EDD0, 0xE000EDF0),
            (FPDSCR, FPDSCR + 4), (0xE000EF50, 0xE000EFB0), (0xE000ED40, 0xE000ED78), (DFSR, DFSR + 4))  # fmt: skip
 
@@ -75,11 +77,16 @@ class SystemControl:
             self._words[FPCCR] = ASPEN | LSPEN
             self._words.update(zip((MVFR0, MVFR0 + 4, MVFR0 + 8), MVFR[fpu], strict=True))
         self._words.update(CACHE_IDENTITY.get(core, {}))
+        self._ccsidr = (0, 0)  # data, instruction
 
     def request_reset(self) -> None:
         """The core is to be reset, by itself or by a device."""
         self.reset_requested = True
         self.on_reset()
+
+    def set_caches(self, instruction_bytes: int | None, data_bytes: int | None) -> None:
+        """The chip's L1 caches, as CCSIDR tells their geometry."""
+        self._ccsidr = (_geometry(data_bytes, DATA_WAYS), _geometry(instruction_bytes, INSTRUCTION_WAYS))
 
     @property
     def has_fpu(self) -> bool:
@@ -108,6 +115,8 @@ class SystemControl:
                 return CPUID_VALUES.get(self._core, 0)
             case _ if address == ICSR:
                 return self._icsr()
+            case _ if address == CCSIDR:
+                return self._ccsidr[self._words.get(CSSELR, 0) & 1]
             case _ if address == AIRCR:
                 return VECTKEYSTAT << 16 | self.nvic.prigroup << 8
             case _ if address == SHCSR:
@@ -245,3 +254,11 @@ class SystemControl:
             nvic.active = nvic.active & ~(1 << number) | (value >> bit & 1) << number
         nvic.disable(FAULT_MASK)
         nvic.enable(sum(1 << number for number, bit in ENABLE_BITS.items() if value >> bit & 1))
+
+
+def _geometry(size_bytes: int | None, ways: int) -> int:
+    """CCSIDR of a cache; 0 if there is none."""
+    if not size_bytes:
+        return 0
+    sets = size_bytes // (LINE_BYTES * ways)
+    return CACHE_KINDS | (sets - 1) << 13 | (ways - 1) << 3

@@ -58,6 +58,18 @@ class SysTick:
             self._since = self._clock.ticks
         self._schedule()
 
+    def hold(self) -> None:
+        """The core's clock stops, and the counter with it."""
+        self._settle()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def release(self) -> None:
+        """The core's clock runs again."""
+        self._since = self._clock.ticks
+        self._schedule()
+
     @property
     def _clock(self) -> Clock:
         return self._core if self._control & CLKSOURCE else self._reference

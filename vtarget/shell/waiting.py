@@ -28,21 +28,36 @@ class Outside(Protocol):
 
 
 class Waiting:
-    """Moves virtual time ahead to the next event, or waits for the host where only that can wake the firmware."""
+    """Moves virtual time ahead to the next event, or waits for the host where only that can wake the firmware.
 
-    def __init__(self, recorder: Recorder, chipset: Chipset, outside: Outside) -> None:
+    ``activity`` tells how much the firmware has printed.
+    """
+
+    def __init__(self, recorder: Recorder, chipset: Chipset, outside: Outside, activity: Callable[[], int]) -> None:
         self._recorder = recorder
         self._chipset = chipset
         self._outside = outside
         self._cycles: Counter[tuple[str, int]] = Counter()
         self._wakeups: Counter[tuple[str, int]] = Counter()
         self._quiet_since = 0
+        self._activity = activity
+        self._active = 0
 
     def sleep(self, wakes: Callable[[], bool], limit: int) -> bool:
         """Sleep until ``wakes``, or until virtual time reaches ``limit``; False if neither can happen."""
         chipset = self._chipset
         deep = bool(chipset.control.word(SCR) & SLEEPDEEP)
         key = (chipset.deep_sleep_state() if deep else "sleep", chipset.clocks.core_hz)
+        if not (deep or chipset.systick_sleeps) or wakes():
+            return self._sleep(key, wakes, limit)
+        chipset.systick.hold()
+        try:
+            return self._sleep(key, wakes, limit)
+        finally:
+            chipset.systick.release()
+
+    def _sleep(self, key: tuple[str, int], wakes: Callable[[], bool], limit: int) -> bool:
+        chipset = self._chipset
         while not wakes():
             now, following = chipset.timeline.now(), chipset.schedule.next_cycle
             if now >= limit:
@@ -57,7 +72,7 @@ class Waiting:
             self._cycles[key] += passed
             chipset.run_due()
         self._wakeups[key] += 1
-        if deep:
+        if key[0] != "sleep":
             chipset.wake_from(key[0])
         return True
 
@@ -94,4 +109,6 @@ class Waiting:
         )
 
     def _too_quiet(self, now: int, limit: int) -> bool:
+        if self._activity() != self._active:
+            self._active, self._quiet_since = self._activity(), now
         return limit >= NEVER and now - self._quiet_since > QUIET_SECONDS * self._chipset.clocks.core_hz

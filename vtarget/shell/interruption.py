@@ -45,13 +45,13 @@ class Interruption:
         """Interrupt what runs at ``pc``, after ``executed`` instructions of the current block (-1: all)."""
         words, recorder = self._words, self._recorder
         current, skip, context = int(words[layout.H_CURRENT]), bool(words[layout.H_SKIP]), -1
+        count = int(words[layout.H_FRAMES])
+        frames = words[layout.FRAMES : layout.FRAMES + count * layout.FRAME_WORDS].copy()
         if skip:
             words[layout.H_CURRENT], words[layout.H_SKIP] = layout.NODES, 0
         elif (node := recorder.current) is not None:
             context = node.context
             self.leave(Exit.END, executed)
-        count = int(words[layout.H_FRAMES])
-        frames = words[layout.FRAMES : layout.FRAMES + count * layout.FRAME_WORDS].copy()
         words[layout.H_FRAMES] = 0
         return Suspended(current, skip, context, pc, frames, recorder.stacks.name)
 

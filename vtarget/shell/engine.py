@@ -27,9 +27,8 @@ REGISTERS = (
     *(arm.UC_ARM_REG_SP, arm.UC_ARM_REG_LR),
     arm.UC_ARM_REG_PC,
 )
-SP = arm.UC_ARM_REG_SP
+SP, IPSR = arm.UC_ARM_REG_SP, arm.UC_ARM_REG_IPSR
 INTERRUPT_SVC, INTERRUPT_PREFETCH_ABORT, INTERRUPT_DATA_ABORT, INTERRUPT_BKPT = 2, 3, 4, 7
-INTERRUPT_EXCEPTION_EXIT = 8
 # Others that the emulator raises, by its numbers.
 EXCEPTIONS = {
     17: "instruction of a coprocessor that isn't there",
@@ -96,6 +95,12 @@ class RegisterSet:
         self._pointers = (ctypes.c_void_p * count)(*(base + 4 * i for i in range(count)))
         self._count = count
 
+    @property
+    def words(self) -> tuple[int, int, int, int]:
+        """For native code: the addresses of the emulator's numbers, of the values' places and of the values; a count."""
+        parts = (self._ids, self._pointers, self._values)
+        return *(ctypes.addressof(part) for part in parts), self._count
+
     def read(self) -> list[int]:
         """Their values, 32 bits each."""
         uclib.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
@@ -126,6 +131,7 @@ class Engine:
         self.uc.ctl_set_cpu_model(model)
         self._board = board
         self._keep: list[Any] = []
+        self.catch_up: Callable[[], None] | None = None  # to be called first when firmware reaches Python
         self._fault_address: int | None = None
         for region in board.regions:
             if region.alias_of is None:
@@ -140,6 +146,7 @@ class Engine:
         self._leaving = RegisterSet(self.uc, _LEAVING)
         self._fp_stacked = RegisterSet(self.uc, _FP_STACKED)
         self._core = RegisterSet(self.uc, REGISTERS)
+        self._asleep = RegisterSet(self.uc, (*_STACKED, _CONTROL, *_MASKS[:3], REGISTERS[15], arm.UC_ARM_REG_MSP))
         self._entry = RegisterSet(self.uc, (SP, _CONTROL, _XPSR, arm.UC_ARM_REG_LR))
         steps = (SP, _XPSR, _CONTROL, _XPSR, _CONTROL, _XPSR, _CONTROL, arm.UC_ARM_REG_LR)
         self._entry_unprivileged = RegisterSet(self.uc, steps)
@@ -167,14 +174,18 @@ class Engine:
         self, base: int, size: int, read: Callable[[int, int], int], write: Callable[[int, int, int], None]
     ) -> None:
         """Memory-mapped registers: ``read(address, size)`` and ``write(address, size, value)`` with full addresses."""
-        self.uc.mmio_map(
-            base,
-            size,
-            lambda _uc, offset, width, _data: read(base + offset, width),
-            None,
-            lambda _uc, offset, width, value, _data: write(base + offset, width, value),
-            None,
-        )
+
+        def on_read(_uc: Any, offset: int, width: int, _data: Any) -> int:
+            if self.catch_up is not None:
+                self.catch_up()
+            return read(base + offset, width)
+
+        def on_write(_uc: Any, offset: int, width: int, value: int, _data: Any) -> None:
+            if self.catch_up is not None:
+                self.catch_up()
+            write(base + offset, width, value)
+
+        self.uc.mmio_map(base, size, on_read, None, on_write, None)
 
     def write(self, address: int, data: bytes) -> None:
         """Put bytes into memory, flash included."""
@@ -217,7 +228,7 @@ class Engine:
     @property
     def exception_number(self) -> int:
         """IPSR: the exception that is being handled, 0 in Thread mode."""
-        return self._read_register(arm.UC_ARM_REG_IPSR) & 0x1FF
+        return self._read_register(IPSR) & 0x1FF
 
     @property
     def flags(self) -> int:
@@ -294,9 +305,9 @@ class Engine:
         return self._core.read()
 
     def hook_native(self, kind: str, function: int, data: int, begin: int = 1, end: int = 0) -> None:
-        """Register a native callback (``block`` or ``code``) at addresses, both ends included; all by default."""
+        """Register a native callback (``block``, ``code`` or ``interrupt``) at addresses, both ends included; all by default."""
         handle = ctypes.c_size_t()
-        number = uni.UC_HOOK_BLOCK if kind == "block" else uni.UC_HOOK_CODE
+        number = {"block": uni.UC_HOOK_BLOCK, "code": uni.UC_HOOK_CODE, "interrupt": uni.UC_HOOK_INTR}[kind]
         error = uclib.uc_hook_add(
             _handle(self.uc),
             ctypes.byref(handle),
@@ -311,9 +322,13 @@ class Engine:
 
     def hook_instruction(self, address: int, function: Callable[[int], None]) -> int:
         """Call ``function(address)`` before the instruction there executes. A handle for ``unhook``."""
-        return int(
-            self.uc.hook_add(uni.UC_HOOK_CODE, lambda _uc, a, _size, _data: function(a), begin=address, end=address)
-        )
+
+        def call(_uc: Any, at: int, _size: int, _data: Any) -> None:
+            if self.catch_up is not None:
+                self.catch_up()
+            function(at)
+
+        return int(self.uc.hook_add(uni.UC_HOOK_CODE, call, begin=address, end=address))
 
     def hook_data(
         self, begin: int, end: int, function: Callable[[int], None], *, reads: bool = False, writes: bool = False
@@ -350,6 +365,15 @@ class Engine:
         """Call ``function(number)`` for each exception the core raises (INTERRUPT_*)."""
         self.uc.hook_add(uni.UC_HOOK_INTR, lambda _uc, number, _data: function(number))
 
+    def tick_words(self) -> tuple[tuple[int, int, int, int], ...]:
+        """The registers of a sleeping core, those that exception entry sets, that a return needs, that it sets."""
+        return tuple(registers.words for registers in (self._asleep, self._entry, self._leaving, self._return))
+
+    @property
+    def handle(self) -> int:
+        """The emulator, to its C functions."""
+        return int(self._uch.value)
+
     def forget_code(self, address: int, size_bytes: int) -> None:
         """Drop translated code there, so that hooks added since take effect."""
         self.uc.ctl_remove_cache(address, address + size_bytes)
@@ -377,11 +401,6 @@ class Engine:
         return EngineFault(_FAULTS.get(error, f"emulator error {error}"), self._fault_address, error in _FETCH_ERRORS)
 
 
-def stop_function() -> Any:
-    """The C function ``uc_emu_stop``."""
-    return uclib.uc_emu_stop
-
-
-def read_function() -> Any:
-    """The C function ``uc_reg_read``."""
-    return uclib.uc_reg_read
+def emulator_function(name: str) -> Any:
+    """A C function of the emulator, ``emu_stop`` for instance."""
+    return getattr(uclib, f"uc_{name}")

@@ -46,6 +46,10 @@ H_FAST_LIMIT = 20
 H_PENDING = 21  # an exception is pending that may be masked
 H_DIVIDE_TRAP = 22  # CCR.DIV_0_TRP
 H_TRAPPED = 23  # a divide by zero stopped the run
+H_EXC_RETURN = 24  # the EXC_RETURN value (but for its lowest bit) that stopped the run, else 0
+H_INTERRUPT = 25  # a function that is told of other exceptions of the emulator
+H_PC_ID = 26
+H_IPSR_ID = 27
 HEADER_WORDS = 64
 
 # Slot words: a block key, a spare, then WAYS (source node, edge) pairs.
@@ -78,6 +82,9 @@ READ_SP = 4
 EVENT = 8
 UNMASK = 32  # the source may have unmasked exceptions
 DYNAMIC = 16  # the source ends in an indirect jump or return: its target's context depends on the frames
+
+# Key of the edge by which a node is left when its exception returns; no block has it.
+RETURN_KEY = -1
 
 # Frame words.
 F_RETURN, F_CONTEXT, F_SP, F_SPAN = range(4)

@@ -21,7 +21,7 @@ from vtarget.logic.pricing import Pricer
 from vtarget.shell import layout, native
 from vtarget.shell.blockkinds import idles, unmasks
 from vtarget.shell.calls import Arrival, CallFollower, Node, block_key, exit_of
-from vtarget.shell.engine import REGISTERS, SP, Engine, read_function, stop_function
+from vtarget.shell.engine import IPSR, REGISTERS, SP, Engine, emulator_function
 from vtarget.shell.spans import SpanRecorder
 from vtarget.shell.stacks import StackRecorder, stack_reach, writes_stack_registers
 from vtarget.shell.watch import Watch
@@ -95,8 +95,9 @@ class Recorder:
     def _set_up(self) -> None:
         words, base = self.words, int(self.words.ctypes.data)
         words[layout.H_CYCLE_LIMIT] = words[layout.H_INSTRUCTION_LIMIT] = UNLIMITED
-        words[layout.H_STOP_FUNCTION] = native.function_address(stop_function())
-        words[layout.H_READ_FUNCTION] = native.function_address(read_function())
+        words[layout.H_STOP_FUNCTION] = native.function_address(emulator_function("emu_stop"))
+        words[layout.H_READ_FUNCTION] = native.function_address(emulator_function("reg_read"))
+        words[layout.H_PC_ID], words[layout.H_IPSR_ID] = REGISTERS[15], IPSR
         words[layout.H_SP_ID] = SP
         words[layout.H_SP_LOW] = UNLIMITED
         words[layout.H_SCRATCH_ADDRESS] = base + 8 * layout.H_SCRATCH
@@ -166,17 +167,24 @@ class Recorder:
 
     def _on_miss(self, current: int, key: int, _unused: int) -> int:
         try:
+            self._catch_up()
             return self._first_sight(current, key)
         except BaseException as error:  # a ctypes callback can't raise: keep it for the machine
-            return self._fail(error)
+            return self.fail(error)
 
     def _on_event(self, offset: int, key: int, ending: int) -> int:
         try:
+            self._catch_up()
             return self._event(self._edge_by_offset[offset], key, bool(ending))
         except BaseException as error:  # as above
-            return self._fail(error)
+            return self.fail(error)
 
-    def _fail(self, error: BaseException) -> int:
+    def _catch_up(self) -> None:
+        if self.engine.catch_up is not None:
+            self.engine.catch_up()
+
+    def fail(self, error: BaseException) -> int:
+        """An error of ours where none can be raised: the run ends with it."""
         self.error = error
         self.engine.stop()
         return 0
@@ -317,7 +325,18 @@ class Recorder:
         edge = Edge(offset, node.number, -1, leaving, -1, False, executed)
         self.edges.append(edge)
         self._edge_by_offset[offset] = edge
+        if leaving is Exit.RETURN and executed < 0:
+            self.words[offset + layout.E_SOURCE], self.words[offset + layout.E_KEY] = node.offset, layout.RETURN_KEY
+            self._insert_hash(edge)
         return edge
+
+    def known_edge(self, source: int, target: int) -> Edge | None:
+        """The edge between the nodes whose native words begin there, if it has been seen."""
+        return self._edge_at.get((source, target))
+
+    def known_node(self, block: Block, context: int) -> Node | None:
+        """The node of a block in a context, if it has been seen."""
+        return self._node_at.get((block_key(block), context))
 
     def _next_edge(self) -> int:
         if len(self.edges) + 2 >= layout.EDGE_CAPACITY:

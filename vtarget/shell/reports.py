@@ -10,16 +10,17 @@ from collections.abc import Callable
 from vtarget.data.exceptions import EXC_RETURN_FIRST, Cfsr, Vector
 from vtarget.data.insn import Flow
 from vtarget.logic.decode import effective_address
+from vtarget.shell import layout, native
 from vtarget.shell.engine import (
     EXCEPTIONS,
     INTERRUPT_BKPT,
     INTERRUPT_DATA_ABORT,
-    INTERRUPT_EXCEPTION_EXIT,
     INTERRUPT_PREFETCH_ABORT,
     INTERRUPT_SVC,
     Engine,
     EngineFault,
 )
+from vtarget.shell.native.ticks import on_interrupt
 from vtarget.shell.recorder import Recorder
 from vtarget.shell.semihosting import BREAKPOINT
 from vtarget.shell.traps import Trap, access_trap
@@ -37,9 +38,10 @@ class Reports:
         self.trap: Trap | None = None
         self.supervisor_call = False
         self.blocked = False  # a semihosting call waits for input
-        self.exc_return: int | None = None
         self.on_breakpoint: Callable[[int], bool] = lambda _pc: False  # whether a debugger takes a BKPT
-        engine.hook_interrupts(self._on_interrupt)
+        self._callback = native.MISS_CALLBACK(self._on_exception)
+        recorder.words[layout.H_INTERRUPT] = native.function_address(self._callback)
+        engine.hook_native("interrupt", on_interrupt.address, int(recorder.words[layout.H_BUFFER]))
 
     def set_trap(self, trap: Trap) -> None:
         """An instruction can't execute."""
@@ -55,8 +57,10 @@ class Reports:
         """The EXC_RETURN value that a handler has put into the pc, if one has; without its lowest bit."""
         if fault is not None and fault.fetching and self._is_return(pc):
             return pc
-        value, self.exc_return = self.exc_return, None
-        return value
+        words = self._recorder.words
+        value = int(words[layout.H_EXC_RETURN])
+        words[layout.H_EXC_RETURN] = 0
+        return value or None
 
     def fault_trap(self, fault: EngineFault, pc: int) -> Trap:
         """What made the emulator give up."""
@@ -67,8 +71,16 @@ class Reports:
             return self._bad_jump(fault.what, pc, Vector.BUS_FAULT, Cfsr.IBUSERR)
         return access_trap(fault, pc)
 
-    def _on_interrupt(self, number: int) -> None:
-        pc = self._engine.register(15)
+    def _on_exception(self, number: int, pc: int, _unused: int) -> int:
+        try:
+            if self._engine.catch_up is not None:
+                self._engine.catch_up()
+            self._report(number, pc)
+        except BaseException as error:  # a ctypes callback can't raise: keep it for the machine
+            self._recorder.fail(error)
+        return 0
+
+    def _report(self, number: int, pc: int) -> None:
         if number == INTERRUPT_BKPT and self._engine.read(pc, 2) == BREAKPOINT:
             self._semihost(pc)
             return
@@ -77,8 +89,6 @@ class Reports:
             return
         if number == INTERRUPT_SVC:
             self.supervisor_call = True
-        elif number == INTERRUPT_EXCEPTION_EXIT or (number == INTERRUPT_PREFETCH_ABORT and self._is_return(pc)):
-            self.exc_return = pc
         else:
             self.trap = self._interrupt_trap(number, pc)
         self._engine.stop()

@@ -110,13 +110,14 @@ rom_git_revision:
     function rom_table_lookup
 1:  ldrh r2, [r0]
     ldrh r3, [r0, #2]
-    cmp r2, r1
-    beq 2f
     adds r0, #4
     cmp r2, #0
+    beq 2f
+    cmp r2, r1
     bne 1b
-    movs r3, #0
-2:  mov r0, r3
+    mov r0, r3
+    bx lr
+2:  movs r0, #0
     bx lr
     end rom_table_lookup
 

@@ -74,6 +74,7 @@ class PollWatch:
         same = before.registers == now.registers and before.questions == now.questions
         if same and len(before.edges) == len(now.edges) and self._is_pure(edges):
             self._move_ahead(address, before, now, edges)
+            self._reads = READS_BEFORE - 1  # if it goes on polling, look again at once
 
     def _take(self) -> _Round:
         recorder = self._recorder

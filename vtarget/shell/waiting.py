@@ -15,6 +15,7 @@ from vtarget.shell.schedule import NEVER
 
 # A firmware that nothing but its own periodic wake-ups has reached for so long waits for something that can't come.
 QUIET_SECONDS = 60
+POLL_SECONDS = 10  # one that polls a register all the while needs less patience
 
 
 class Outside(Protocol):
@@ -95,7 +96,11 @@ class Waiting:
     def horizon(self, limit: int) -> int:
         """When the next event comes, or the run ends; NEVER if neither can happen."""
         following = min(self._chipset.schedule.next_cycle, limit)
-        return NEVER if self._too_quiet(self._chipset.timeline.now(), limit) else following
+        if following < NEVER and not self._too_quiet(self._chipset.timeline.now(), limit, POLL_SECONDS):
+            return following
+        # Somebody may type: let a millisecond of polling pass at a time.
+        core_hz = self._chipset.clocks.core_hz
+        return self._chipset.timeline.now() + core_hz // 1000 if self._outside.wait() else NEVER
 
     def heard(self) -> None:
         """Something was printed, arrived or changed: the firmware isn't merely ticking."""
@@ -108,7 +113,7 @@ class Waiting:
             for (state, clock_hz), cycles in sorted(self._cycles.items())
         )
 
-    def _too_quiet(self, now: int, limit: int) -> bool:
+    def _too_quiet(self, now: int, limit: int, seconds: int | None = None) -> bool:
         if self._activity() != self._active:
             self._active, self._quiet_since = self._activity(), now
-        return limit >= NEVER and now - self._quiet_since > QUIET_SECONDS * self._chipset.clocks.core_hz
+        return limit >= NEVER and now - self._quiet_since > (seconds or QUIET_SECONDS) * self._chipset.clocks.core_hz

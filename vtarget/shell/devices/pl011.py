@@ -32,6 +32,8 @@ AMBIQ_CLOCKS_HZ = (0, 24_000_000, 12_000_000, 6_000_000, 3_000_000, 48_000_000) 
 class Pl011(WordDevice):
     """The UART. Bytes written while it is off wait in the FIFO; with divider 0 they are dropped, and a note tells."""
 
+    write_one_to_clear = frozenset({ICR})
+
     def __init__(self, ports: Ports) -> None:
         super().__init__(ports)
         self.words = {CR: 0x300, IFLS: 0x12} | {0xFE0 + 4 * i: value for i, value in enumerate(IDS)}

@@ -23,6 +23,8 @@ STATUS_BITS = 1 << 8 | 1 << 9 | 1 << 17 | 1 << 19  # OUTFROMPERI, OUTTOPAD, INFR
 class Rp2040IoBank(WordDevice):
     """STATUS, CTRL and the interrupt registers of processor 0."""
 
+    write_one_to_clear = frozenset(range(INTR, INTE, 4))
+
     def __init__(self, ports: Ports) -> None:
         super().__init__(ports)
         self._levels = 0

@@ -20,6 +20,8 @@ MASK = 0xFFFFFFFF
 class Rp2040Timer(WordDevice):
     """The system timer. An alarm fires when the lower word of the time equals it, then disarms."""
 
+    write_one_to_clear = frozenset({ARMED, INTR})
+
     def __init__(self, ports: Ports) -> None:
         super().__init__(ports)
         self._counter = Counter(ports.clock, self._catch_up)

@@ -317,7 +317,7 @@ def test_two_runs_with_the_same_script_are_the_same() -> None:
 @pytest.fixture
 def soon_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second, in place of a minute, in which nothing but the tick happens."""
-    monkeypatch.setattr(waiting, "POLL_SECONDS", 1)
+    monkeypatch.setattr(waiting, "QUIET_SECONDS", 1)
 
 
 @pytest.mark.usefixtures("soon_quiet")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from asmlib import needs_assembler, run_program
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtarget.shell.bus import Bus, Mapping, sram_bit_band
+from vtarget.data.record import Reason
+from vtarget.shell.boardlib import load_board
+from vtarget.shell.bus import Bus, Mapping, sram_aliases, sram_bit_band
 from vtarget.shell.plainregisters import PlainRegisters
 
 
@@ -190,3 +195,37 @@ def test_a_narrow_atomic_write_is_as_narrow_at_the_device() -> None:
     peripherals = bus(Mapping("D", 0x40000000, 0x1000, device, atomic=True))
     peripherals.write(0x40002001, 1, 0x80)
     assert device.log == [("read", 1, 1), ("write", 1, 1)]
+
+
+BIT = """
+fn test
+ldr r1, =0x22000000 + 0x3801 * 32 + 3 * 4
+movs r0, #1
+str r0, [r1]
+ldr r2, [r1]
+ldr r1, =0x20003800
+ldr r3, [r1]
+stmia r7!, {r2, r3}
+ldr r1, =0x23fffff0
+ldr r0, [r1]
+b stop
+end test
+"""
+
+
+@needs_assembler
+@pytest.mark.parametrize("board", ["nucleo-l4r5zi", "nrf52840dk", "disco-f407vg"])
+def test_firmware_sets_bits_of_its_ram_and_faults_where_there_is_none(board: str, tmp_path: Path) -> None:
+    logged = run_program(tmp_path, board, BIT)
+    assert logged.words == (1, 1 << 11)
+    ended = logged.ran.record.exit
+    assert (ended.reason, ended.detail) == (Reason.FAULT, "read of unmapped memory at 0x23fffff0")
+
+
+@pytest.mark.parametrize("board", ["nucleo-l4r5zi", "nrf52840dk", "disco-f407vg", "mps2-an385"])
+def test_the_sram_alias_is_as_large_as_the_ram_behind_it(board: str) -> None:
+    described = load_board(board)
+    aliases = sram_aliases(described)
+    ram = sum(min(r.end, 0x20100000) - r.base for r in described.regions if 0x20000000 <= r.base < 0x20100000)
+    assert aliases[0][0] == 0x22000000
+    assert sum(end - start for start, end in aliases) == 32 * ram

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vtarget.data.board import Board
 from vtarget.shell.devices.device import Device
 from vtarget.shell.timeline import Timeline
 
@@ -151,6 +152,14 @@ def _bit_of(address: int, alias: int, base: int) -> tuple[int, int]:
     """(word address, bit) that a word of a bit-band alias stands for."""
     bit = (address - alias) // 4
     return base + bit // 32 * 4, bit % 32
+
+
+def sram_aliases(board: Board, page: int = 4096) -> list[tuple[int, int]]:
+    """Stretches of the SRAM's bit-band alias behind which the board has memory to write, in whole pages."""
+    band_end = SRAM_BASE + SRAM_ALIAS[1] // 32
+    memory = [(max(r.base, SRAM_BASE), min(r.end, band_end)) for r in board.regions if r.writable]
+    aliases = [[SRAM_ALIAS[0] + 32 * (at - SRAM_BASE) for at in place] for place in memory if place[0] < place[1]]
+    return [(-(-start // page) * page, end // page * page) for start, end in aliases]
 
 
 def sram_bit_band(

@@ -11,7 +11,7 @@ from vtarget.data.board import Board
 from vtarget.data.chip import Chip, DeviceEntry
 from vtarget.data.exceptions import CONTROL_FPCA, Vector
 from vtarget.logic.pricing import Pricer
-from vtarget.shell.bus import BIT_BAND_CORES, PERIPHERALS, SRAM_ALIAS, Bus, Mapping, Registers, sram_bit_band
+from vtarget.shell.bus import BIT_BAND_CORES, PERIPHERALS, Bus, Mapping, Registers, sram_aliases, sram_bit_band
 from vtarget.shell.clock import LiveClock
 from vtarget.shell.clocks import CORE, Clock, Clocks
 from vtarget.shell.devices.device import Wire
@@ -140,10 +140,9 @@ class Chipset:
         for base, size in windows:
             for start, end in free_stretches(self.board, base, base + size):
                 engine.map_registers(start, end - start, self.bus.read, self.bus.write)
-        alias, size = SRAM_ALIAS
-        whole = (alias, alias + size)
-        if self.board.core in BIT_BAND_CORES and free_stretches(self.board, *whole) == [whole]:
-            engine.map_registers(alias, size, *sram_bit_band(engine.read, engine.store))
+        for alias in sram_aliases(self.board) if self.board.core in BIT_BAND_CORES else ():
+            if free_stretches(self.board, *alias) == [alias]:
+                engine.map_registers(alias[0], alias[1] - alias[0], *sram_bit_band(engine.read, engine.store))
 
     def _read_system(self, address: int, size_bytes: int) -> int:
         if self.bus.mapping_at(address) is not None:

@@ -111,17 +111,18 @@ static inline Number unpack(Word bits) {
 }
 
 /* The nearest number in the format; 0 or infinity where the exponent is out of range. */
-static __attribute__((noinline)) Word F(pack)(Word sign, int exponent, Word mantissa) {
-    if (exponent <= 0) {
-        return sign;
-    }
-    if (exponent >= SPECIAL) {
-        return sign | INFINITE;
+static inline __attribute__((always_inline)) Word F(pack_here)(Word sign, int exponent, Word mantissa) {
+    if ((unsigned)exponent - 1 >= SPECIAL - 1) {
+        return exponent <= 0 ? sign : sign | INFINITE;
     }
     const Word rest = mantissa << (WIDTH - GUARD);
     Word result = mantissa >> GUARD;
     result += rest > SIGN || (rest == SIGN && (result & 1) != 0);
     return sign | (((Word)(exponent - 1) << FRACTION) + result);
+}
+
+static __attribute__((noinline)) Word F(pack)(Word sign, int exponent, Word mantissa) {
+    return F(pack_here)(sign, exponent, mantissa);
 }
 
 /* `pack` for a mantissa with its leading one anywhere; zero is +0. */
@@ -144,6 +145,7 @@ static inline Word F(add_ordered)(Number a, Number b) {
     return F(pack_any)(a.sign, a.exponent, a.sign == b.sign ? a.mantissa + b.mantissa : a.mantissa - b.mantissa);
 }
 
+#if WIDTH == 64 /* rp2040_float.c has faster ones for the smaller words */
 Word F(add)(Word a, Word b) {
     if (a << 1 < b << 1) {
         const Word larger = b;
@@ -157,10 +159,6 @@ Word F(add)(Word a, Word b) {
         return exponent_of(a) == 0 ? a & b & SIGN : a;
     }
     return F(add_ordered)(unpack(a), unpack(b));
-}
-
-Word F(sub)(Word a, Word b) {
-    return F(add)(a, b ^ SIGN);
 }
 
 /* Infinity times zero is infinity. */
@@ -181,6 +179,11 @@ Word F(mul)(Word a, Word b) {
     return F(pack)(sign, exponent, high | (low != 0));
 }
 
+Word F(sub)(Word a, Word b) {
+    return F(add)(a, b ^ SIGN);
+}
+#endif
+
 /* Quotient of two mantissas, with its leading one at TOP or, by an exponent of -1, below; `bits` of it are exact. */
 static __attribute__((noinline)) Word F(divide)(Word a, Word b, int bits, int *exponent) {
     *exponent = a < b ? -1 : 0;
@@ -197,6 +200,7 @@ static __attribute__((noinline)) Word F(divide)(Word a, Word b, int bits, int *e
     return quotient << (WIDTH - 1 - bits) | (a != 0);
 }
 
+#if WIDTH == 64
 /* Zero divided by zero is infinity, and so is infinity divided by infinity. */
 Word F(div)(Word a, Word b) {
     const Word sign = (a ^ b) & SIGN;
@@ -210,6 +214,7 @@ Word F(div)(Word a, Word b) {
     const Word quotient = F(divide)(unpack(a).mantissa, unpack(b).mantissa, FRACTION + 3, &shift);
     return F(pack)(sign, exponent_of(a) - exponent_of(b) + BIAS + shift, quotient);
 }
+#endif
 
 /* -Infinity for negative numbers. */
 Word F(sqrt)(Word a) {

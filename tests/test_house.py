@@ -40,8 +40,7 @@ EVERYWHERE = frozenset({"numpy"})
 
 # Function -> why it may catch everything.
 BROAD_EXCEPTS = {
-    "vtarget.shell.recorder.Recorder._on_miss": "a ctypes callback can't raise: it keeps the error for the machine",
-    "vtarget.shell.recorder.Recorder._on_event": "a ctypes callback can't raise: it keeps the error for the machine",
+    "vtarget.shell.recorder.Recorder._called_back": "a ctypes callback can't raise: it keeps the error for the machine",
 }
 
 PURE_LAYERS = ("data", "logic")

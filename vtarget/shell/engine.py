@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board, Region
+from vtarget.shell.registerset import RegisterSet
 
 CPU_MODELS = {
     "cortex-m0": arm.UC_CPU_ARM_CORTEX_M0,
@@ -41,6 +42,7 @@ PIECE_BYTES = 128  # the most that is read often: an exception frame
 _MASKS = (arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_BASEPRI, arm.UC_ARM_REG_FAULTMASK, arm.UC_ARM_REG_XPSR,
           arm.UC_ARM_REG_CONTROL)  # fmt: skip
 _STACKED = (*REGISTERS[:4], REGISTERS[12], REGISTERS[14], arm.UC_ARM_REG_XPSR, SP)
+_ASLEEP = (*_STACKED, arm.UC_ARM_REG_CONTROL, *_MASKS[:3], arm.UC_ARM_REG_PC, arm.UC_ARM_REG_MSP)
 _LEAVING = (arm.UC_ARM_REG_XPSR, arm.UC_ARM_REG_CONTROL, SP, arm.UC_ARM_REG_PSP, arm.UC_ARM_REG_FAULTMASK)
 _FP_STACKED = (*(getattr(arm, f"UC_ARM_REG_S{i}") for i in range(16)), arm.UC_ARM_REG_FPSCR)
 _CONTROL, _XPSR = arm.UC_ARM_REG_CONTROL, arm.UC_ARM_REG_XPSR
@@ -83,35 +85,6 @@ class EngineFault:
     fetching: bool = False
 
 
-class RegisterSet:
-    """Registers read or written together, in that order, by one call into the emulator and no Python in between."""
-
-    def __init__(self, uc: Any, registers: tuple[int, ...]) -> None:
-        count = len(registers)
-        self._handle = _handle(uc)
-        self._ids = (ctypes.c_int * count)(*registers)
-        self._values = (ctypes.c_uint32 * count)()
-        base = ctypes.addressof(self._values)
-        self._pointers = (ctypes.c_void_p * count)(*(base + 4 * i for i in range(count)))
-        self._count = count
-
-    @property
-    def words(self) -> tuple[int, int, int, int]:
-        """For native code: the addresses of the emulator's numbers, of the values' places and of the values; a count."""
-        parts = (self._ids, self._pointers, self._values)
-        return *(ctypes.addressof(part) for part in parts), self._count
-
-    def read(self) -> list[int]:
-        """Their values, 32 bits each."""
-        uclib.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
-        return self._values[:]
-
-    def write(self, values: Sequence[int]) -> None:
-        """Set them."""
-        self._values[:] = list(values)
-        uclib.uc_reg_write_batch(self._handle, self._ids, self._pointers, self._count)
-
-
 def _handle(uc: Any) -> Any:
     return uc._uch if hasattr(uc, "_uch") else uc._uc
 
@@ -141,16 +114,18 @@ class Engine:
         self._piece = ctypes.create_string_buffer(PIECE_BYTES)
         self._word = ctypes.c_uint32()
         self._word_pointer = ctypes.byref(self._word)
-        self._masks = RegisterSet(self.uc, _MASKS)
-        self._stacked = RegisterSet(self.uc, (*_STACKED, _CONTROL))
-        self._leaving = RegisterSet(self.uc, _LEAVING)
-        self._fp_stacked = RegisterSet(self.uc, _FP_STACKED)
-        self._core = RegisterSet(self.uc, REGISTERS)
-        self._asleep = RegisterSet(self.uc, (*_STACKED, _CONTROL, *_MASKS[:3], REGISTERS[15], arm.UC_ARM_REG_MSP))
-        self._entry = RegisterSet(self.uc, (SP, _CONTROL, _XPSR, arm.UC_ARM_REG_LR))
+        self._masks = RegisterSet(uclib, self._uch, _MASKS)
+        self._stacked = RegisterSet(uclib, self._uch, (*_STACKED, _CONTROL))
+        self._leaving = RegisterSet(uclib, self._uch, _LEAVING)
+        self._fp_stacked = RegisterSet(uclib, self._uch, _FP_STACKED)
+        self._core = RegisterSet(uclib, self._uch, REGISTERS)
+        self._asleep = RegisterSet(
+            uclib, self._uch, (*_STACKED, _CONTROL, *_MASKS[:3], REGISTERS[15], arm.UC_ARM_REG_MSP)
+        )
+        self._entry = RegisterSet(uclib, self._uch, (SP, _CONTROL, _XPSR, arm.UC_ARM_REG_LR))
         steps = (SP, _XPSR, _CONTROL, _XPSR, _CONTROL, _XPSR, _CONTROL, arm.UC_ARM_REG_LR)
-        self._entry_unprivileged = RegisterSet(self.uc, steps)
-        self._return = RegisterSet(self.uc, (*_STACKED[:6], _CONTROL, _XPSR, _CONTROL, SP))
+        self._entry_unprivileged = RegisterSet(uclib, self._uch, steps)
+        self._return = RegisterSet(uclib, self._uch, (*_STACKED[:6], _CONTROL, _XPSR, _CONTROL, SP))
 
     def _map(self, region: Region, aliases: list[Region]) -> None:
         size = -(-region.size // PAGE) * PAGE
@@ -305,7 +280,7 @@ class Engine:
         return self._core.read()
 
     def hook_native(self, kind: str, function: int, data: int, begin: int = 1, end: int = 0) -> None:
-        """Register a native callback (``block``, ``code`` or ``interrupt``) at addresses, both ends included; all by default."""
+        """Register a native callback (block, code or interrupt) at addresses, both ends included; all by default."""
         handle = ctypes.c_size_t()
         number = {"block": uni.UC_HOOK_BLOCK, "code": uni.UC_HOOK_CODE, "interrupt": uni.UC_HOOK_INTR}[kind]
         error = uclib.uc_hook_add(
@@ -348,6 +323,20 @@ class Engine:
         handle = self.uc.hook_add(kind, call, begin=max(0, begin - 7), end=end - 1)
         self.forget_all_code()
         return int(handle)
+
+    def hook_every_instruction(self) -> int:
+        """Have the emulator bring its registers up to date before each instruction. A handle for ``unhook_native``."""
+        handle = ctypes.c_size_t()
+        harmless = ctypes.cast(uclib.uc_arch_supported, ctypes.c_void_p)
+        everywhere = ctypes.c_uint64(1), ctypes.c_uint64(0)
+        uclib.uc_hook_add(self._uch, ctypes.byref(handle), uni.UC_HOOK_CODE, harmless, None, *everywhere)
+        self.forget_all_code()
+        return handle.value
+
+    def unhook_native(self, handle: int) -> None:
+        """Take such a hook away."""
+        uclib.uc_hook_del(self._uch, ctypes.c_size_t(handle))
+        self.forget_all_code()
 
     def unhook(self, handle: int) -> None:
         """Take a hook away."""

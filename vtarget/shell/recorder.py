@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vtarget.data.image import Image
-from vtarget.data.insn import Dynamic, Flow, Insn
+from vtarget.data.insn import Flow
 from vtarget.data.record import Frame
 from vtarget.logic.cost import Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.pricing import Pricer
 from vtarget.shell import layout, native
+from vtarget.shell.arming import OBSERVE as OBSERVE
+from vtarget.shell.arming import Arming
 from vtarget.shell.blockkinds import idles, unmasks
 from vtarget.shell.calls import Arrival, CallFollower, Node, block_key, exit_of
 from vtarget.shell.engine import IPSR, REGISTERS, SP, Engine, emulator_function
@@ -32,11 +35,6 @@ if TYPE_CHECKING:
 UNLIMITED = 1 << 62
 # What execution that comes from no node has come by, in the order of layout.START and those behind it.
 ENTRIES = (Exit.TAKEN, Exit.ENTRY, Exit.ENTRY_FP, Exit.TAIL_CHAIN)
-OBSERVE = {
-    Dynamic.PREDICATED: layout.OBSERVE_EXECUTED,
-    Dynamic.DIVIDE: layout.OBSERVE_DIVIDE,
-    Dynamic.LONG_MULTIPLY: layout.OBSERVE_LONG_MULTIPLY,
-}
 
 
 @dataclass(frozen=True)
@@ -79,17 +77,15 @@ class Recorder:
         self.spans = SpanRecorder(self, span_names)
         self.stacks = StackRecorder(self)
         self._watch = watch
-        self._guards = guards
+        self._arming = Arming(engine, self.words, guards)
+        self.armed = self._arming.armed
         self._blocks: dict[int, Block] = {}
         self._node_at: dict[tuple[int, int], Node] = {}
         self._node_by_offset: dict[int, Node] = {}
         self._edge_at: dict[tuple[int, int], Edge] = {}
         self._edge_by_offset: dict[int, Edge] = {}
-        self.armed: set[int] = set()
-        self._guarded: set[int] = set()
         self._next_site = layout.SITES + layout.SITE_WORDS
-        self._next_hook = layout.HOOKS
-        self._callbacks = (native.MISS_CALLBACK(self._on_miss), native.MISS_CALLBACK(self._on_event))
+        self._callbacks: list[object] = []
         self._set_up()
 
     def _set_up(self) -> None:
@@ -103,8 +99,8 @@ class Recorder:
         words[layout.H_SCRATCH_ADDRESS] = base + 8 * layout.H_SCRATCH
         words[layout.H_BUFFER] = base
         words[layout.H_RARE] = native.on_rare_block.address
-        words[layout.H_MISS] = native.function_address(self._callbacks[0])
-        words[layout.H_EVENT] = native.function_address(self._callbacks[1])
+        self.call_back(layout.H_MISS, self._first_sight)
+        self.call_back(layout.H_EVENT, self._event)
         words[layout.H_CURRENT] = layout.NODES
         self.engine.hook_native("block", native.on_block_address(), base)
 
@@ -165,33 +161,25 @@ class Recorder:
 
     # First sight, called from native code.
 
-    def _on_miss(self, current: int, key: int, _unused: int) -> int:
+    def call_back(self, word: int, function: Callable[[int, int, int], int]) -> None:
+        """Have native code call ``function`` by the address in a header word. What it raises is kept in ``error``."""
+        callback = native.MISS_CALLBACK(partial(self._called_back, function))
+        self._callbacks.append(callback)
+        self.words[word] = native.function_address(callback)
+
+    def _called_back(self, function: Callable[[int, int, int], int], first: int, second: int, third: int) -> int:
         try:
-            self._catch_up()
-            return self._first_sight(current, key)
+            if self.engine.catch_up is not None:
+                self.engine.catch_up()
+            return function(first, second, third)
         except BaseException as error:  # a ctypes callback can't raise: keep it for the machine
-            return self.fail(error)
+            self.error = error
+            self.engine.stop()
+            return 0
 
-    def _on_event(self, offset: int, key: int, ending: int) -> int:
-        try:
-            self._catch_up()
-            return self._event(self._edge_by_offset[offset], key, bool(ending))
-        except BaseException as error:  # as above
-            return self.fail(error)
-
-    def _catch_up(self) -> None:
-        if self.engine.catch_up is not None:
-            self.engine.catch_up()
-
-    def fail(self, error: BaseException) -> int:
-        """An error of ours where none can be raised: the run ends with it."""
-        self.error = error
-        self.engine.stop()
-        return 0
-
-    def _first_sight(self, current: int, key: int) -> int:
+    def _first_sight(self, current: int, key: int, _unused: int) -> int:
         block = self._block(key)
-        if not self._arm(block):
+        if not self._arming.arm(block):
             self.engine.stop()
             return 0
         source = self._node_by_offset.get(current)
@@ -206,39 +194,6 @@ class Recorder:
             address, size = key & 0xFFFFFFFF, key >> 32
             self._blocks[key] = block = Block(address, self.engine.read(address, size))
         return block
-
-    def _arm(self, block: Block) -> bool:
-        """Hook the block's dynamic and guarded instructions; False if its code must be translated again for that."""
-        fresh = False
-        for address, function in self._guards(block).items():
-            if address not in self._guarded:
-                self._guarded.add(address)
-                self.engine.hook_instruction(address, function)
-                fresh = True
-        for address, insn in zip(block.addresses, block.insns, strict=True):
-            if insn.dynamic is not None and address not in self.armed:
-                self.armed.add(address)
-                self._hook_site(address, insn)
-                fresh = True
-        if fresh:
-            self.engine.forget_code(block.address, len(block.code))
-        return not fresh
-
-    def _hook_site(self, address: int, insn: Insn) -> None:
-        hook = self._next_hook
-        self._next_hook += layout.HOOK_WORDS
-        if self._next_hook > layout.HASHES:
-            raise MemoryError("more dynamic instructions than the recorder has room for")
-        words = self.words
-        assert insn.dynamic is not None
-        words[hook + layout.K_BUFFER] = words[layout.H_BUFFER]
-        words[hook + layout.K_KIND] = OBSERVE[insn.dynamic]
-        if insn.dynamic is not Dynamic.PREDICATED:
-            words[hook + layout.K_RN], words[hook + layout.K_RM] = (REGISTERS[r] for r in insn.operand_registers)
-            words[hook + layout.K_SIGNED] = int(insn.mnemonic.startswith("s"))
-        self.engine.hook_native(
-            "code", native.on_site.address, int(words[layout.H_BUFFER]) + 8 * hook, begin=address, end=address
-        )
 
     def node_at(self, offset: int) -> Node:
         """The node whose native words begin at ``offset``."""
@@ -372,7 +327,8 @@ class Recorder:
 
     # Events.
 
-    def _event(self, edge: Edge, key: int, ending: bool) -> int:
+    def _event(self, offset: int, key: int, ending: int) -> int:
+        edge = self._edge_by_offset[offset]
         if ending:
             self._end_spans(edge)
             return edge.offset

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from vtarget.data.exceptions import EXC_RETURN_FIRST, Cfsr, Vector
 from vtarget.data.insn import Flow
 from vtarget.logic.decode import effective_address
-from vtarget.shell import layout, native
+from vtarget.shell import layout
 from vtarget.shell.engine import (
     EXCEPTIONS,
     INTERRUPT_BKPT,
@@ -39,8 +39,7 @@ class Reports:
         self.supervisor_call = False
         self.blocked = False  # a semihosting call waits for input
         self.on_breakpoint: Callable[[int], bool] = lambda _pc: False  # whether a debugger takes a BKPT
-        self._callback = native.MISS_CALLBACK(self._on_exception)
-        recorder.words[layout.H_INTERRUPT] = native.function_address(self._callback)
+        recorder.call_back(layout.H_INTERRUPT, self._on_exception)
         engine.hook_native("interrupt", on_interrupt.address, int(recorder.words[layout.H_BUFFER]))
 
     def set_trap(self, trap: Trap) -> None:
@@ -72,26 +71,15 @@ class Reports:
         return access_trap(fault, pc)
 
     def _on_exception(self, number: int, pc: int, _unused: int) -> int:
-        try:
-            if self._engine.catch_up is not None:
-                self._engine.catch_up()
-            self._report(number, pc)
-        except BaseException as error:  # a ctypes callback can't raise: keep it for the machine
-            self._recorder.fail(error)
-        return 0
-
-    def _report(self, number: int, pc: int) -> None:
         if number == INTERRUPT_BKPT and self._engine.read(pc, 2) == BREAKPOINT:
             self._semihost(pc)
-            return
-        if number == INTERRUPT_BKPT and self.on_breakpoint(pc):
-            self._engine.stop()
-            return
+            return 0
         if number == INTERRUPT_SVC:
             self.supervisor_call = True
-        else:
+        elif number != INTERRUPT_BKPT or not self.on_breakpoint(pc):
             self.trap = self._interrupt_trap(number, pc)
         self._engine.stop()
+        return 0
 
     def _interrupt_trap(self, number: int, pc: int) -> Trap:
         if number == INTERRUPT_BKPT:

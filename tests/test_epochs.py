@@ -1,0 +1,224 @@
+"""Epochs: firmware that changes its clock and wait states; what was counted before and after is priced apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from asmlib import assemble_program, needs_assembler
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vtarget.base.errors import InputError
+from vtarget.data.limits import RunLimits
+from vtarget.data.record import ExecutionRecord, Reason
+from vtarget.logic.costs import follows_firmware, price_parts
+from vtarget.logic.recordcheck import check_tables
+from vtarget.logic.selfcheck import check_record
+from vtarget.shell.imagefile import load_image
+from vtarget.shell.machine import ClockProgrammedError, Machine, RunOptions
+from vtarget.shell.recordfile import load_record, save_record
+from vtarget.shell.running import price, pricer_for
+
+pytestmark = needs_assembler
+BOARD = "nucleo-l4r5zi"
+# RM0432 6.4.1: MSIRANGE is bits 7:4 of RCC_CR, MSIRGSEL bit 3; 6.4.3: HPRE is bits 7:4 of RCC_CFGR, 8 halves.
+SET_MSI = """
+ldr r0, =0x40021000
+ldr r1, [r0]
+ldr r2, =0xf8
+bics r1, r2
+ldr r2, =0x8 + ({code} << 4)
+orrs r1, r2
+str r1, [r0]
+"""
+MSI_HZ = {5: 2_000_000, 6: 4_000_000, 8: 16_000_000, 11: 48_000_000}
+HALVE = "ldr r0, =0x40021008\nmovs r1, #0x80\nstr r1, [r0]\n"
+LATENCY = "ldr r0, =0x40022000\nmovs r1, #{states}\nstr r1, [r0]\n"
+WORK = """
+fn work
+ldr r2, =1000
+movs r3, #7
+1: udiv r1, r2, r3
+cmp r1, #50
+it gt
+addgt r1, #1
+subs r2, #1
+bne 1b
+bx lr
+end work
+"""
+
+
+def program(*parts: str) -> str:
+    """Each part is ``work`` or code that sets something."""
+    body = "\n".join("bl work" if part == "work" else part for part in parts)
+    return f"fn test\npush {{r4, lr}}\n{body}\npop {{r4, pc}}\nend test\n{WORK}"
+
+
+def run(
+    directory: Path, source: str, *, clock_hz: int | None = None, **options: object
+) -> tuple[ExecutionRecord, Machine]:
+    path = assemble_program(directory / "p.elf", BOARD, source, {15: "logger"})
+    chosen = RunOptions(limits=RunLimits(instructions=2_000_000), **options)  # type: ignore[arg-type]
+    machine = Machine(load_image(str(path)), pricer_for(BOARD, clock_hz=clock_hz), chosen, managed=True)
+    return machine.run().record, machine
+
+
+def test_a_firmware_that_leaves_its_clock_alone_has_no_epochs(tmp_path: Path) -> None:
+    record, _ = run(tmp_path, program("work"))
+    assert record.epochs == ()
+    assert record.clock_hz == 4_000_000  # MSI at reset
+
+
+def test_each_change_begins_an_epoch_at_its_clock(tmp_path: Path) -> None:
+    parts = ("work", SET_MSI.format(code=11), "work", "work", HALVE, "work")
+    record, machine = run(tmp_path, program(*parts), spans=("work",))
+    assert [e.clock_hz for e in record.epochs] == [4_000_000, 48_000_000, 24_000_000]
+    profile = price(record, machine.pricer)
+    spans = profile.spans
+    assert [span.cycles for span in spans] == [spans[0].cycles] * 4
+    seconds = [span.cycles / hz for span, hz in zip(spans, (4e6, 48e6, 48e6, 24e6), strict=True)]
+    assert [span.latency_s for span in spans] == pytest.approx(seconds)
+    assert profile.clock_hz == 24_000_000
+    assert profile.cycles.nominal == record.live_cycles == sum(k.cycles for k in profile.kernels)
+    assert sum(k.latency_s for k in profile.kernels) == pytest.approx(profile.latency_s.nominal)
+    assert profile.latency_s.nominal == pytest.approx(sum(seconds), rel=0.02)
+    (work,) = (k for k in profile.kernels if k.name == "work")
+    assert (work.calls, work.cycles) == (4, 4 * spans[0].cycles)
+
+
+def test_setting_what_is_set_begins_no_epoch(tmp_path: Path) -> None:
+    record, _ = run(tmp_path, program("work", SET_MSI.format(code=6), "work"))
+    assert record.epochs == ()
+
+
+def test_there_and_back_are_three_epochs(tmp_path: Path) -> None:
+    record, _ = run(tmp_path, program("work", SET_MSI.format(code=8), "work", SET_MSI.format(code=6), "work"))
+    assert [e.clock_hz for e in record.epochs] == [4_000_000, 16_000_000, 4_000_000]
+    counts = [int(e.edge_counts.sum()) for e in record.epochs]
+    assert max(counts) - min(counts) < 10
+
+
+def test_wait_states_that_the_firmware_programs_are_priced_from_there_on(tmp_path: Path) -> None:
+    record, machine = run(tmp_path, program("work", LATENCY.format(states=4), "work"), spans=("work",))
+    assert [dict(e.wait_states) for e in record.epochs] == [{}, {"FLASH": 4}]
+    profile = price(record, machine.pricer)
+    assert profile.cycles.nominal == record.live_cycles
+    assert profile.spans[1].cycles >= profile.spans[0].cycles
+
+
+def test_a_pinned_clock_prices_all_as_one(tmp_path: Path) -> None:
+    source = program("work", SET_MSI.format(code=11), "work", HALVE, "work")
+    following, machine = run(tmp_path, source)
+    pinned = pricer_for(BOARD, clock_hz=80_000_000)
+    assert follows_firmware(following, machine.pricer) and not follows_firmware(following, pinned)
+    (part,) = price_parts(following, pinned, None)
+    profile = price(following, pinned)
+    assert (part.pricer.clock_hz, profile.clock_hz) == (80_000_000, 80_000_000)
+    assert profile.latency_s.nominal == pytest.approx(profile.cycles.nominal / 80e6)
+    # Run with the clock pinned, nothing of what the firmware sets matters.
+    record, _ = run(tmp_path, source, clock_hz=80_000_000)
+    assert record.epochs == () and record.clock_hz == 80_000_000
+    assert price(record, pinned).cycles == profile.cycles
+
+
+def test_parts_add_up_to_the_whole(tmp_path: Path) -> None:
+    record, machine = run(tmp_path, program("work", SET_MSI.format(code=11), "work", HALVE, "work"))
+    parts = price_parts(record, machine.pricer, None)
+    assert [p.pricer.clock_hz for p in parts] == [4_000_000, 48_000_000, 24_000_000]
+    assert sum(p.record.edge_count for p in parts).tolist() == record.edge_count.tolist()  # type: ignore[union-attr]
+    assert sum(p.record.site_counts for p in parts).tolist() == record.site_counts.tolist()  # type: ignore[union-attr]
+    assert sum(int(p.cycles[:, 1].sum()) for p in parts) == record.live_cycles
+    assert [p.record.final_node >= 0 for p in parts] == [False, False, True]
+    profile = price(record, machine.pricer)
+    assert profile.latency_s.nominal == pytest.approx(sum(p.seconds.nominal for p in parts))
+    assert profile.instructions == record.instructions
+
+
+def test_an_unmanaged_machine_says_that_the_clock_is_programmed(tmp_path: Path) -> None:
+    path = assemble_program(tmp_path / "p.elf", BOARD, program("work", SET_MSI.format(code=11), "work"), {})
+    machine = Machine(load_image(str(path)), pricer_for(BOARD), RunOptions())
+    with pytest.raises(ClockProgrammedError):
+        machine.run()
+
+
+def test_systick_keeps_the_time_of_the_clock_it_runs_at(tmp_path: Path) -> None:
+    """A tick of 4000 core cycles stays one when the core's clock changes; alarms move with it."""
+    start = "set 0xE000E014, 3999\nset 0xE000E018, 0\nset 0xE000E010, 7\n"
+    stop = "set 0xE000E010, 0\n"
+    record, machine = run(tmp_path, program(start, "work", SET_MSI.format(code=11), "work", HALVE, "work", stop))
+    ticks = next(k.calls for k in price(record, machine.pricer).kernels if k.name == "logger")
+    total = sum(k.cycles for k in price(record, machine.pricer).kernels)
+    assert abs(ticks - total // 4000) <= 1
+    assert record.exit.reason is Reason.IDLE
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["work", HALVE, LATENCY.format(states=2), *(SET_MSI.format(code=c) for c in MSI_HZ)]),
+                min_size=1, max_size=8), st.booleans())  # fmt: skip
+def test_any_changes_add_up_and_survive_a_file(tmp_path: Path, parts: list[str], ticking: bool) -> None:
+    start = ["set 0xE000E014, 700\nset 0xE000E018, 0\nset 0xE000E010, 7\n"] if ticking else []
+    record, machine = run(tmp_path, program(*start, *parts, "work", "set 0xE000E010, 0"), spans=("work",))
+    profile = price(record, machine.pricer)
+    assert profile.cycles.nominal == record.live_cycles == sum(k.cycles for k in profile.kernels)
+    assert sum(k.latency_s for k in profile.kernels) == pytest.approx(profile.latency_s.nominal)
+    path = tmp_path / "record"
+    save_record(record, str(path))
+    again = load_record(str(path))
+    assert len(again.epochs) == len(record.epochs)
+    for one, other in zip(record.epochs, again.epochs, strict=True):
+        assert (one.clock_hz, one.wait_states) == (other.clock_hz, other.wait_states)
+        for name in ("edges", "edge_counts", "sites", "site_counts"):
+            assert np.array_equal(getattr(one, name), getattr(other, name))
+    assert (again.sleep, again.unfinished.tolist()) == (record.sleep, record.unfinished.tolist())
+    assert price(again, machine.pricer) == replace(profile, console=again.console)
+
+
+def test_epochs_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
+    record, _ = run(tmp_path, program("work", SET_MSI.format(code=11), "work"))
+    check_tables(record)
+    check_record(record)
+    counts = record.epochs[0].edge_counts.copy()
+    counts[0] += 1
+    spoilt = replace(record, epochs=(replace(record.epochs[0], edge_counts=counts), record.epochs[1]))
+    with pytest.raises(ValueError, match="its epochs do not add up to its counts"):
+        check_tables(spoilt)
+    with pytest.raises(ValueError, match="points outside"):
+        rows = record.epochs[0].edges + len(record.edge_source)
+        check_tables(replace(record, epochs=(replace(record.epochs[0], edges=rows), record.epochs[1])))
+    path = tmp_path / "record"
+    save_record(spoilt, str(path))
+    with pytest.raises(InputError, match="its epochs do not add up"):
+        load_record(str(path))
+
+
+def test_sleep_and_what_was_interrupted_for_good_survive_a_file(tmp_path: Path) -> None:
+    source = """
+    fn test
+    set 0xE000E014, 700
+    set 0xE000E018, 0
+    set 0xE000E010, 7
+    wfi
+    wfi
+    1: b 1b
+    end test
+    """
+    source = source.replace("1: b 1b", "ldr r2, =60000\n1: subs r2, #1\nbne 1b\nb stop")
+    source += "fn slow\nmovs r0, #60\n1: subs r0, #1\nbne 1b\nbx lr\nend slow\n"
+    unfinished = 0
+    for stop in range(400, 1000, 20):
+        path = assemble_program(tmp_path / "p.elf", BOARD, source, {15: "slow"})
+        options = RunOptions(limits=RunLimits(instructions=stop))
+        machine = Machine(load_image(str(path)), pricer_for(BOARD), options, managed=True)
+        record = machine.run().record
+        save_record(record, str(tmp_path / "record"))
+        again = load_record(str(tmp_path / "record"))
+        assert again.sleep == record.sleep
+        assert [s.wakeups for s in record.sleep] == [2]
+        assert again.unfinished.tolist() == record.unfinished.tolist()
+        unfinished += len(record.unfinished)
+        assert price(again, machine.pricer).cycles.nominal == record.live_cycles
+    assert unfinished

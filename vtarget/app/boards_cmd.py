@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vtarget.data.board import Accelerator, Board, Region
+    from vtarget.data.chip import Chip, DeviceEntry
 
 _JSON = click.option("--json", "json_path", metavar="PATH", help="Write JSON to PATH ('-' for standard output).")
 
@@ -44,16 +45,16 @@ def list_boards(json_path: str | None) -> None:
 def show_board(board: str, json_path: str | None) -> None:
     """Show all facts of BOARD (a name or a YAML file) with their sources."""
     from vtarget.app.terminal import write_json
-    from vtarget.shell.boardlib import load_board
+    from vtarget.shell.boardlib import load_board, load_chip
 
     loaded = load_board(board)
+    chip = load_chip(loaded.chip) if loaded.chip else None
     if json_path is not None:
-        facts = loaded.model_dump(mode="json")
-        write_json(
-            json_path, {"schema": "vtarget.board", "schema_version": 1, "units": "SI (Hz, bytes, V, W)", "board": facts}
-        )
+        facts = {"schema": "vtarget.board", "schema_version": 1, "units": "SI (Hz, bytes, V, W)"}
+        described = {"board": loaded.model_dump(mode="json"), "chip": chip.model_dump(mode="json") if chip else None}
+        write_json(json_path, facts | described)
     if json_path != "-":
-        _print_board(loaded)
+        _print_board(loaded, chip)
 
 
 @boards.command("check")
@@ -62,12 +63,12 @@ def show_board(board: str, json_path: str | None) -> None:
 def check_boards(context: click.Context, names: tuple[str, ...]) -> None:
     """Check board files (default: all that ship): schema, overlaps, sources, core. Exit code 2 if one is unusable."""
     from vtarget.app.terminal import print_line
-    from vtarget.shell.boardlib import board_names, load_board, load_core
+    from vtarget.shell.boardlib import board_names
 
     bad = 0
     for name in names or tuple(board_names()):
         try:
-            load_core(load_board(name).core)
+            _check(name)
         except InputError as error:
             bad += 1
             print_line(f"error: {error.one_line()}")
@@ -75,6 +76,17 @@ def check_boards(context: click.Context, names: tuple[str, ...]) -> None:
             print_line(f"{name}: ok")
     if bad:
         context.exit(2)
+
+
+def _check(name: str) -> None:
+    """InputError if the board's file, its core's or its chip's is wrong, or a device wants a model that isn't there."""
+    from vtarget.shell.boardlib import load_board, load_chip, load_core
+    from vtarget.shell.devices.registry import find_model
+
+    board = load_board(name)
+    load_core(board.core)
+    for device in load_chip(board.chip).devices if board.chip else ():
+        find_model(device.model, device.name)
 
 
 def _flash(board: Board) -> list[Region]:
@@ -108,12 +120,12 @@ def _list_row(board: Board) -> list[str]:
     return [board.name, board.title, _core(board), _hertz(board.clock.typical), _size(flash), _size(ram)]
 
 
-def _print_board(board: Board) -> None:
+def _print_board(board: Board, chip: Chip | None) -> None:
     from vtarget.app.terminal import Column, print_line, print_table
 
     print_line(f"{board.name}: {board.title}", style="bold")
     print_line()
-    print_table(["fact", "value", "source"], _fact_rows(board))
+    print_table(["fact", "value", "source"], _fact_rows(board, chip))
     print_line()
     regions = sorted(board.regions, key=lambda r: r.base)
     columns: list[Column | str] = [
@@ -129,12 +141,31 @@ def _print_board(board: Board) -> None:
     print_table(["region", "fact", "source"], (row for r in regions for row in _region_sources(r)))
     print_line()
     _print_power(board)
+    if chip is not None:
+        print_line()
+        _print_devices(chip)
     for title, lines in (("Unknown", board.unknown), ("Note", (board.note,) if board.note else ())):
         if lines:
             print_line()
             print_line(title, style="bold")
             for line in lines:
                 print_line(f"  {line}")
+
+
+def _print_devices(chip: Chip) -> None:
+    from vtarget.app.terminal import Column, print_table
+
+    columns: list[Column | str] = ["device", "model", Column("address", wrap=False), "clock", "interrupts"]
+    rows = ([d.name, d.model, f"0x{d.base:08x}", _clock(d), _interrupts(d)] for d in chip.devices)
+    print_table(columns, rows, title=f"Devices of {chip.title}")
+
+
+def _clock(device: DeviceEntry) -> str:
+    return device.clock if device.clock_hz is None else _hertz(device.clock_hz)
+
+
+def _interrupts(device: DeviceEntry) -> str:
+    return ", ".join(str(number) if line == "IRQ" else f"{line} {number}" for line, number in device.interrupts.items())
 
 
 def _print_power(board: Board) -> None:
@@ -150,19 +181,27 @@ def _print_power(board: Board) -> None:
     print_table(columns, ([row[0], row[2], row[-1]] for row in _power_rows(board)))
 
 
-def _fact_rows(board: Board) -> list[list[str]]:
+def _fact_rows(board: Board, chip: Chip | None) -> list[list[str]]:
     clock, boot, debug = board.clock, board.boot, board.debug
     rows = [
         ["MCU", board.mcu or "-", ""],
         ["core", _core(board), ""],
         ["DSP instructions", "yes" if board.dsp else "no", ""],
         ["clock", f"{_hertz(clock.typical)}, at most {_hertz(clock.max)}", clock.source],
+        ["peripherals", _peripherals(chip), chip.source if chip else ""],
         ["vector table", " or ".join(f"0x{a:08x}" for a in board.vector_addresses()), boot.source],
     ]
     names = {"SVD": debug.svd, "pyOCD": debug.pyocd, "OpenOCD": debug.openocd, "console": debug.console}
     names["SWO"] = None if debug.swo is None else "yes" if debug.swo else "no"
     rows += [[name, value or "unknown", ""] for name, value in names.items()]
     return [*rows, ["debug facts", "", debug.source]] if debug.source else rows
+
+
+def _peripherals(chip: Chip | None) -> str:
+    if chip is None:
+        return "not described: registers behave as memory"
+    rules = f" and {len(chip.registers)} registers by rules" if chip.registers else ""
+    return f"{len(chip.devices)} devices{rules}, {chip.interrupts} interrupts of {1 << chip.priority_bits} priorities"
 
 
 def _region_row(region: Region, clock_hz: int) -> list[str]:

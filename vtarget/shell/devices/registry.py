@@ -15,14 +15,17 @@ def make_device(model: str, ports: Ports) -> Device:
 
     InputError for a model that doesn't exist.
     """
+    return find_model(model, ports.name)(ports)
+
+
+def find_model(model: str, device: str) -> Callable[[Ports], Device]:
+    """What makes devices of a model. InputError, naming the device that wants it, if there is no such model."""
     module, _, variant = model.partition(".")
     where = f"{__package__}.{module}"
     if not module.isidentifier() or find_spec(where) is None:
-        raise InputError(f"device {ports.name}: there is no model '{model}'")
+        raise InputError(f"device {device}: there is no model '{model}'")
     models: dict[str, Callable[[Ports], Device]] = getattr(import_module(where), "MODELS", {})
     if variant not in models:
         known = ", ".join(f"{module}.{name}" if name else module for name in models)
-        raise InputError(
-            f"device {ports.name}: there is no model '{model}'", hint=f"there is {known}" if known else None
-        )
-    return models[variant](ports)
+        raise InputError(f"device {device}: there is no model '{model}'", hint=f"there is {known}" if known else None)
+    return models[variant]

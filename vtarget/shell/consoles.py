@@ -22,7 +22,6 @@ from vtarget.shell.uartscript import Finish
 from vtarget.shell.wires import Wires
 
 RTT_SYMBOL = "_SEGGER_RTT"
-HOST_WAIT_SECONDS = 0.05
 
 
 class Consoles:
@@ -88,17 +87,15 @@ class Consoles:
             self.rtt.poll()
             self.next_poll = self._clocks.now() + int(POLL_SECONDS * self._clocks.core_hz)
 
-    def wait(self) -> bool:
-        """Wait a moment for input from the host; False if none can come."""
-        if not self.wires.idle_can_wait:
-            return False
-        self.wires.wait(HOST_WAIT_SECONDS)
-        return True
+    @property
+    def live(self) -> bool:
+        """Whether input may come from the host."""
+        return self.wires.idle_can_wait
 
     def pace(self, seconds: float) -> None:
-        """The core has slept for so long: while somebody may type, so does the host."""
-        if self.wires.idle_can_wait:
-            self.wires.wait(min(seconds, HOST_WAIT_SECONDS))
+        """The core waits for so long: while somebody may type, so does the host, until input comes."""
+        if self.live:
+            self.wires.wait(max(0.0, seconds))
 
     def input_came(self) -> bool:
         """Whether a semihosting call that waits for input may be made again."""

@@ -234,6 +234,7 @@ class Machine:
         if pc == until:
             self.ending.end(Reason.UNTIL, pc)
         with Deadline(self.options.debugger.wall_seconds(self.options.limits), self._stop_soon) as deadline:
+            self.waiting.late = lambda: deadline.passed
             while self.ending.exit is None:
                 began = time.monotonic()
                 self.budget.next_chunk()

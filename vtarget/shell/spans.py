@@ -51,8 +51,7 @@ class SpanRecorder:
         self._names = frozenset(names)
         self._open: list[_Open] = []
         self._marked: dict[str, _Marked] = {}
-        self._idle: dict[str, bool] = {}  # the level of a pin when it was first driven
-        self._changed: set[str] = set()
+        self._levels: dict[str, bool] = {}  # the active level of a pin: that of its first edge
         self.closed: list[SpanFacts] = []
         self.dropped = 0
         self.epoch = 0
@@ -94,15 +93,10 @@ class SpanRecorder:
         return span.name
 
     def mark(self, pin: str, level: bool, mark: Mark) -> None:
-        """A pin that marks spans is driven to ``level``. The level that it is first driven to is the idle one: an edge
-        away from it begins a span, the edge back ends it. All that executes in between belongs to it, handlers too, as
-        on a logic analyser."""
+        """An edge of a pin that marks spans: its first edge begins one, the edge back ends it. All that executes in
+        between belongs to it, handlers too, as on a logic analyser."""
         recorder = self._recorder
-        if pin not in self._idle:
-            self._idle[pin] = level
-            return
-        self._changed.add(pin)
-        if level != self._idle[pin]:
+        if level == self._levels.setdefault(pin, level):
             self._marked[pin] = _Marked(recorder.edge_counts(), recorder.site_counts(), mark)
             return
         begun = self._marked.pop(pin, None)
@@ -163,7 +157,7 @@ class SpanRecorder:
     @property
     def marked_pins(self) -> frozenset[str]:
         """Pins that have had an edge."""
-        return frozenset(self._changed)
+        return frozenset(self._levels)
 
     def _row(self, edge_offset: int) -> int:
         return (edge_offset - layout.EDGES) // layout.EDGE_WORDS - 1

@@ -13,6 +13,8 @@ from vtarget.shell.recorder import Edge, Recorder
 from vtarget.shell.scb import SCR, SLEEPDEEP
 from vtarget.shell.schedule import NEVER
 
+# How far to go at a time while input may come.
+PACE_SECONDS = 0.05
 # A firmware that nothing but its own periodic wake-ups has reached for so long waits for something that can't come.
 QUIET_SECONDS = 60
 POLL_SECONDS = 10  # one that polls a register all the while needs less patience
@@ -21,11 +23,12 @@ POLL_SECONDS = 10  # one that polls a register all the while needs less patience
 class Outside(Protocol):
     """The host's side of the consoles."""
 
-    def wait(self) -> bool:
-        """Wait a moment for input; False if none can come."""
+    @property
+    def live(self) -> bool:
+        """Whether input may come."""
 
     def pace(self, seconds: float) -> None:
-        """The core has slept for so long: let somebody who types keep up."""
+        """The core waits for so long: while input may come, wait for it as long."""
 
 
 class Waiting:
@@ -43,6 +46,7 @@ class Waiting:
         self._quiet_since = 0
         self._activity = activity
         self._active = 0
+        self.late: Callable[[], bool] = lambda: False  # whether the host's time is up
 
     def sleep(self, wakes: Callable[[], bool], limit: int) -> bool:
         """Sleep until ``wakes``, or until virtual time reaches ``limit``; False if neither can happen."""
@@ -60,14 +64,13 @@ class Waiting:
     def _sleep(self, key: tuple[str, int], wakes: Callable[[], bool], limit: int) -> bool:
         chipset = self._chipset
         while not wakes():
-            now, following = chipset.timeline.now(), chipset.schedule.next_cycle
-            if now >= limit:
+            now = chipset.timeline.now()
+            if now >= limit or self.late():
                 return True
-            if min(following, limit) >= NEVER or self._too_quiet(now, limit):
-                if not self._outside.wait():
-                    return False
-                continue
-            passed = max(0, min(following, limit) - now)
+            following = self._following(now, limit)
+            if following >= NEVER:
+                return False
+            passed = max(0, following - now)
             chipset.timeline.asleep += passed
             self._outside.pace(passed / chipset.clocks.core_hz)
             self._cycles[key] += passed
@@ -80,11 +83,13 @@ class Waiting:
     def spin(self, edge: Edge, limit: int) -> bool:
         """Go round a loop that does nothing until the next event or ``limit``; False if there is neither."""
         chipset, words = self._chipset, self._recorder.words
-        now, following = chipset.timeline.now(), min(chipset.schedule.next_cycle, limit)
-        while following >= NEVER or self._too_quiet(now, limit):
-            if not self._outside.wait():
-                return False
-            following = min(chipset.schedule.next_cycle, limit)
+        if self.late():
+            return True
+        now = chipset.timeline.now()
+        following = self._following(now, limit)
+        if following >= NEVER:
+            return False
+        self._outside.pace((following - now) / chipset.clocks.core_hz)
         cycles = int(words[edge.offset + layout.E_FLAGS]) >> layout.CYCLES_SHIFT
         rounds = max(1, -(-(following - now) // max(cycles, 1)))
         words[edge.offset + layout.E_COUNT] += rounds
@@ -94,13 +99,20 @@ class Waiting:
         return True
 
     def horizon(self, limit: int) -> int:
-        """When the next event comes, or the run ends; NEVER if neither can happen."""
-        following = min(self._chipset.schedule.next_cycle, limit)
-        if following < NEVER and not self._too_quiet(self._chipset.timeline.now(), limit, POLL_SECONDS):
-            return following
-        # Somebody may type: let a millisecond of polling pass at a time.
+        """How far a loop that polls can go on alike: to the next event or the end of the run; NEVER if it can't end."""
+        now = self._chipset.timeline.now()
+        following = self._following(now, limit, POLL_SECONDS)
+        if following < NEVER:
+            self._outside.pace((following - now) / self._chipset.clocks.core_hz)
+        return min(following, max(now, self._chipset.schedule.next_cycle)) if following < NEVER else NEVER
+
+    def _following(self, now: int, limit: int, patience_seconds: int = QUIET_SECONDS) -> int:
+        """When the next event comes, the run ends, or input is to be looked for; NEVER if none of that can be."""
         core_hz = self._chipset.clocks.core_hz
-        return self._chipset.timeline.now() + core_hz // 1000 if self._outside.wait() else NEVER
+        following = min(self._chipset.schedule.next_cycle, limit)
+        if self._outside.live:
+            return now if self.late() else min(following, now + int(PACE_SECONDS * core_hz))
+        return NEVER if self._too_quiet(now, limit, patience_seconds) else following
 
     def heard(self) -> None:
         """Something was printed, arrived or changed: the firmware isn't merely ticking."""
@@ -113,7 +125,7 @@ class Waiting:
             for (state, clock_hz), cycles in sorted(self._cycles.items())
         )
 
-    def _too_quiet(self, now: int, limit: int, seconds: int | None = None) -> bool:
+    def _too_quiet(self, now: int, limit: int, seconds: int) -> bool:
         if self._activity() != self._active:
             self._active, self._quiet_since = self._activity(), now
-        return limit >= NEVER and now - self._quiet_since > (seconds or QUIET_SECONDS) * self._chipset.clocks.core_hz
+        return limit >= NEVER and now - self._quiet_since > seconds * self._chipset.clocks.core_hz

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vtarget.shell.calls import Node
     from vtarget.shell.machine import Machine
 
+LONG_BLOCK = 64  # instructions; the emulator cuts straight-line code of several times that
 MOST_STEPPED_BYTES = 24  # an IT instruction, the four behind it and one more
 
 
@@ -77,8 +78,10 @@ class RunControl:
         self._recorder = machine.recorder
         self._is_device = is_device
         self._clock = LiveClock(machine.engine, machine.recorder)
+        self._contexts = Interruption(machine.recorder)
         self._breaks: dict[tuple[int, int], int] = {}
         self._watches: dict[Watch, int] = {}
+        self._everywhere: int | None = None  # a hook, while there are watchpoints
         self._step_hook: int | None = None
         self._within = (0, 0)
         self._pending: Stop | None = None
@@ -86,10 +89,12 @@ class RunControl:
         self._passing = (-1, -1)  # pc and count of instructions at which hooks are passed over
         self._resumed = (-1, False)  # pc, and whether its block was entered by then
         self._breakpoint_instruction: int | None = None  # the BKPT that has stopped the core
+        self._awaited: int | None = None  # where a step begins once pending handlers have run
         self._position: int | None = None  # of the next instruction, if inside the current block
         self._halted_pc = 0
         self._executed = 0  # instructions of the current block
-        self.stepping = False
+        self._stepping = False
+        self._finishing = False  # a block in whose middle the core was held: interrupts come behind it, as ever
         machine.reports.on_breakpoint = self._on_breakpoint_instruction
 
     # What stops the core.
@@ -107,6 +112,8 @@ class RunControl:
 
     def add_watch(self, watch: Watch) -> None:
         """A watchpoint; one that is there already stays."""
+        if self._everywhere is None:
+            self._everywhere = self._engine.hook_every_instruction()
         if watch not in self._watches:
             self._watches[watch] = self._engine.hook_data(
                 watch.address,
@@ -122,6 +129,9 @@ class RunControl:
         if handle is not None:
             self._engine.unhook(handle)
             self._engine.forget_all_code()
+        if self._everywhere is not None and not self._watches:
+            self._engine.unhook_native(self._everywhere)
+            self._everywhere = None
 
     @property
     def count(self) -> int:
@@ -194,13 +204,19 @@ class RunControl:
 
     # Holding.
 
+    @property
+    def stepping(self) -> bool:
+        """Whether the run stops before the next block of code, and takes no interrupts before that."""
+        return self._stepping or self._finishing
+
     def stopped(self, pc: int) -> Stop | None:
         """Why the core is to be held now that the emulator has stopped at ``pc``; None if it isn't."""
-        if self._pending is not None:
+        self._finishing = False
+        if self._pending is not None and self._awaited != pc:
             return self._pending
-        if not self.stepping or not self._has_progressed(pc):
+        if self._pending is None and not (self._stepping and self._has_progressed(pc)):
             return None
-        if self._within[0] <= pc < self._within[1]:
+        if self._awaited == pc or self._within[0] <= pc < self._within[1]:
             within = self._within
             self.hold(pc)
             self.release(pc, step=True, within=within)
@@ -225,8 +241,8 @@ class RunControl:
         if self._step_hook is not None:
             self._engine.unhook(self._step_hook)
             self._step_hook = None
-        self._pending = self._stopped_by = None
-        self.stepping = False
+        self._pending = self._stopped_by = self._awaited = None
+        self._stepping = False
         self._halted_pc = pc
         if self._position is not None:
             self._executed = self._position
@@ -256,18 +272,27 @@ class RunControl:
         words, node = self._recorder.words, self._recorder.current
         self._machine.chipset.timeline.halted = None
         pc = self._pass_breakpoint_instruction(pc)
-        if pc != self._halted_pc or (self._position and node is not None and node.block.insns[-1].flow is Flow.NONE):
-            contexts = Interruption(self._recorder)
+        if pc != self._halted_pc or (self._position and node is not None and _may_go_on(node.block)):
             executed = -1 if self._position is None else self._position
-            contexts.resume(contexts.suspend(self._halted_pc, executed), pc)
+            self._contexts.resume(self._contexts.suspend(self._halted_pc, executed), pc)
         elif self._position is not None:
             words[layout.H_SKIP] = 1
+        nvic = self._machine.nvic
+        self._finishing = bool(self._position) and bool(nvic.pending & nvic.enabled)
         self._passing = (pc, self._recorder.instructions)
         self._resumed = (pc, self._recorder.stopped_by_limit)
-        self.stepping, self._within = step, within
-        if step:
+        self._within = within
+        if step and self._is_about_to_be_interrupted():
+            self._awaited, self._step_hook = pc, self._hook(pc)
+        elif step:
+            self._stepping = True
             self._hook_next(pc)
         return pc
+
+    def _is_about_to_be_interrupted(self) -> bool:
+        """Whether handlers run before the next instruction; a run takes them between blocks only."""
+        machine = self._machine
+        return not self._position and machine.nvic.preempting(machine.exceptions.masks()) is not None
 
     def _pass_breakpoint_instruction(self, pc: int) -> int:
         """A BKPT that has stopped the core has done its work: the block that it ends is complete."""
@@ -306,3 +331,8 @@ class RunControl:
             operands = int(observed_class(OBSERVE[insn.dynamic], rn, rm, int(insn.mnemonic.startswith("s"))))
         words[site + layout.S_COUNTS + operands] -= 1
         words[layout.H_CYCLES] -= words[site + layout.S_PRICES + operands]
+
+
+def _may_go_on(block: Block) -> bool:
+    """Whether the emulator ended the block for its length, so that one begun in its middle would end later."""
+    return len(block.insns) >= LONG_BLOCK and block.insns[-1].flow is Flow.NONE

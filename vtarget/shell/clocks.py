@@ -7,6 +7,7 @@ its count and its alarms when a clock tree changes the frequencies.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import gcd
 
 from vtarget.shell.schedule import Event, Schedule
 
@@ -65,6 +66,12 @@ class Clock:
     def cycle_of(self, tick: int) -> int:
         """The core cycle at which ``ticks`` reaches ``tick`` as the clocks run now."""
         return self._base_cycle - (-max(0, tick - self._base_tick) * self._core_hz // self.hz)
+
+    @property
+    def line(self) -> tuple[int, int, int, int]:
+        """A tick, the cycle it came at, and the cycles per tick since then, as a fraction."""
+        common = gcd(self._core_hz, self.hz)
+        return self._base_tick, self._base_cycle, self._core_hz // common, self.hz // common
 
     def rebase(self, now: int, hz: int, core_hz: int) -> None:
         """From cycle ``now`` on the clock runs at ``hz`` and the core at ``core_hz``. Less than one tick is lost."""

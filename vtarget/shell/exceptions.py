@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from vtarget.base.errors import InputError
 from vtarget.data.exceptions import (
@@ -30,10 +31,11 @@ from vtarget.data.exceptions import (
 )
 from vtarget.logic.cost import Exit
 from vtarget.shell import layout
+from vtarget.shell.calls import Node
 from vtarget.shell.engine import Engine
 from vtarget.shell.interruption import Interruption, Suspended
 from vtarget.shell.nvic import Masks, Nvic
-from vtarget.shell.recorder import Recorder
+from vtarget.shell.recorder import Edge, Recorder
 from vtarget.shell.scb import (  # fmt: skip
     ASPEN,
     CCR,
@@ -58,6 +60,19 @@ EXTENDED = struct.Struct("<8I16I2I")
 
 class LockupError(Exception):
     """The core can't go on: a fault where no fault can be taken. The text says which."""
+
+
+@dataclass(frozen=True)
+class PlainEntry:
+    """An exception entry from a privileged thread: its stack pointer and MSP, the frame's address and the alignment bit
+    stacked in it, CONTROL, and the EXC_RETURN value."""
+
+    sp: int
+    msp: int
+    frame: int
+    moved: int
+    control: int
+    exc_return: int
 
 
 class Exceptions:
@@ -127,6 +142,46 @@ class Exceptions:
         """The exception that would really be taken if ``number`` were raised now: itself, or HardFault."""
         return number if self._nvic.can_preempt(number, self.masks()) else Vector.HARD_FAULT
 
+    # Ticks that native code handles.
+
+    def known_edges(self, node: Node, resumed: Node | None) -> tuple[Edge | None, Edge | None]:
+        """As of ``Interruption``."""
+        return self._contexts.known_edges(node, resumed)
+
+    def plain_entry(self) -> PlainEntry | None:
+        """How an exception would interrupt what runs, if that is a privileged thread without floating-point context."""
+        *_, xpsr, sp, control = self._engine.stacked_registers()
+        if xpsr & XPSR_NUMBER or control & ~CONTROL_SPSEL or self._nvic.active or any(self.masks()):
+            return None
+        stack = "psp" if control else "msp"
+        frame = sp - BASIC_BYTES & (0xFFFFFFFF if self._unaligned else 0xFFFFFFFB)
+        board = self._recorder.pricer.board
+        if (
+            frame < self.limits[stack]
+            or frame in self._suspended
+            or not board.covers(frame, BASIC_BYTES, writable=True)
+        ):
+            return None
+        moved = XPSR_ALIGNED if not self._unaligned and sp & 4 else 0
+        msp = self._engine.special_register("msp")
+        return PlainEntry(sp, msp, frame, moved, control, self._exc_return(0, control, extended=False))
+
+    def ticked(self, entries: int, returns: int, frame: int, suspended: Suspended | None) -> None:
+        """SysTick has been taken and returned from so often; its handler runs if it has ``suspended`` something."""
+        model = self._recorder.pricer.model
+        self.overhead_cycles += (
+            entries * model.overhead(Exit.ENTRY).nominal + returns * model.overhead(Exit.RETURN).nominal
+        )
+        self.event = True
+        if suspended is not None:
+            self._nvic.active |= 1 << Vector.SYSTICK
+            self._suspended[frame] = suspended
+
+    @property
+    def _unaligned(self) -> bool:
+        """Whether frames stand at any word (CCR.STKALIGN is clear)."""
+        return not self._version8 and not self._baseline and not self._control.word(CCR) & STKALIGN
+
     def finish(self) -> None:
         """The run ends: what is still interrupted will not go on."""
         for suspended in self._suspended.values():
@@ -140,12 +195,12 @@ class Exceptions:
         engine = self._engine
         *registers, xpsr, sp, control = engine.stacked_registers()
         extended = bool(control & CONTROL_FPCA) and bool(self._control.word(FPCCR) & ASPEN)
-        aligned = not self._version8 and not self._baseline and not self._control.word(CCR) & STKALIGN
-        frame = sp - (EXTENDED_BYTES if extended else BASIC_BYTES) & (0xFFFFFFFF if aligned else 0xFFFFFFFB)
+        unaligned = self._unaligned
+        frame = sp - (EXTENDED_BYTES if extended else BASIC_BYTES) & (0xFFFFFFFF if unaligned else 0xFFFFFFFB)
         stack = "psp" if control & CONTROL_SPSEL and not xpsr & XPSR_NUMBER else "msp"
         if frame < self.limits[stack]:
             return self._overflow(stack, xpsr, control, pc, executed)
-        moved = XPSR_ALIGNED if not aligned and sp & 4 else 0
+        moved = XPSR_ALIGNED if not unaligned and sp & 4 else 0
         lazy = bool(self._control.word(FPCCR) & LSPEN)
         words = (*registers, pc, xpsr & ~XPSR_ALIGNED | moved)
         exc_return = self._exc_return(xpsr & XPSR_NUMBER, control, extended=extended)

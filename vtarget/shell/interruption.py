@@ -55,6 +55,11 @@ class Interruption:
         words[layout.H_FRAMES] = 0
         return Suspended(current, skip, context, pc, frames, recorder.stacks.name)
 
+    def known_edges(self, node: Node, resumed: Node | None) -> tuple[Edge | None, Edge | None]:
+        """Those by which ``node`` is left whole when interrupted, and by which its context is resumed; None: unknown."""
+        back = None if resumed is None else self._recorder.known_edge(layout.NODES, resumed.offset)
+        return self._leaves.get((node.offset, Exit.END, -1)), back
+
     def leave(self, leaving: Exit, executed: int = -1) -> None:
         """The current block is left for nothing that follows; execution is nowhere until it enters or resumes."""
         words, node = self._words, self._recorder.current

@@ -19,10 +19,12 @@ from vtarget.shell.budget import CHUNK_SECONDS, TICKS_PER_SECOND, Budget
 from vtarget.shell.chipset import Chipset, Outside
 from vtarget.shell.consoles import Consoles
 from vtarget.shell.deadline import Deadline
+from vtarget.shell.debugging import NoDebugger
 from vtarget.shell.ending import MAIN_RETURNED, Ending
 from vtarget.shell.engine import Engine, EngineFault
 from vtarget.shell.epochs import Epochs
 from vtarget.shell.exceptions import Exceptions, LockupError
+from vtarget.shell.follower import Follower
 from vtarget.shell.guards import Guards
 from vtarget.shell.nvic import FAULT_MASK
 from vtarget.shell.polling import PollWatch
@@ -35,6 +37,7 @@ from vtarget.shell.runoptions import RunOptions, RunResult, check_places
 from vtarget.shell.scb import BFAR, CCR, CFSR, DIV_0_TRP, MMFAR, SCR, SLEEPONEXIT
 from vtarget.shell.schedule import NEVER
 from vtarget.shell.semihosting import Blocked, FirmwareExit, signed
+from vtarget.shell.ticking import Ticking
 from vtarget.shell.traps import Trap
 from vtarget.shell.waiting import Waiting
 
@@ -69,9 +72,9 @@ class Machine:
         self.vector_table = find_vector_table(image, board)
         self.consoles = Consoles(self.engine, board, image, options.consoles, self._end_by_script, options.announce)
         self.roms = load_roms(chip, board)
-        self.recorder = Recorder(
-            self.engine, with_functions(image, self.roms), pricer, self._guards_of, options.spans, watch=self
-        )
+        follower = Follower(options, self.engine, self._apply_writes, self._left_main)
+        named = with_functions(image, self.roms)
+        self.recorder = Recorder(self.engine, named, pricer, self._guards_of, options.spans, watch=follower)
         outside = Outside(self.consoles.wires.line, self.consoles.itm, self.consoles.tpiu, options.svd)
         self.chipset = Chipset(
             self.engine,
@@ -98,7 +101,8 @@ class Machine:
         self.waiting = Waiting(self.recorder, self.chipset, self.consoles, lambda: self.consoles.console.total_bytes)
         self.budget = Budget(options.limits, self.recorder, self.chipset.clocks.fixed(TICKS_PER_SECOND))
         self.ending = Ending(self.engine, self.recorder)
-        self._main_entered = False
+        self.ticking = Ticking(self.engine, self.recorder, self.chipset, self.exceptions, self.waiting)
+        self.ticking.enabled = isinstance(options.debugger, NoDebugger)
         self._finished = False
         self.chipset.backplane.edge = self._on_edge
         self.chipset.bus.watch = PollWatch(self.recorder, self.chipset.timeline, self._poll_horizon, self._stuck).saw
@@ -175,32 +179,12 @@ class Machine:
     def _end_by_script(self, detail: str, success: bool) -> None:
         self.ending.end(Reason.SCRIPT, self.engine.register(15), code=0 if success else 1, detail=detail)
 
-    # main, as the recorder sees it.
-
-    @property
-    def watched(self) -> frozenset[str]:
-        """Functions whose entry the recorder reports."""
-        return frozenset({"main", *self.options.on_enter})
-
-    def entered(self, name: str) -> None:
-        """Once in ``main``, startup code is through with memory: put the user's bytes there again."""
-        if name == "main" and not self._main_entered:
-            self._main_entered = True
-            self._apply_writes()
-        if name in self.options.on_enter:
-            self.options.on_enter[name](self.engine)
-
-    def span_ended(self, name: str) -> None:
-        """Tell who asked for it."""
-        if self.options.on_span_end is not None:
-            self.options.on_span_end(name, self.engine)
-
     def finish(self) -> None:
         """End the run before the next block of code."""
         self._finished = True
         self._stop_soon()
 
-    def left_main(self) -> None:
+    def _left_main(self) -> None:
         """``main`` returned: what its startup code does next, for a while, decides how the run ends."""
         if self.ending.main_result is None:
             self.ending.main_result = signed(self.engine.register(0))
@@ -250,20 +234,15 @@ class Machine:
     def _run_once(self, pc: int, until: int, deadline: Deadline) -> int:
         """Run until the emulator comes back, and deal with why it did; where to go on."""
         try:
-            self.chipset.run_due()
-            if self.chipset.timeline.now() >= self.consoles.next_poll:
-                self.consoles.poll_rtt()
-            if self.epochs.changed:
-                self.epochs.change()
-            debugger = self.options.debugger
-            pc = debugger.before_run(self, pc)
-            if self.ending.exit is not None:
-                return pc
-            pc = pc if debugger.stepping else self._take_pending(pc)
-            self._set_limits()
-            if deadline.passed or debugger.stepping:
-                self._stop_soon()
-            fault = self.engine.run(pc, until)
+            if self.ticking.ready:
+                fault = self.ticking.repeat(until)
+                if self.ticking.returned:
+                    return pc
+            else:
+                pc = self._prepare(pc, deadline)
+                if self.ending.exit is not None:
+                    return pc
+                fault = self.engine.run(pc, until)
             if self.recorder.error is not None:
                 error = self.recorder.error
                 raise RunError(str(error)) if isinstance(error, MemoryError) else error
@@ -274,6 +253,22 @@ class Machine:
         except LockupError as lockup:
             self.ending.end_with_fault(self.ending.fault(f"lockup: {lockup}", pc), pc)
             return pc
+
+    def _prepare(self, pc: int, deadline: Deadline) -> int:
+        """What is due before the emulator goes on from ``pc``; where it does."""
+        self.chipset.run_due()
+        if self.chipset.timeline.now() >= self.consoles.next_poll:
+            self.consoles.poll_rtt()
+        if self.epochs.changed:
+            self.epochs.change()
+        debugger = self.options.debugger
+        pc = debugger.before_run(self, pc)
+        if self.ending.exit is None:
+            pc = pc if debugger.stepping else self._take_pending(pc)
+            self._set_limits()
+            if deadline.passed or debugger.stepping:
+                self._stop_soon()
+        return pc
 
     def _take_pending(self, pc: int) -> int:
         ready = self.nvic.pending & self.nvic.enabled
@@ -307,7 +302,7 @@ class Machine:
         if words[layout.H_TRAPPED]:
             words[layout.H_TRAPPED] = 0
             trap = Trap(Vector.USAGE_FAULT, "division by zero (CCR.DIV_0_TRP)", pc, Cfsr.DIVBYZERO)
-        elif trap is None and fault is not None and self._hint_before(pc) is None:
+        elif trap is None and fault is not None and self.recorder.hint_before(pc) is None:
             trap = reports.fault_trap(fault, pc)
         if trap is not None:
             return self._take_fault(trap)
@@ -334,9 +329,11 @@ class Machine:
             edge, recorder.idle = recorder.idle, None
             if self.ending.main_result is not None or not self.waiting.spin(edge, self.budget.cycles):
                 self.ending.idle(pc, "idle loop")
+            elif (limit := self.budget.exhausted(self.chipset.timeline.now(), late=late)) is not None:
+                self.ending.end(Reason.LIMIT, pc, detail=limit)
         elif pc == self.options.until or self._finished:
             self.ending.end(Reason.UNTIL, pc)
-        elif (hint := self._hint_before(pc)) is not None:
+        elif (hint := self.recorder.hint_before(pc)) is not None:
             self._sleep(pc, hint)
         elif self.ending.main_result is not None and self.budget.after_main_spent:
             self.ending.end(Reason.RETURN, pc, code=self.ending.main_result, detail=MAIN_RETURNED)
@@ -345,19 +342,14 @@ class Machine:
         elif recorder.frames_full:
             self.ending.end(Reason.LIMIT, pc, detail="call stack deeper than the recorder has room for")
 
-    def _hint_before(self, pc: int) -> str | None:
-        """The wfi, wfe or yield that was executed last, if it was one of them: the emulator comes back from those."""
-        node = self.recorder.current
-        if node is None or self.recorder.stopped_by_limit or pc != node.block.address + node.block.size:
-            return None
-        mnemonic = node.block.insns[-1].mnemonic if node.block.insns else ""
-        return mnemonic if mnemonic in ("wfi", "wfe", "yield") else None
-
     def _sleep(self, pc: int, hint: str) -> None:
         if hint == "yield":
             return
         if hint == "wfe" and self.exceptions.event:
             self.exceptions.event = False
+            return
+        asleep = hint == "wfi" and self.ending.main_result is None and not self.epochs.changed
+        if asleep and self.ticking.prepare(pc, self.budget.cycles, self.consoles.next_poll):
             return
         if self.ending.main_result is None and self.waiting.sleep(lambda: self._wakes(hint), self.budget.cycles):
             return

@@ -126,6 +126,14 @@ class Recorder:
         """Whether the emulator stopped at the start of the current block, before it executed, for a limit."""
         return bool(self.words[layout.H_SKIP])
 
+    def hint_before(self, pc: int) -> str | None:
+        """The wfi, wfe or yield that was executed last, if it was one of them: the emulator comes back from those."""
+        node = self.current
+        if node is None or self.stopped_by_limit or pc != node.block.address + node.block.size:
+            return None
+        mnemonic = node.block.insns[-1].mnemonic if node.block.insns else ""
+        return mnemonic if mnemonic in ("wfi", "wfe", "yield") else None
+
     @property
     def frames_full(self) -> bool:
         """Whether the call stack has outgrown the recorder."""

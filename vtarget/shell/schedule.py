@@ -51,6 +51,10 @@ class Schedule:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else NEVER
 
+    def next_but(self, event: Event) -> int:
+        """When the next of all others is due; NEVER if there is none."""
+        return min((cycle for cycle, _, other in self._heap if other is not event and other.pending), default=NEVER)
+
     def take_due(self, now: int) -> Event | None:
         """The next event that is due at ``now``, taken out; None if none is."""
         return heapq.heappop(self._heap)[2] if self.next_cycle <= now else None

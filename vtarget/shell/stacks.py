@@ -47,6 +47,18 @@ class StackRecorder:
             self._top[self._name] = self._lowest[self._name] = sp
         words[layout.H_SP_LOW] = min(self._lowest[self._name], sp)
 
+    def lowest(self, name: str) -> int:
+        """How low the pointer of a stack that isn't in use got."""
+        return self._lowest[name]
+
+    def has_room(self, name: str, sp: int) -> bool:
+        """Whether ``sp`` is on that stack as it is known."""
+        return sp <= self._top.get(name, -1)
+
+    def took_over(self, name: str, other: str, other_low: int) -> None:
+        """Native code has switched stacks: ``name`` is in use, ``other`` was before and got that low."""
+        self._name, self._lowest[other] = name, other_low
+
     def result(self) -> tuple[Stack, ...]:
         """All stacks used."""
         self._save()

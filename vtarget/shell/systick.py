@@ -7,12 +7,24 @@ Counting from 1 to 0 sets COUNTFLAG, which reading SYST_CSR or writing SYST_CVR 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from vtarget.shell.clocks import Alarm, Clock
+from vtarget.shell.schedule import Event
 
 SYST_CSR, SYST_RVR, SYST_CVR, SYST_CALIB = 0xE000E010, 0xE000E014, 0xE000E018, 0xE000E01C
 ENABLE, TICKINT, CLKSOURCE, COUNTFLAG = 1, 2, 4, 1 << 16
 COUNTER_MASK = 0xFFFFFF
+
+
+@dataclass(frozen=True)
+class Beat:
+    """Ticks that pend the exception: the next at ``tick`` of ``clock`` and by ``event``, then one each ``period``."""
+
+    clock: Clock
+    tick: int
+    period: int
+    event: Event
 
 
 class SysTick:
@@ -68,6 +80,21 @@ class SysTick:
     def release(self) -> None:
         """The core's clock runs again."""
         self._since = self._clock.ticks
+        self._schedule()
+
+    @property
+    def beat(self) -> Beat | None:
+        """Its ticks to come; None if it makes none, or one more only."""
+        alarm = self._alarm
+        if alarm is None or alarm.event is None or not alarm.event.pending or not self._reload:
+            return None
+        return Beat(self._clock, alarm.tick, 1 + self._reload, alarm.event)
+
+    def ticked(self, ticks: int) -> None:
+        """So many ticks have come, each when it was due, and their exceptions have been taken."""
+        assert self._alarm is not None
+        self._since = self._alarm.tick + (ticks - 1) * (1 + self._reload)
+        self._count, self._flag = 0, True
         self._schedule()
 
     @property

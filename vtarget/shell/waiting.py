@@ -67,7 +67,7 @@ class Waiting:
             now = chipset.timeline.now()
             if now >= limit or self.late():
                 return True
-            following = self._following(now, limit)
+            following = self._following(now, limit, QUIET_SECONDS)
             if following >= NEVER:
                 return False
             passed = max(0, following - now)
@@ -86,7 +86,7 @@ class Waiting:
         if self.late():
             return True
         now = chipset.timeline.now()
-        following = self._following(now, limit)
+        following = self._following(now, limit, QUIET_SECONDS)
         if following >= NEVER:
             return False
         self._outside.pace((following - now) / chipset.clocks.core_hz)
@@ -106,7 +106,7 @@ class Waiting:
             self._outside.pace((following - now) / self._chipset.clocks.core_hz)
         return min(following, max(now, self._chipset.schedule.next_cycle)) if following < NEVER else NEVER
 
-    def _following(self, now: int, limit: int, patience_seconds: int = QUIET_SECONDS) -> int:
+    def _following(self, now: int, limit: int, patience_seconds: int) -> int:
         """When the next event comes, the run ends, or input is to be looked for; NEVER if none of that can be."""
         core_hz = self._chipset.clocks.core_hz
         following = min(self._chipset.schedule.next_cycle, limit)
@@ -117,6 +117,18 @@ class Waiting:
     def heard(self) -> None:
         """Something was printed, arrived or changed: the firmware isn't merely ticking."""
         self._quiet_since = self._chipset.timeline.now()
+
+    def quiet_until(self, limit: int) -> int:
+        """Up to which cycle the core may sleep from one wake-up to the next without anybody looking; 0: not at all."""
+        if self._outside.live or self._too_quiet(self._chipset.timeline.now(), limit, QUIET_SECONDS):
+            return 0
+        return limit if limit < NEVER else self._quiet_since + QUIET_SECONDS * self._chipset.clocks.core_hz
+
+    def slept(self, cycles: int, wakeups: int) -> None:
+        """The core has slept (not deeply) for so long, and woken up so often."""
+        key = ("sleep", self._chipset.clocks.core_hz)
+        self._cycles[key] += cycles
+        self._wakeups[key] += wakeups
 
     def result(self) -> tuple[Sleep, ...]:
         """The sleep states used."""

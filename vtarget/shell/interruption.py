@@ -56,7 +56,7 @@ class Interruption:
         return Suspended(current, skip, context, pc, frames, recorder.stacks.name)
 
     def known_edges(self, node: Node, resumed: Node | None) -> tuple[Edge | None, Edge | None]:
-        """Those by which ``node`` is left whole when interrupted, and by which its context is resumed; None: unknown."""
+        """Those by which ``node`` is left whole when interrupted, and by which its context is resumed, if known."""
         back = None if resumed is None else self._recorder.known_edge(layout.NODES, resumed.offset)
         return self._leaves.get((node.offset, Exit.END, -1)), back
 

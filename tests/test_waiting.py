@@ -262,3 +262,34 @@ def test_a_firmware_that_only_ticks_ends(tmp_path: Path) -> None:
     logged = run_program(tmp_path, M4, source, {SYSTICK: "quiet"}, limits=RunLimits())
     assert ended(logged)[0] is Reason.IDLE
     assert sum(sleep.cycles for sleep in logged.ran.record.sleep) > 60 * logged.ran.record.clock_hz
+
+
+MASKED = """
+fn test
+set SHPR3, 0x80800000
+movs r0, #0x40
+msr basepri, r0
+set 0xE000E014, {reload}
+set 0xE000E018, 0
+set 0xE000E010, 7
+{what}
+end test
+"""
+
+
+@pytest.mark.parametrize("what", ["wfi\nb stop", "1: wfi\nb 1b", "1: wfe\nb 1b", "b ."])
+@pytest.mark.parametrize("limits", [RunLimits(wall_seconds=1.0), RunLimits(wall_seconds=20.0, seconds=0.001)])
+def test_limits_hold_while_masked_ticks_are_all_that_comes(what: str, limits: RunLimits, tmp_path: Path) -> None:
+    """An event every other cycle, which wakes nobody."""
+    logged = run_program(tmp_path, M7, MASKED.format(what=what, reload=1), {SYSTICK: "logger"}, limits=limits)
+    assert ended(logged)[0] is Reason.LIMIT
+    kind = "virtual" if limits.seconds else "wall"
+    assert f"s of {kind} time" in ended(logged)[1]
+    assert logged.ran.profile().cycles.nominal == logged.ran.record.live_cycles
+
+
+@pytest.mark.parametrize("limits", [RunLimits(wall_seconds=1.0), RunLimits(wall_seconds=20.0, seconds=0.001)])
+def test_limits_hold_in_a_storm_of_interrupts(limits: RunLimits, tmp_path: Path) -> None:
+    source = f"fn test\n{TICKS.format(reload=1)}\nb .\nend test\nfn quiet\nbx lr\nend quiet\n"
+    logged = run_program(tmp_path, M4, source, {SYSTICK: "quiet"}, limits=limits)
+    assert ended(logged)[0] is Reason.LIMIT

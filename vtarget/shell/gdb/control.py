@@ -82,7 +82,7 @@ class RunControl:
         self._breaks: dict[tuple[int, int], int] = {}
         self._watches: dict[Watch, int] = {}
         self._everywhere: int | None = None  # a hook, while there are watchpoints
-        self._step_hook: int | None = None
+        self._step_hook: tuple[int, int] | None = None  # and its address
         self._within = (0, 0)
         self._pending: Stop | None = None
         self._stopped_by: tuple[int, bool] | None = None  # pc, and whether the recorder had observed it by then
@@ -145,6 +145,10 @@ class RunControl:
         for watch in other._watches:
             self.add_watch(watch)
 
+    def settle(self) -> None:
+        """Interrupts may come again: the block that the core was held in is complete."""
+        self._finishing = False
+
     def clear(self) -> None:
         """Take everything away, so that the run goes on without a debugger."""
         for kind, address in tuple(self._breaks):
@@ -160,6 +164,7 @@ class RunControl:
         return handle
 
     def _unhook(self, handle: int, address: int) -> None:
+        # Code translated with the hook would go on calling it.
         self._engine.unhook(handle)
         self._engine.forget_code(address, 2)
 
@@ -211,7 +216,7 @@ class RunControl:
 
     def stopped(self, pc: int) -> Stop | None:
         """Why the core is to be held now that the emulator has stopped at ``pc``; None if it isn't."""
-        self._finishing = False
+        self.settle()
         if self._pending is not None and self._awaited != pc:
             return self._pending
         if self._pending is None and not (self._stepping and self._has_progressed(pc)):
@@ -239,7 +244,7 @@ class RunControl:
             if self._position is not None and by[1]:
                 self._take_back(node, self._position)
         if self._step_hook is not None:
-            self._engine.unhook(self._step_hook)
+            self._unhook(*self._step_hook)
             self._step_hook = None
         self._pending = self._stopped_by = self._awaited = None
         self._stepping = False
@@ -283,7 +288,7 @@ class RunControl:
         self._resumed = (pc, self._recorder.stopped_by_limit)
         self._within = within
         if step and self._is_about_to_be_interrupted():
-            self._awaited, self._step_hook = pc, self._hook(pc)
+            self._awaited, self._step_hook = pc, (self._hook(pc), pc)
         elif step:
             self._stepping = True
             self._hook_next(pc)
@@ -307,7 +312,8 @@ class RunControl:
         block = Block(pc, self._code_at(pc, MOST_STEPPED_BYTES))
         following = 1 + (open_conditions(block.first(1)) if block.insns else 0)
         if following < len(block.insns):
-            self._step_hook = self._hook(block.addresses[following])
+            place = block.addresses[following]
+            self._step_hook = self._hook(place), place
 
     def _code_at(self, pc: int, most_bytes: int) -> bytes:
         for size in range(most_bytes, 0, -2):

@@ -63,6 +63,7 @@ class GdbServer:
         if held is None or held.machine is not machine:
             held, pc = self._adopt(machine, pc)
         if self._state is State.GONE:
+            held.control.settle()
             self._watch_time(machine, pc)
             return pc
         stop = held.control.stopped(pc)

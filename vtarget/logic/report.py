@@ -157,7 +157,7 @@ def ending(ended: Exit) -> str:
         case Reason.RETURN:
             return f"return from main, value {ended.code}"
         case Reason.UNTIL:
-            return f"reaching 0x{ended.pc:08x} (--until)"
+            return ended.detail or f"reaching 0x{ended.pc:08x} (--until)"
         case _:
             return f"{ended.reason.value}{detail} at 0x{ended.pc:08x}"
 

@@ -39,7 +39,8 @@ class Order:
 
 
 class Commands:
-    """Answers packets about one machine. ``stop_reply`` says why the core is held."""
+    """Answers packets about one machine. ``stop_reply`` says why the core is held; ``exited`` that there is nothing to
+    be held any more, but perhaps to be run again."""
 
     def __init__(self, target: Target, control: RunControl, monitor: Monitor) -> None:
         self._target = target
@@ -47,6 +48,7 @@ class Commands:
         self._monitor = monitor
         self.stop_reply = b""
         self.extended = False
+        self.exited = False
         self._single: dict[bytes, Callable[[bytes], bytes | Order]] = {
             b"!": self._extend,
             b"?": lambda _rest: self.stop_reply,
@@ -75,8 +77,8 @@ class Commands:
             b"qXfer:memory-map:read::": lambda rest: _part(memory_map_xml(target.machine.board), rest),
             b"qRcmd,": self._command,
             b"qAttached": lambda _rest: b"1",
-            b"qC": lambda rest: b"QC1" if not rest else UNKNOWN,
-            b"qfThreadInfo": lambda _rest: b"m1",
+            b"qC": lambda rest: b"QC1" if not rest and not self.exited else UNKNOWN,
+            b"qfThreadInfo": lambda _rest: b"l" if self.exited else b"m1",
             b"qsThreadInfo": lambda _rest: b"l",
             b"qThreadExtraInfo,": lambda _rest: b"core".hex().encode(),
             b"qSymbol:": lambda _rest: OK,

@@ -85,6 +85,7 @@ class GdbServer:
                 self._show_console(held)
                 self._send(b"W%02x" % (ending.code & 0xFF))
                 self._running = False
+                held.commands.exited = True
                 if held.commands.extended:
                     self._serve_orders(held)
         self._leave()
@@ -168,6 +169,8 @@ class GdbServer:
         while True:
             data = self._link.next_packet()
             if data is None:
+                if held.commands.exited:
+                    return Order(Orders.KILL)
                 self._say(f"gdb: the debugger is gone ({self._link.lost}); the run goes on without it")
                 return Order(Orders.DETACH)
             if data == b"QStartNoAckMode":
@@ -183,7 +186,9 @@ class GdbServer:
                 raise RestartRequestedError
             if reply.reply is not None:
                 self._send(reply.reply)
-            return reply
+            if reply.kind is not Orders.KILL or not held.commands.extended:
+                return reply
+            held.commands.exited = True  # a peer that has killed the program may still run it again
 
     # What the peer is told.
 

@@ -55,6 +55,7 @@ def test_a_write_to_a_full_buffer_replaces_it_and_is_an_overrun() -> None:
     assert (uart.read(STATE, 4), uart.read(INTSTATUS, 4), ports.irqs["OVF"]) == (1, 0, False)
     ports.advance(400)
     assert ports.wire.sent == b"AC"
+    assert ports.notes == ["UART0: the firmware doesn't wait for room (STATE.TXBF), characters are lost"]
 
 
 def test_the_transmit_interrupt_tells_that_the_buffer_became_free() -> None:

@@ -73,6 +73,7 @@ class CmsdkUart(WordDevice):
         self._buffer = byte
         if self._state & TX_FULL:
             self._state |= TX_OVERRUN
+            self.ports.note(f"{self.ports.name}: the firmware doesn't wait for room (STATE.TXBF), characters are lost")
         self._state |= TX_FULL
         self._feed()
 

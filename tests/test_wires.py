@@ -191,6 +191,29 @@ def test_bytes_arrive_at_the_bit_rate(bench: Bench) -> None:
     assert times == [(1_001_000, 100), (1_002_000, 101)]
 
 
+def test_nothing_arrives_at_a_uart_before_its_bit_rate_is_set(bench: Bench) -> None:
+    """At RTT and semihosting it does: they have none."""
+    wires = bench.wires(ConsoleOptions())
+    line, times = wires.line("A"), []
+    line.receiver = lambda byte: times.append((bench.now, byte))
+    line.feed(b"ab", lambda: times.append((bench.now, -1)))
+    bench.advance(1)
+    assert (times, line.queued) == ([], 2)
+    line.baud = 10_000
+    line.baud = 1_000
+    bench.advance(0.5)
+    assert times == [(1_001_000, 97), (1_011_000, 98), (1_011_000, -1)]
+    line.baud = 0
+    bench.advance(0.5)
+    line.feed(b"c")
+    bench.advance(1)
+    assert (len(times), line.queued) == (3, 1)
+    rtt = received(wires.line("RTT"))
+    wires.line("RTT").feed(b"d")
+    bench.advance(0.001)
+    assert rtt == b"d"
+
+
 def test_a_uart_gets_what_a_script_sends() -> None:
     """A device model, a line and a script together: the firmware echoes in upper case."""
     ports, bench = FakePorts(core_hz=1_000_000), Bench()

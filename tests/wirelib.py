@@ -7,7 +7,7 @@ from collections.abc import Callable
 from vtarget.data.consoles import ConsoleOptions
 from vtarget.shell.console import Console
 from vtarget.shell.schedule import Event, Schedule
-from vtarget.shell.wires import Wires
+from vtarget.shell.wires import DEFAULT_BAUD, Wires
 
 HZ = 1_000_000
 
@@ -50,4 +50,5 @@ class Bench:
         )
         for name in devices:
             wires.line(name).receiver = lambda _byte: None
+            wires.line(name).baud = DEFAULT_BAUD
         return wires

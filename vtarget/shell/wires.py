@@ -23,16 +23,28 @@ MOST_QUEUED_BYTES = 1 << 12
 
 
 class Line:
-    """A ``Wire``: what the firmware transmits goes to ``write``; what is fed arrives byte by byte at the bit rate."""
+    """A ``Wire``: what the firmware transmits goes to ``write``; what is fed arrives byte by byte at the bit rate, for
+    a UART from when the firmware has set one. Nothing is typed into a device that is off."""
 
     def __init__(self, name: str, write: Callable[[bytes], None], after_seconds: AfterSeconds) -> None:
         self.name = name
         self.receiver: Callable[[int], None] | None = None
-        self.baud = 0
+        self._baud = 0
         self.sink = write
         self.listener: Callable[[int], None] | None = None
         self._after_seconds = after_seconds
         self._queue: deque[tuple[int, Callable[[], None] | None]] = deque()
+        self._arriving = False
+
+    @property
+    def baud(self) -> int:
+        """Bits per second; 0 while nobody has set that."""
+        return self._baud
+
+    @baud.setter
+    def baud(self, baud: int) -> None:
+        self._baud = baud
+        self._begin()
 
     def send(self, byte: int) -> None:
         """A byte has left the transmitter."""
@@ -54,18 +66,22 @@ class Line:
         """Send bytes to the firmware; ``done`` is called when the last one has arrived."""
         if not data:
             return
-        idle = not self._queue
         self._queue.extend((byte, None) for byte in data[:-1])
         self._queue.append((data[-1], done))
-        if idle:
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._queue and not self._arriving and (self._baud or self.name in PSEUDO_DEVICES):
+            self._arriving = True
             self._schedule()
 
     def _schedule(self) -> None:
-        self._after_seconds(FRAME_BITS / (self.baud or DEFAULT_BAUD), self._deliver)
+        self._after_seconds(FRAME_BITS / (self._baud or DEFAULT_BAUD), self._deliver)
 
     def _deliver(self) -> None:
         byte, done = self._queue.popleft()
-        if self._queue:
+        self._arriving = bool(self._queue)
+        if self._arriving:
             self._schedule()
         if self.receiver is not None:
             self.receiver(byte)

@@ -15,6 +15,7 @@ from vtarget.data.plan import Plan
 from vtarget.data.profile import Bound, Memory, Profile, Span
 from vtarget.data.record import Exit, Reason
 from vtarget.data.validation import LayerComparison, TensorComparison, Validation
+from vtarget.logic.duty import duty_of
 from vtarget.logic.layers import LayerContext, layer_profiles
 from vtarget.logic.modelreport import (
     LAYER_COLUMNS,
@@ -33,6 +34,7 @@ M4 = LayerContext("cortex-m4", "fpv4-sp", "simd", 5, "FLASH")
 
 def inference(cycles: int, energy: float | None = None) -> Profile:
     bound = Bound(cycles * 0.9, cycles, cycles * 1.5)
+    joules = None if energy is None else Bound(energy / 2, energy, energy * 2)
     return Profile(
         board="some-board",
         core="cortex-m4",
@@ -43,7 +45,7 @@ def inference(cycles: int, energy: float | None = None) -> Profile:
         instructions=cycles,
         cycles=bound,
         latency_s=bound.scaled(1 / CLOCK),
-        energy_j=None if energy is None else Bound(energy / 2, energy, energy * 2),
+        energy_j=joules,
         power_source="",
         provenance="uncalibrated",
         kernels=(),
@@ -51,6 +53,8 @@ def inference(cycles: int, energy: float | None = None) -> Profile:
         memory=Memory(100, 50, 24, (RegionUse("FLASH", 100, 1000),), ()),
         console="",
         not_modelled=(),
+        sleep=(),
+        duty=duty_of(bound.scaled(1 / CLOCK), joules, ()),
     )
 
 

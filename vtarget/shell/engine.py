@@ -42,7 +42,7 @@ PIECE_BYTES = 128  # the most that is read often: an exception frame
 _MASKS = (arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_BASEPRI, arm.UC_ARM_REG_FAULTMASK, arm.UC_ARM_REG_XPSR,
           arm.UC_ARM_REG_CONTROL)  # fmt: skip
 _STACKED = (*REGISTERS[:4], REGISTERS[12], REGISTERS[14], arm.UC_ARM_REG_XPSR, SP)
-_ASLEEP = (*_STACKED, arm.UC_ARM_REG_CONTROL, *_MASKS[:3], arm.UC_ARM_REG_PC, arm.UC_ARM_REG_MSP)
+_STOPPED = (*_STACKED, arm.UC_ARM_REG_CONTROL, *_MASKS[:3], arm.UC_ARM_REG_PC, arm.UC_ARM_REG_MSP)
 _LEAVING = (arm.UC_ARM_REG_XPSR, arm.UC_ARM_REG_CONTROL, SP, arm.UC_ARM_REG_PSP, arm.UC_ARM_REG_FAULTMASK)
 _FP_STACKED = (*(getattr(arm, f"UC_ARM_REG_S{i}") for i in range(16)), arm.UC_ARM_REG_FPSCR)
 _CONTROL, _XPSR = arm.UC_ARM_REG_CONTROL, arm.UC_ARM_REG_XPSR
@@ -119,7 +119,7 @@ class Engine:
         self._leaving = RegisterSet(uclib, self._uch, _LEAVING)
         self._fp_stacked = RegisterSet(uclib, self._uch, _FP_STACKED)
         self._core = RegisterSet(uclib, self._uch, REGISTERS)
-        self._asleep = RegisterSet(
+        self._stopped = RegisterSet(
             uclib, self._uch, (*_STACKED, _CONTROL, *_MASKS[:3], REGISTERS[15], arm.UC_ARM_REG_MSP)
         )
         self._entry = RegisterSet(uclib, self._uch, (SP, _CONTROL, _XPSR, arm.UC_ARM_REG_LR))
@@ -355,8 +355,10 @@ class Engine:
         self.uc.hook_add(uni.UC_HOOK_INTR, lambda _uc, number, _data: function(number))
 
     def tick_words(self) -> tuple[tuple[int, int, int, int], ...]:
-        """The registers of a sleeping core, those that exception entry sets, that a return needs, that it sets."""
-        return tuple(registers.words for registers in (self._asleep, self._entry, self._leaving, self._return))
+        """What exception entry needs and sets, what a return needs and sets, and the floating-point registers."""
+        return tuple(
+            registers.words for registers in (self._stopped, self._entry, self._leaving, self._return, self._fp_stacked)
+        )
 
     @property
     def handle(self) -> int:

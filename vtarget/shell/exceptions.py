@@ -63,16 +63,16 @@ class LockupError(Exception):
 
 
 @dataclass(frozen=True)
-class PlainEntry:
-    """An exception entry from a privileged thread: its stack pointer and MSP, the frame's address and the alignment bit
-    stacked in it, CONTROL, and the EXC_RETURN value."""
+class EntryRules:
+    """Exception entries from Thread mode: whether frames stand at any word, EXC_RETURN for a basic one on the main
+    stack, whether floating-point registers are stacked lazily, the stacks' limits, addresses of frames in use."""
 
-    sp: int
-    msp: int
-    frame: int
-    moved: int
-    control: int
+    unaligned: bool
     exc_return: int
+    lazy_fp: bool
+    msp_limit: int
+    psp_limit: int
+    used: tuple[int, ...]
 
 
 class Exceptions:
@@ -148,23 +148,22 @@ class Exceptions:
         """As of ``Interruption``."""
         return self._contexts.known_edges(node, resumed)
 
-    def plain_entry(self) -> PlainEntry | None:
-        """How an exception would interrupt what runs, if that is a privileged thread without floating-point context."""
-        *_, xpsr, sp, control = self._engine.stacked_registers()
-        if xpsr & XPSR_NUMBER or control & ~CONTROL_SPSEL or self._nvic.active or any(self.masks()):
-            return None
-        stack = "psp" if control else "msp"
-        frame = sp - BASIC_BYTES & (0xFFFFFFFF if self._unaligned else 0xFFFFFFFB)
-        board = self._recorder.pricer.board
-        if (
-            frame < self.limits[stack]
-            or frame in self._suspended
-            or not board.covers(frame, BASIC_BYTES, writable=True)
-        ):
-            return None
-        moved = XPSR_ALIGNED if not self._unaligned and sp & 4 else 0
-        msp = self._engine.special_register("msp")
-        return PlainEntry(sp, msp, frame, moved, control, self._exc_return(0, control, extended=False))
+    def entry_rules(self) -> EntryRules:
+        """What exception entries from Thread mode follow now."""
+        fpccr = self._control.word(FPCCR)
+        return EntryRules(
+            self._unaligned,
+            self._exc_return(0, 0, extended=False),
+            bool(fpccr & ASPEN and fpccr & LSPEN),
+            self.limits["msp"],
+            self.limits["psp"],
+            tuple(self._suspended),
+        )
+
+    def set_lazy_fp(self, fpcar: int, *, active: bool) -> None:
+        """FPCAR and FPCCR.LSPACT, as entries with floating-point frames and returns have left them."""
+        self._control.set_word(FPCAR, fpcar)
+        self._control.set_word(FPCCR, self._control.word(FPCCR) & ~LSPACT | (LSPACT if active else 0))
 
     def ticked(self, entries: int, returns: int, frame: int, suspended: Suspended | None) -> None:
         """SysTick has been taken and returned from so often; its handler runs if it has ``suspended`` something."""

@@ -236,8 +236,8 @@ class Machine:
         try:
             if self.ticking.ready:
                 fault = self.ticking.repeat(until)
-                if self.ticking.returned:
-                    return pc
+                if self.ticking.returned_to is not None:
+                    return self.ticking.returned_to
             else:
                 pc = self._prepare(pc, deadline)
                 if self.ending.exit is not None:
@@ -341,6 +341,8 @@ class Machine:
             self.ending.end(Reason.LIMIT, pc, detail=limit)
         elif recorder.frames_full:
             self.ending.end(Reason.LIMIT, pc, detail="call stack deeper than the recorder has room for")
+        elif recorder.stopped_by_limit:
+            self._ticks(pc, asleep=False)
 
     def _sleep(self, pc: int, hint: str) -> None:
         if hint == "yield":
@@ -348,13 +350,17 @@ class Machine:
         if hint == "wfe" and self.exceptions.event:
             self.exceptions.event = False
             return
-        asleep = hint == "wfi" and self.ending.main_result is None and not self.epochs.changed
-        if asleep and self.ticking.prepare(pc, self.budget.cycles, self.consoles.next_poll):
+        if hint == "wfi" and self.ending.main_result is None and self._ticks(pc, asleep=True):
             return
         if self.ending.main_result is None and self.waiting.sleep(lambda: self._wakes(hint), self.budget.cycles):
             return
         what = "an interrupt" if hint == "wfi" else "an event"
         self.ending.idle(pc, f"waits for {what} that can't come")
+
+    def _ticks(self, pc: int, *, asleep: bool) -> bool:
+        """Whether native code goes on with a thread that only SysTick interrupts."""
+        limits = self.budget.cycles, self.consoles.next_poll
+        return not self.epochs.changed and self.ticking.prepare(pc, *limits, asleep=asleep)
 
     def _wakes(self, hint: str) -> bool:
         if not self.nvic.pending:

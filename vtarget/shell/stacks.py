@@ -51,9 +51,13 @@ class StackRecorder:
         """How low the pointer of a stack that isn't in use got."""
         return self._lowest[name]
 
-    def has_room(self, name: str, sp: int) -> bool:
-        """Whether ``sp`` is on that stack as it is known."""
-        return sp <= self._top.get(name, -1)
+    def is_known(self, name: str) -> bool:
+        """Whether that stack has been in use."""
+        return name in self._top
+
+    def top(self, name: str) -> int:
+        """Where a stack begins."""
+        return self._top[name]
 
     def took_over(self, name: str, other: str, other_low: int) -> None:
         """Native code has switched stacks: ``name`` is in use, ``other`` was before and got that low."""

@@ -1,7 +1,7 @@
-"""Exceptions without Python: returns from handlers are noticed, and a core that only SysTick wakes is kept ticking.
+"""Exceptions without Python: returns from handlers are noticed, and SysTick is served.
 
-``repeat_ticks`` does what ``waiting``, ``exceptions``, ``interruption`` and ``systick`` do for a core that sleeps in
-WFI, is woken by SysTick, handles it and sleeps at the same place again. It works on one buffer of words (``W_*``),
+``repeat_ticks`` does what ``waiting``, ``exceptions``, ``interruption`` and ``systick`` do for a thread that sleeps in
+WFI, or computes, and that nothing but SysTick interrupts. It works on one buffer of words (``W_*``),
 which ``shell/ticking.py`` fills and reads, and hands over to Python before the first thing that it doesn't know.
 """
 
@@ -37,6 +37,7 @@ from vtarget.shell.layout import (
     H_SP_LOW,
     H_STOP_FUNCTION,
     H_TRAPPED,
+    N_KEY,
     NODE_WORDS,
     NODES,
     RETURN_KEY,
@@ -46,18 +47,25 @@ from vtarget.shell.native.calls import call3, call5, half_pointer, pointer, read
 
 # What the machine lends, by address. A set of registers is four words: numbers, places of values, values, count.
 W_BUFFER, W_UC, W_START, W_READ_BATCH, W_WRITE_BATCH, W_READ_MEMORY, W_WRITE_MEMORY, W_FRAME_BUFFER = range(8)
-W_ASLEEP_SET, W_ENTRY_SET, W_LEAVING_SET, W_RETURN_SET = 8, 12, 16, 20
-# The place of the WFI: its node, the pc behind it, the edges that leave it and that come back to it.
-W_NODE, W_PC, W_LEAVE_EDGE, W_RESUME_EDGE, W_UNTIL = range(24, 29)
+W_STOPPED_SET, W_ENTRY_SET, W_LEAVING_SET, W_RETURN_SET, W_FP_SET = 8, 12, 16, 20, 24
+# The place of the WFI (W_NODE 0: none): its node, the pc behind it, the edges that leave it and that come back to it.
+W_NODE, W_PC, W_LEAVE_EDGE, W_RESUME_EDGE, W_UNTIL = range(28, 33)
 # The next tick, in ticks of SysTick's clock since its base; the clock's cycles per tick as a fraction.
-W_TICK, W_PERIOD, W_CYCLES_NUMERATOR, W_CYCLES_DENOMINATOR, W_BASE_CYCLE, W_HORIZON = range(29, 35)
-# How the core sleeps, so where its registers are stacked: on which stack, and what the other stack's low point is.
-W_SP, W_MSP, W_FRAME, W_MOVED, W_CONTROL, W_OTHER_LOW, W_VECTOR, W_EXC_RETURN = range(35, 43)
-# What has happened: rounds begun and ended, cycles slept, in which part of a round the emulator stopped, and why.
-W_MOST, W_ENTRIES, W_RETURNS, W_ASLEEP, W_SLEPT, W_STAGE, W_ERROR, W_TAKEN_OVER, W_FRAMES = range(43, 52)
-SAVED = 64
-MOST_FRAMES = 64
-WORDS = SAVED + MOST_FRAMES * FRAME_WORDS
+W_TICK, W_PERIOD, W_CYCLES_NUMERATOR, W_CYCLES_DENOMINATOR, W_BASE_CYCLE, W_HORIZON = range(33, 39)
+# Rules of exception entry: the frame's address is a multiple of 8 (or W_ALIGNMENT is -1), inside the RAM, none of
+# those in use; EXC_RETURN for a basic frame; whether floating-point registers are stacked, and lazily.
+W_ALIGNMENT, W_RAM_LOW, W_RAM_HIGH, W_VECTOR, W_EXC_RETURN, W_LAZY_FP, W_USED = range(39, 46)
+# The stack in use (SPSEL) and how far up it goes; the main stack, and the low point of the stack not in use.
+W_SPSEL, W_TOP, W_MSP_TOP, W_OTHER_LOW = range(46, 50)
+# What has happened: exceptions entered and returned from, wake-ups, cycles slept, floating-point frames' FPCAR; in
+# which part of a round the emulator stopped, and why; whether Python has taken over.
+W_MOST, W_ENTRIES, W_RETURNS, W_WAKEUPS, W_ASLEEP, W_SLEPT, W_FPCAR, W_STAGE, W_ERROR, W_TAKEN_OVER = range(50, 60)
+# What is interrupted: the node, whether it is entered but not executed, the pc, the stacked frame, EXC_RETURN, and the
+# recorder's frames.
+W_CURRENT, W_SKIP, W_RETURN_PC, W_FRAME, W_FRAME_BYTES, W_LR, W_FRAMES = range(60, 67)
+SAVED, MOST_FRAMES = 72, 64
+USED, MOST_USED = SAVED + MOST_FRAMES * FRAME_WORDS, 64
+WORDS = USED + MOST_USED
 
 # Stages: the thread has stopped (at first, and after a round, in its WFI), the handler has, or neither has been
 # started yet since the handler returned.
@@ -68,8 +76,10 @@ R0_LR, XPSR, SP, CONTROL, PRIMASK, BASEPRI, FAULTMASK, PC, MSP = 0, 6, 7, 8, 9, 
 L_XPSR, L_CONTROL, L_SP, L_PSP, L_FAULTMASK = range(5)
 
 EXCEPTION_EXIT, PREFETCH_ABORT, EXC_RETURN_FIRST = 8, 3, 0xFFFFFF00
-SYSTICK, NUMBER, ALIGNED, THUMB, FLAGS, SPSEL = 15, 0x1FF, 1 << 9, 1 << 24, 0xF80F0000, 2
-FRAME_BYTES = 32
+SYSTICK, NUMBER, ALIGNED, THUMB, FLAGS = 15, 0x1FF, 1 << 9, 1 << 24, 0xF80F0000
+NPRIV, SPSEL, FPCA, SFPA = 1, 2, 4, 8
+BASIC_FRAME, RETURN_TO_PSP = 1 << 4, 1 << 2
+BASIC_BYTES, EXTENDED_BYTES, BASIC_WORDS, FP_WORDS, FRAME_BUFFER_WORDS = 32, 104, 8, 17, 26
 
 
 def _on_interrupt(uc: int, number: int, data: Any) -> None:
@@ -96,144 +106,203 @@ def _take(s: Any, edge: int) -> None:
 
 
 @njit(inline="always")  # type: ignore[untyped-decorator]
-def _next_cycle(w: Any) -> int:
-    """The cycle of the next tick."""
+def _cycle_of(w: Any, tick: int) -> int:
+    """The cycle at which a tick comes."""
     numerator, denominator = w[W_CYCLES_NUMERATOR], w[W_CYCLES_DENOMINATOR]
-    return int(w[W_BASE_CYCLE] + (w[W_TICK] * numerator + denominator - 1) // denominator)
+    return int(w[W_BASE_CYCLE] + (tick * numerator + denominator - 1) // denominator)
 
 
 @njit(inline="always")  # type: ignore[untyped-decorator]
-def _move_set(w: Any, function: int, registers: int) -> Any:
+def _values(w: Any, registers: int) -> Any:
+    return carray(half_pointer(w[registers + 2]), (FRAME_BUFFER_WORDS,))
+
+
+@njit(inline="always")  # type: ignore[untyped-decorator]
+def _move(w: Any, function: int, registers: int) -> Any:
     """Read or write a set of registers; its values."""
     call5(w[function], w[W_UC], w[registers], w[registers + 1], w[registers + 3], 0)
-    return carray(half_pointer(w[registers + 2]), (16,))
+    return _values(w, registers)
 
 
 @njit(inline="always")  # type: ignore[untyped-decorator]
-def _set_values(w: Any, registers: int) -> Any:
-    return carray(half_pointer(w[registers + 2]), (16,))
+def _buffer(w: Any) -> Any:
+    return carray(half_pointer(w[W_FRAME_BUFFER]), (FRAME_BUFFER_WORDS,))
 
 
 @njit  # type: ignore[untyped-decorator]
-def _read_word(w: Any, address: int) -> int:
-    """A word of memory; 0 if there is none."""
-    values = carray(half_pointer(w[W_FRAME_BUFFER]), (8,))
-    values[0] = 0
-    call5(w[W_READ_MEMORY], w[W_UC], address, w[W_FRAME_BUFFER], 4, 0)
-    return int(values[0])
+def _handler(w: Any) -> int:
+    """The handler by the vector table; 0 if it has none."""
+    stacked = _buffer(w)
+    stacked[0] = 0
+    call5(w[W_READ_MEMORY], w[W_UC], w[W_VECTOR], w[W_FRAME_BUFFER], 4, 0)
+    return int64(stacked[0]) & ~1 if stacked[0] & 1 else 0
 
 
 @njit  # type: ignore[untyped-decorator]
 def _swap_stacks(s: Any, w: Any, sp: int) -> None:
     """A thread on the process stack is left or gone on with: the other stack's low point counts."""
-    if w[W_CONTROL] & SPSEL:
+    if w[W_SPSEL] != 0:
         low = w[W_OTHER_LOW]
         w[W_OTHER_LOW] = s[H_SP_LOW]
         s[H_SP_LOW] = min(low, sp)
 
 
 @njit  # type: ignore[untyped-decorator]
+def _is_free(w: Any, frame: int, size_bytes: int) -> bool:
+    """Whether a frame may stand there."""
+    for i in range(w[W_USED]):
+        if w[USED + i] == frame:
+            return False
+    return bool(frame >= w[W_RAM_LOW] and frame + size_bytes <= w[W_RAM_HIGH])
+
+
+@njit  # type: ignore[untyped-decorator]
 def _run(s: Any, w: Any, pc: int) -> bool:
     """Run the emulator to the next tick; False if Python has taken over, or must."""
-    s[H_CYCLE_LIMIT] = max(min(_next_cycle(w), w[W_HORIZON]) - w[W_ASLEEP], 0)
+    s[H_CYCLE_LIMIT] = max(min(_cycle_of(w, w[W_TICK]), w[W_HORIZON]) - w[W_ASLEEP], 0)
     s[H_FAST_LIMIT] = 0
     w[W_ERROR] = call5(w[W_START], w[W_UC], pc | 1, w[W_UNTIL], 0, 0) & 0xFFFFFFFF
-    return bool(w[W_TAKEN_OVER] == 0 and w[W_ERROR] == 0 and s[H_SKIP] == 0 and s[H_TRAPPED] == 0)
+    return bool(w[W_TAKEN_OVER] == 0 and w[W_ERROR] == 0 and s[H_TRAPPED] == 0)
+
+
+@njit  # type: ignore[untyped-decorator]
+def _is_tick_next(s: Any, w: Any) -> bool:
+    """Whether the thread has stopped for nothing but the next tick: it sleeps, or the tick is due."""
+    if w[W_ENTRIES] >= w[W_MOST] or s[H_INSTRUCTIONS] >= s[H_INSTRUCTION_LIMIT] or s[H_FRAMES] > MOST_FRAMES:
+        return False
+    following, now = _cycle_of(w, w[W_TICK]), s[H_CYCLES] + w[W_ASLEEP]
+    if s[H_SKIP] == 0:
+        return bool(s[H_CURRENT] == w[W_NODE] and now < following < w[W_HORIZON])
+    return bool(following <= now < min(w[W_HORIZON], _cycle_of(w, w[W_TICK] + w[W_PERIOD])))
 
 
 @njit  # type: ignore[untyped-decorator]
 def _enter(s: Any, w: Any) -> int:
-    """The core sleeps: wake it by the next tick and enter the handler, whose address it is; 0 if Python must."""
-    following = _next_cycle(w)
-    now = s[H_CYCLES] + w[W_ASLEEP]
-    if w[W_ENTRIES] >= w[W_MOST] or following <= now or following >= w[W_HORIZON]:
+    """The thread has stopped: take the tick's exception. The handler's address; 0 if Python must see to it."""
+    if not _is_tick_next(s, w):
         return 0
-    count = s[H_FRAMES]
-    if s[H_INSTRUCTIONS] >= s[H_INSTRUCTION_LIMIT] or s[H_CURRENT] != w[W_NODE] or count > MOST_FRAMES:
+    r = _move(w, W_READ_BATCH, W_STOPPED_SET)
+    xpsr, sp, pc, control = int64(r[XPSR]), int64(r[SP]), int64(r[PC]) & ~1, int64(r[CONTROL])
+    if xpsr & NUMBER or control & NPRIV or r[PRIMASK] & 1 or r[BASEPRI] & 0xFF or r[FAULTMASK] & 1:
         return 0
-    r = _move_set(w, W_READ_BATCH, W_ASLEEP_SET)
-    xpsr, frame = int64(r[XPSR]), w[W_FRAME]
-    if xpsr & NUMBER or r[PRIMASK] & 1 or r[BASEPRI] & 0xFF or r[FAULTMASK] & 1 or int64(r[PC]) & ~1 != w[W_PC]:
+    if pc != (s[s[H_CURRENT] + N_KEY] & 0xFFFFFFFF if s[H_SKIP] else w[W_PC]) or pc == w[W_UNTIL]:
         return 0
-    if r[CONTROL] != w[W_CONTROL] or r[SP] != w[W_SP] or r[MSP] != w[W_MSP]:
+    if control & SPSEL != w[W_SPSEL] or sp > w[W_TOP] or int64(r[MSP]) > w[W_MSP_TOP]:
         return 0
-    handler = _read_word(w, w[W_VECTOR])
-    if handler & 1 == 0:
+    extended = control & FPCA != 0
+    size_bytes = EXTENDED_BYTES if extended else BASIC_BYTES
+    frame = sp - size_bytes & w[W_ALIGNMENT]
+    if (extended and w[W_LAZY_FP] == 0) or not _is_free(w, frame, size_bytes):
         return 0
-    w[W_ASLEEP] += following - now
-    w[W_SLEPT] += following - now
-    w[W_ENTRIES] += 1
-    w[W_TICK] += w[W_PERIOD]
-    _take(s, w[W_LEAVE_EDGE])
-    w[W_FRAMES] = count
-    for i in range(count * FRAME_WORDS):
-        w[SAVED + i] = s[FRAMES + i]
-    s[H_FRAMES] = 0
-    stacked = carray(half_pointer(w[W_FRAME_BUFFER]), (8,))
+    handler = _handler(w)
+    if handler == 0:
+        return 0
+    _suspend(s, w, pc)
+    stacked = _buffer(w)
     for i in range(R0_LR, XPSR):
         stacked[i] = r[i]
-    stacked[6] = w[W_PC]
-    stacked[7] = xpsr & ~ALIGNED | w[W_MOVED]
-    call5(w[W_WRITE_MEMORY], w[W_UC], frame, w[W_FRAME_BUFFER], FRAME_BYTES, 0)
+    stacked[6] = pc
+    stacked[7] = xpsr & ~ALIGNED | (ALIGNED if sp & ~w[W_ALIGNMENT] else 0)
+    if extended:
+        fp = _move(w, W_READ_BATCH, W_FP_SET)
+        for i in range(FP_WORDS):
+            stacked[BASIC_WORDS + i] = fp[i]
+        stacked[BASIC_WORDS + FP_WORDS] = 0
+        w[W_FPCAR] = frame + BASIC_BYTES
+    call5(w[W_WRITE_MEMORY], w[W_UC], frame, w[W_FRAME_BUFFER], size_bytes, 0)
     s[H_SP_LOW] = min(s[H_SP_LOW], frame)
-    entry = _set_values(w, W_ENTRY_SET)
-    entry[0], entry[1], entry[3] = frame, 0, w[W_EXC_RETURN]
-    entry[2] = xpsr & FLAGS | THUMB | SYSTICK
-    _move_set(w, W_WRITE_BATCH, W_ENTRY_SET)
-    _swap_stacks(s, w, w[W_MSP])
+    w[W_FRAME], w[W_FRAME_BYTES] = frame, size_bytes
+    w[W_LR] = (w[W_EXC_RETURN] & ~BASIC_FRAME if extended else w[W_EXC_RETURN]) | (RETURN_TO_PSP if w[W_SPSEL] else 0)
+    entry = _values(w, W_ENTRY_SET)
+    entry[0], entry[1], entry[2], entry[3] = frame, 0, xpsr & FLAGS | THUMB | SYSTICK, w[W_LR]
+    msp = int64(r[MSP])
+    _move(w, W_WRITE_BATCH, W_ENTRY_SET)
+    _swap_stacks(s, w, msp)
     s[H_CURRENT] = NODES + FROM_ENTRY * NODE_WORDS
     w[W_STAGE] = IN_HANDLER
-    return int(handler & ~1)
+    return int(handler)
+
+
+@njit  # type: ignore[untyped-decorator]
+def _suspend(s: Any, w: Any, pc: int) -> None:
+    """The tick comes: wake the thread if it sleeps, and leave it."""
+    w[W_CURRENT], w[W_SKIP], w[W_RETURN_PC], w[W_FRAMES] = s[H_CURRENT], s[H_SKIP], pc, s[H_FRAMES]
+    if s[H_SKIP] == 0:
+        passed = _cycle_of(w, w[W_TICK]) - (s[H_CYCLES] + w[W_ASLEEP])
+        w[W_ASLEEP] += passed
+        w[W_SLEPT] += passed
+        w[W_WAKEUPS] += 1
+        _take(s, w[W_LEAVE_EDGE])
+    w[W_ENTRIES] += 1
+    w[W_TICK] += w[W_PERIOD]
+    for i in range(s[H_FRAMES] * FRAME_WORDS):
+        w[SAVED + i] = s[FRAMES + i]
+    s[H_FRAMES] = s[H_SKIP] = 0
 
 
 @njit  # type: ignore[untyped-decorator]
 def _leave(s: Any, w: Any) -> bool:
     """The handler has returned: go back to the thread; False if Python must."""
-    if s[H_EXC_RETURN] | 1 != w[W_EXC_RETURN] | 1:
+    if s[H_EXC_RETURN] | 1 != w[W_LR] | 1:
         return False
     edge = find_edge(s, s[H_CURRENT], RETURN_KEY, -1)
-    r = _move_set(w, W_READ_BATCH, W_LEAVING_SET)
-    frame = int64(r[L_PSP]) if w[W_CONTROL] & SPSEL else int64(r[L_SP])
-    if edge == 0 or r[L_XPSR] & NUMBER != SYSTICK or r[L_FAULTMASK] & 1 or r[L_CONTROL] & 1 or frame != w[W_FRAME]:
+    r = _move(w, W_READ_BATCH, W_LEAVING_SET)
+    frame = int64(r[L_PSP]) if w[W_SPSEL] else int64(r[L_SP])
+    extended = w[W_FRAME_BYTES] == EXTENDED_BYTES
+    if edge == 0 or r[L_XPSR] & NUMBER != SYSTICK or r[L_FAULTMASK] & 1 or frame != w[W_FRAME]:
         return False
-    stacked = carray(half_pointer(w[W_FRAME_BUFFER]), (8,))
-    if call5(w[W_READ_MEMORY], w[W_UC], frame, w[W_FRAME_BUFFER], FRAME_BYTES, 0) & 0xFFFFFFFF:
+    if r[L_CONTROL] & NPRIV or (extended and r[L_CONTROL] & FPCA):
+        return False
+    stacked = _buffer(w)
+    if call5(w[W_READ_MEMORY], w[W_UC], frame, w[W_FRAME_BUFFER], w[W_FRAME_BYTES], 0) & 0xFFFFFFFF:
         return False
     xpsr = int64(stacked[7])
-    if stacked[6] != w[W_PC] or xpsr & NUMBER or xpsr & THUMB == 0:
+    if stacked[6] != w[W_RETURN_PC] or xpsr & NUMBER or xpsr & THUMB == 0:
         return False
     s[H_EXC_RETURN] = 0
     _take(s, edge)
-    back = _set_values(w, W_RETURN_SET)
+    if extended:
+        fp = _values(w, W_FP_SET)
+        for i in range(FP_WORDS):
+            fp[i] = stacked[BASIC_WORDS + i]
+        _move(w, W_WRITE_BATCH, W_FP_SET)
+    back = _values(w, W_RETURN_SET)
     for i in range(R0_LR, XPSR):
         back[i] = stacked[i]
-    sp = frame + FRAME_BYTES + (4 if xpsr & ALIGNED else 0)
+    sp = frame + w[W_FRAME_BYTES] + (4 if xpsr & ALIGNED else 0)
     back[6], back[7] = 0, xpsr & ~ALIGNED | THUMB
-    back[8], back[9] = w[W_CONTROL], sp
-    _move_set(w, W_WRITE_BATCH, W_RETURN_SET)
-    _take(s, w[W_RESUME_EDGE])
-    s[H_CURRENT] = s[w[W_RESUME_EDGE] + E_TARGET]
-    for i in range(w[W_FRAMES] * FRAME_WORDS):
-        s[FRAMES + i] = w[SAVED + i]
-    s[H_FRAMES] = w[W_FRAMES]
+    back[8], back[9] = w[W_SPSEL] | (FPCA | SFPA if extended else 0), sp
+    _move(w, W_WRITE_BATCH, W_RETURN_SET)
+    _resume(s, w)
     _swap_stacks(s, w, sp)
     w[W_RETURNS] += 1
     w[W_STAGE] = RETURNED
     return True
 
 
+@njit  # type: ignore[untyped-decorator]
+def _resume(s: Any, w: Any) -> None:
+    """The thread is taken up where it was left."""
+    s[H_CURRENT], s[H_SKIP], s[H_FRAMES] = w[W_CURRENT], w[W_SKIP], w[W_FRAMES]
+    if w[W_SKIP] == 0:
+        _take(s, w[W_RESUME_EDGE])
+        s[H_CURRENT] = s[w[W_RESUME_EDGE] + E_TARGET]
+    for i in range(w[W_FRAMES] * FRAME_WORDS):
+        s[FRAMES + i] = w[SAVED + i]
+
+
 def _repeat_ticks(words: int) -> None:
-    """Sleep, wake, handle, until something else happens; where it stopped is in W_STAGE."""
+    """Thread, tick, handler, until something else happens; where it stopped is in W_STAGE."""
     w = carray(pointer(words), (WORDS,))
     s = carray(pointer(w[W_BUFFER]), (BUFFER_WORDS,))
     while True:
         handler = _enter(s, w)
-        if handler == 0 or not _run(s, w, handler) or s[H_EXC_RETURN] == 0 or not _leave(s, w):
+        if handler == 0 or not _run(s, w, handler) or s[H_SKIP] != 0 or s[H_EXC_RETURN] == 0 or not _leave(s, w):
             return
-        if s[H_CYCLES] + w[W_ASLEEP] >= min(_next_cycle(w), w[W_HORIZON]):
+        if s[H_CYCLES] + w[W_ASLEEP] >= min(_cycle_of(w, w[W_TICK]), w[W_HORIZON]):
             return
         w[W_STAGE] = IN_THREAD
-        if not _run(s, w, w[W_PC]) or s[H_EXC_RETURN] != 0:
+        if not _run(s, w, w[W_RETURN_PC]) or s[H_EXC_RETURN] != 0:
             return
 
 

@@ -12,18 +12,35 @@ from vtarget.shell import boardlib, datadir
 from vtarget.shell.boardlib import board_names, board_path, core_names, load_board, load_core
 
 SHIPPED = [
+    "apollo3b-evb",
     "apollo4p-evb",
     "disco-f407vg",
+    "ek-ra6m4",
+    "frdm-k64f",
+    "frdm-mcxn947",
+    "microbit-v2",
+    "mimxrt1060-evk",
     "mps2-an385",
     "mps2-an386",
     "mps2-an500",
     "mps2-an505",
     "nrf52840dk",
+    "nrf5340dk",
+    "nucleo-f103rb",
+    "nucleo-f446re",
     "nucleo-f746zg",
     "nucleo-g071rb",
+    "nucleo-g0b1re",
+    "nucleo-h743zi",
+    "nucleo-h7a3zi-q",
+    "nucleo-l073rz",
     "nucleo-l4r5zi",
+    "nucleo-l552ze-q",
+    "nucleo-u385rg-q",
     "nucleo-u575zi-q",
     "rpi-pico",
+    "rpi-pico2",
+    "xg24-dk2601b",
 ]
 
 USER_BOARD = """\
@@ -125,10 +142,69 @@ def test_power_of_the_f407_is_the_datasheet_current_times_3v3() -> None:
         assert point.high == pytest.approx(point.nominal * 1.35, rel=0.01)
 
 
+# Milliamperes by MHz: DS12110 Rev10 Table 30, DS5319 Rev19 Table 17.
+DATASHEET_CURRENTS = [
+    ("nucleo-h743zi", "run-itcm", {144: 25, 200: 33, 216: 37, 300: 50, 400: 71}),
+    ("nucleo-f103rb", "run", {8: 4.6, 24: 10.1, 36: 14.8, 48: 18.6, 72: 27}),
+]
+
+
+@pytest.mark.parametrize(("name", "state", "milliamps"), DATASHEET_CURRENTS)
+def test_power_of_other_datasheets(name: str, state: str, milliamps: dict[int, float]) -> None:
+    (points,) = (found.points for found in load_board(name).power if found.name == state)
+    assert [p.clock // 1_000_000 for p in points] == list(milliamps)
+    for point in points:
+        assert point.nominal == pytest.approx(milliamps[point.clock // 1_000_000] * 3.3e-3, rel=0.006)
+        assert point.low == pytest.approx(point.nominal * 0.65, rel=0.01)
+        assert point.high == pytest.approx(point.nominal * 1.35, rel=0.01)
+
+
+# Milliwatts of ad, kws, ic and vww: MLPerf Tiny v1.2 and v0.7 at 3.0 V, v1.3 at 1.8 V.
+MLPERF_MILLIWATTS = [
+    ("nucleo-h7a3zi-q", 280, (135.63, 121.86, 125.15, 124.80)),
+    ("nucleo-u385rg-q", 96, (5.90, 5.09, 5.30, 5.26)),
+    ("ek-ra6m4", 200, (71.17, 74.74, 71.87, 73.94)),
+]
+
+
+@pytest.mark.parametrize(("name", "clock_mhz", "milliwatts"), MLPERF_MILLIWATTS)
+def test_power_measured_on_models_is_their_mean_within_its_bounds(
+    name: str, clock_mhz: int, milliwatts: tuple[float, ...]
+) -> None:
+    point = load_board(name).power[0].points[-1]
+    assert point.clock == clock_mhz * 1_000_000
+    assert point.nominal == pytest.approx(sum(milliwatts) / len(milliwatts) * 1e-3, rel=0.002)
+    assert (point.low, point.high) == pytest.approx((point.nominal * 0.84, point.nominal * 1.4), rel=0.005)
+    assert all(point.low < measured * 1e-3 < point.high for measured in milliwatts)
+
+
+def test_figures_without_a_source_say_so_and_are_no_narrower_than_half() -> None:
+    points = [point for name in SHIPPED for state in load_board(name).power for point in state.points]
+    doubtful = [p for p in points if any(word in p.source for word in ("recalled", "unverified"))]
+    assert doubtful
+    for point in doubtful:
+        assert point.low <= point.nominal * 0.505
+        assert point.high >= point.nominal * 1.495
+
+
+def test_flash_of_the_h743_waits_by_half_the_core_clock() -> None:
+    waits = load_board("nucleo-h743zi").region("FLASH").wait_states
+    assert waits is not None
+    assert [(step.max_clock // 2_000_000, step.wait_states) for step in waits.table] == [(70, 0), (140, 1), (240, 2)]
+
+
+def test_tcms_and_ocram_of_the_rt1060_share_its_ram() -> None:
+    board = load_board("mimxrt1060-evk")
+    assert sum(board.region(name).size for name in ("ITCM", "DTCM", "OCRAM")) == 1 << 20  # OCRAM2 and the FlexRAM
+
+
 def test_vector_tables_of_boards_with_boot_loaders() -> None:
     assert load_board("rpi-pico").vector_addresses() == (0x10000100, 0x10000000)
+    assert load_board("apollo3b-evb").vector_addresses() == (0xC000, 0x0)
     assert load_board("apollo4p-evb").vector_addresses() == (0x18000, 0x0)
     assert load_board("nrf52840dk").vector_addresses() == (0x0, 0x1000, 0x26000, 0x27000)
+    assert load_board("microbit-v2").vector_addresses() == (0x0, 0x1000, 0x1C000)
+    assert load_board("mimxrt1060-evk").vector_addresses() == (0x60002000, 0x60000000)
     assert load_board("mps2-an505").vector_addresses() == (0x10000000,)
 
 

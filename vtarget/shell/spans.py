@@ -108,11 +108,8 @@ class SpanRecorder:
         edges, sites = recorder.edge_counts(), recorder.site_counts()
         edges[: len(begun.edges)] -= begun.edges
         sites[: len(begun.sites)] -= begun.sites
-        rows = np.array(
-            [row for row in np.flatnonzero(edges).tolist() if recorder.edges[row].source >= 0], dtype=np.intp
-        )
         adjust = (mark.cycles - begun.mark.cycles, mark.instructions - begun.mark.instructions)
-        self._close(pin, edges, rows, sites, np.flatnonzero(sites.any(axis=1)), adjust)
+        self._close(pin, edges, np.flatnonzero(edges), sites, np.flatnonzero(sites.any(axis=1)), adjust)
 
     def _close(
         self,

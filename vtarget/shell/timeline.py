@@ -19,6 +19,7 @@ class Timeline:
         self.halted: int | None = None  # cycles awake, while a debugger holds the core
         self.asked = False  # whether the access being made looked at the time
         self.questions = 0  # how often accesses did
+        self._located: tuple[tuple[int, bool] | None, int] = (None, 0)  # the access last asked about, and its time
 
     def now(self) -> int:
         """Core cycles since reset, sleep included."""
@@ -41,4 +42,6 @@ class Timeline:
             return self._recorder.cycles
         self.asked = True
         self.questions += 1
-        return self._clock.before_access(*self.access)
+        if self._located[0] is not self.access:
+            self._located = (self.access, self._clock.before_access(*self.access))
+        return self._located[1]

@@ -63,6 +63,7 @@ QEMU_BOARDS: dict[str, tuple[str, ...]] = {
 # Test programs that need more than the M4F target or a special build.
 TEST_TARGETS: dict[str, dict[str, str]] = {
     "clock": BOARD_OF_CORE,
+    "ticks": BOARD_OF_CORE,
     # Memory without wait states where a board has it, so that the core's own numbers show.
     "microkernels": {"m0plus": "rpi-pico", "m3": "mps2-an385", "m4f": "mps2-an386"},
 }

@@ -25,15 +25,15 @@ from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.symbols import resolve_address
 
 BOARD = "nucleo-l4r5zi"
+BOARDS = {"m4f": BOARD, "m0plus": "rpi-pico", "m7": "nucleo-f746zg", "m33": "nucleo-u575zi-q"}
 TICKS = PROGRAMS / "ticks-m4f.elf"
-RAM = (0x20040000, 0x400)
 SELECT_STACK, CORE_CLOCK, REFERENCE_CLOCK = 2, 7 << 8, 3 << 8
 ACTIONS = {
     "compute": 0, "count flag": 1, "current value": 2, "cycle counter": 3, "pend PendSV": 4, "nested calls": 5,
     "longer than a tick": 6, "floating point": 7, "reload": 8, "vector": 9, "divide": 10,
 }  # fmt: skip
-# Of so few actions each round is one that native code can run from end to end.
-QUIET = {"compute", "nested calls", "vector", "divide"}
+# With these nothing reaches Python: nearly each round is native.
+QUIET = {"compute", "nested calls", "vector", "divide", "floating point"}
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,11 @@ def run(path: Path, board: str, *, native: bool, options: RunOptions, managed: b
     return Ended(result.record, result.reads, machine.ticking.rounds, machine.exceptions.overhead_cycles)
 
 
-def options_of(limits: RunLimits | None = None, **words: int) -> RunOptions:
-    image = load_image(str(TICKS))
+def options_of(limits: RunLimits | None = None, path: Path = TICKS, **words: int) -> RunOptions:
+    image = load_image(str(path))
     writes = tuple((resolve_address(image, name, "")[0], value.to_bytes(4, "little")) for name, value in words.items())
-    return RunOptions(writes=writes, reads=(RAM,), limits=limits or RunLimits())
+    reads = tuple(resolve_address(image, name, "") for name in ("ticks", "output", "pended", "process_stack"))
+    return RunOptions(writes=writes, reads=reads, limits=limits or RunLimits())
 
 
 def differences(one: Any, other: Any, place: str = "record") -> list[str]:
@@ -87,6 +88,28 @@ def test_ten_seconds_of_sleep_are_rounds_of_native_code(stack: int) -> None:
     assert (ended.record.exit.reason, sleep.wakeups) == (Reason.SEMIHOSTING, 10_000)
     assert sleep.cycles + ended.record.live_cycles == pytest.approx(10_000 * 120_000, abs=2_000)
     assert ended.native_rounds > 9_900
+
+
+@pytest.mark.parametrize(("clock", "reload"), [(CORE_CLOCK, 1_500), (REFERENCE_CLOCK, 6)], ids=["core", "reference"])
+def test_ticks_of_a_thread_that_computes_are_native_too(clock: int, reload: int) -> None:
+    """The core runs at 120 MHz; the reference clock is 500 kHz, an eighth of what the chip wakes up with."""
+    ended = both(TICKS, BOARD, options_of(waited_ticks=0, rounds=200_000, reload=reload, control=clock))
+    assert ended.record.exit.reason is Reason.SEMIHOSTING
+    ticks = int.from_bytes(ended.ram[0], "little")
+    assert ticks == pytest.approx(ended.record.live_cycles / (1_501 if clock == CORE_CLOCK else 7 * 240), rel=0.05)
+    assert ended.native_rounds > 0.95 * ticks
+
+
+@pytest.mark.parametrize("core", BOARDS)
+@pytest.mark.parametrize("stack", [0, SELECT_STACK], ids=["main", "process"])
+def test_each_core_is_counted_alike(core: str, stack: int) -> None:
+    path = PROGRAMS / f"ticks-{core}.elf"
+    everything = (1 << len(ACTIONS)) - 1
+    for actions in (everything, sum(1 << ACTIONS[action] for action in QUIET)):
+        words = {"actions": actions, "reload": 3_000, "control": CORE_CLOCK | stack, "rounds": 2_000}
+        ended = both(path, BOARDS[core], options_of(path=path, waited_ticks=300, **words))
+        assert ended.record.exit.reason is Reason.SEMIHOSTING
+    assert ended.native_rounds > 200
 
 
 @pytest.mark.parametrize("action", ACTIONS)

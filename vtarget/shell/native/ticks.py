@@ -75,7 +75,7 @@ IN_THREAD, IN_HANDLER, RETURNED = range(3)
 R0_LR, XPSR, SP, CONTROL, PRIMASK, BASEPRI, FAULTMASK, PC, MSP = 0, 6, 7, 8, 9, 10, 11, 12, 13
 L_XPSR, L_CONTROL, L_SP, L_PSP, L_FAULTMASK = range(5)
 
-EXCEPTION_EXIT, PREFETCH_ABORT, EXC_RETURN_FIRST = 8, 3, 0xFFFFFF00
+EXCEPTION_EXIT, PREFETCH_ABORT, FETCH_UNMAPPED, EXC_RETURN_FIRST = 8, 3, 8, 0xFFFFFF00
 SYSTICK, NUMBER, ALIGNED, THUMB, FLAGS = 15, 0x1FF, 1 << 9, 1 << 24, 0xF80F0000
 NPRIV, SPSEL, FPCA, SFPA = 1, 2, 4, 8
 BASIC_FRAME, RETURN_TO_PSP = 1 << 4, 1 << 2
@@ -157,11 +157,22 @@ def _is_free(w: Any, frame: int, size_bytes: int) -> bool:
 
 
 @njit  # type: ignore[untyped-decorator]
+def _note_return(s: Any, w: Any) -> None:
+    """Emulated Armv6-M cores fail to fetch from EXC_RETURN: that is a return from the handler too."""
+    pc = read_register(s, w[W_UC], s[H_PC_ID])
+    if pc >= EXC_RETURN_FIRST and read_register(s, w[W_UC], s[H_IPSR_ID]) & NUMBER:
+        s[H_EXC_RETURN] = pc
+        w[W_ERROR] = 0
+
+
+@njit  # type: ignore[untyped-decorator]
 def _run(s: Any, w: Any, pc: int) -> bool:
     """Run the emulator to the next tick; False if Python has taken over, or must."""
     s[H_CYCLE_LIMIT] = max(min(_cycle_of(w, w[W_TICK]), w[W_HORIZON]) - w[W_ASLEEP], 0)
     s[H_FAST_LIMIT] = 0
     w[W_ERROR] = call5(w[W_START], w[W_UC], pc | 1, w[W_UNTIL], 0, 0) & 0xFFFFFFFF
+    if w[W_ERROR] == FETCH_UNMAPPED and w[W_TAKEN_OVER] == 0 and w[W_STAGE] == IN_HANDLER:
+        _note_return(s, w)
     return bool(w[W_TAKEN_OVER] == 0 and w[W_ERROR] == 0 and s[H_TRAPPED] == 0)
 
 

@@ -13,7 +13,7 @@ import pytest
 from machinelib import PROGRAMS, run_elf
 
 BOARDS = {"m0plus": "rpi-pico", "m3": "mps2-an385", "m4f": "mps2-an386"}
-P, P_REGISTER = 1, 3
+P, P_COMPARE, P_POP = 1, 2, 3
 
 COMMON_V7 = {
     "alu": (100, "TRM-M4 3-1: ADD 1"),
@@ -44,10 +44,10 @@ COMMON_V7 = {
     "branch_taken": (2 + 10 * (1 + P), "TRM-M4 3-1: B<cc> taken 1 + P"),
     "branch_not_taken": (2 + 20, "TRM-M4 3-1: B<cc> not taken 1"),
     "branch_unaligned_wide": (10 * (1 + P + 1 + 1 + 1), "COMP: 1 more to a 32-bit target off its word"),
-    "cbz_taken": (2 + 10 * (1 + P), "TRM-M4 3-1: CBZ taken 1 + P"),
+    "cbz_taken": (2 + 10 * (1 + P_COMPARE), "TRM-M4 3-1: CBZ taken 1 + P; DDI0337G 15-3: late"),
     "cbz_not_taken": (2 + 20, "TRM-M4 3-1: CBZ not taken 1"),
     "loop": (2 + 100 * 2 + 99 * P, "TRM-M4 3-1: SUB 1, B<cc> taken 1 + P, not taken 1"),
-    "call": (1 + 2 + 1 + 10 * (1 + P) + 1 + 2 + P_REGISTER - 4, "TRM-M4 3-1: PUSH, NOP, BL 1 + P, POP with PC"),
+    "call": (1 + 2 + 1 + 10 * (1 + P) + 1 + 2 + P_POP - 2, "TRM-M4 3-1: PUSH, NOP, BL 1 + P, POP with PC"),
     "it_true": (2 + 20, "TRM-M4 3-1: IT folded into a 16-bit instruction 0, ADD 1"),
     "it_false": (2 + 20, "TRM-M4 3-1: a skipped instruction takes its slot"),
     "it_after_wide": (2 + 20 * (1 + 1 + 1), "TRM-M4 3-1: IT not folded behind a 32-bit instruction 1"),

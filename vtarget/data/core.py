@@ -66,10 +66,15 @@ class CostClass(StrEnum):
 
 
 class Refill(StrEnum):
-    """How a taken branch found its target; the figure is what it costs beyond the instruction itself."""
+    """How a taken branch found its target; the figure is what it costs beyond the instruction itself.
+
+    ``COMPARE`` is CBZ and CBNZ, ``LINK`` a branch to what LR holds; absent, they count as DIRECT and REGISTER.
+    """
 
     DIRECT = "direct"
+    COMPARE = "compare"
     CALL = "call"
+    LINK = "link"
     REGISTER = "register"
     LOAD_PC = "load_pc"
     POP_PC = "pop_pc"
@@ -88,6 +93,7 @@ class Rule(StrEnum):
     LITERAL_LOAD_PENALTY = "literal_load_penalty"
     ALU_TO_ADDRESS_PENALTY = "alu_to_address_penalty"
     NOP_AFTER_LOAD_SAVING = "nop_after_load_saving"
+    LOAD_AFTER_STORE_PENALTY = "load_after_store_penalty"
     STORE_MULTIPLE_AFTER_STORE_SAVING = "store_multiple_after_store_saving"
     IT_AFTER_16BIT_SAVING = "it_after_16bit_saving"
     FP_DEPENDENCY_PENALTY = "fp_dependency_penalty"
@@ -192,6 +198,14 @@ class LongMultiply(Model):
     source: str
 
 
+class FetchQueue(Model):
+    """The prefetch unit: ``words`` it holds; a slot that decode empties has its new word ``refill`` cycles later."""
+
+    words: Annotated[int, Field(ge=1, le=16)]
+    refill: Count
+    source: str
+
+
 class ErrorBudget(Model):
     """What the form of the model may miss, on top of the figures' own bounds; percent of the cycles."""
 
@@ -215,6 +229,7 @@ class Core(Model):
     rules: dict[Rule, Figure] = Field(default_factory=dict)
     latency: dict[Latency, Figure] = Field(default_factory=dict)
     exceptions: dict[Overhead, Figure] = Field(default_factory=dict)
+    fetch: FetchQueue | None = None
     divide: Divide | None = None
     long_multiply: LongMultiply | None = None
     error_budget: ErrorBudget
@@ -241,6 +256,8 @@ class Core(Model):
         found += [(("rules", key, "source"), figure.source) for key, figure in self.rules.items()]
         found += [(("latency", key, "source"), figure.source) for key, figure in self.latency.items()]
         found += [(("exceptions", key, "source"), figure.source) for key, figure in self.exceptions.items()]
+        if self.fetch is not None:
+            found.append((("fetch", "source"), self.fetch.source))
         if self.divide is not None:
             found.append((("divide", "source"), self.divide.source))
         if self.long_multiply is not None:

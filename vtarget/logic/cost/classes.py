@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vtarget.data.core import Core, CostClass, Refill
-from vtarget.data.insn import Feature, Flow, Insn, Kind
+from vtarget.data.insn import LR, Feature, Flow, Insn, Kind
+from vtarget.logic.cost.fetch import is_late
 
 _SAME_NAME = frozenset(
     {
@@ -66,7 +67,7 @@ def refill_class(insn: Insn) -> Refill | None:
         case Flow.NONE | Flow.TRAP:
             return None
         case Flow.BRANCH | Flow.CONDITIONAL:
-            return Refill.DIRECT
+            return Refill.COMPARE if is_late(insn) else Refill.DIRECT
         case Flow.CALL:
             return Refill.CALL
     match insn.kind:
@@ -76,7 +77,7 @@ def refill_class(insn: Insn) -> Refill | None:
             return Refill.POP_PC
         case Kind.TABLE_BRANCH:
             return Refill.TABLE
-    return Refill.REGISTER
+    return Refill.LINK if insn.reads >> LR & 1 else Refill.REGISTER
 
 
 def missing_feature(core: Core, insn: Insn) -> Feature | None:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from vtarget.data.core import Core, CostClass, Overhead, Refill
 from vtarget.data.cycles import NO_CYCLES, Cycles
-from vtarget.data.insn import Dynamic, Flow, Insn
+from vtarget.data.insn import LR, Dynamic, Flow, Insn
 from vtarget.logic.cost.classes import cost_class, refill_class
 from vtarget.logic.cost.operands import divide_cycles, long_multiply_cycles
 from vtarget.logic.cost.scalar import ScalarPipeline
@@ -41,6 +41,9 @@ _OVERHEADS = {
     Exit.RETURN_FP: (Overhead.RETURN_FP,),
     Exit.RETURN_LAZY_FP: (Overhead.RETURN_FP, Overhead.LAZY_FP),
 }
+
+
+_LIKE = {Refill.COMPARE: Refill.DIRECT, Refill.LINK: Refill.REGISTER}
 
 
 class CostModel:
@@ -102,21 +105,24 @@ class CostModel:
         if exit is Exit.FALLTHROUGH and last.predicated and last.flow is not Flow.NONE:
             skipped |= {len(source.insns) - 1}
         timing = self._timing(source, skipped, taken)
-        gap = self._gap(last, exit, target)
+        gap = self._gap(source, exit, target)
         total = timing.cycles + gap
         if target is not None and exit is not Exit.END:
             total = total + self._pipeline.overlap(timing, target, gap, taken)
         return _sane(total)
 
-    def _gap(self, last: Insn, exit: Exit, target: Block | None) -> Cycles:
+    def _gap(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
         """Cycles between the block's last instruction and the next block's first."""
+        last = source.insns[-1]
         if exit is Exit.FALLTHROUGH:
             return self._loop_exit(last)
         kind = refill_class(last)
         if exit is not Exit.TAKEN or kind is None:
             return NO_CYCLES
-        refill = self._refill.get(kind, NO_CYCLES)
-        if kind in (Refill.DIRECT, Refill.CALL) and _is_misaligned(target):
+        if kind is Refill.LINK and len(source.insns) > 1 and source.insns[-2].writes >> LR & 1:
+            kind = Refill.REGISTER  # DDI0337G Table 15-3: LR must not be written while the branch is decoded
+        refill = self._refill.get(kind, self._refill.get(_LIKE.get(kind, kind), NO_CYCLES))
+        if (kind in (Refill.DIRECT, Refill.CALL) or self.core.fetch is not None) and _is_misaligned(target):
             refill = refill + self._refill.get(Refill.MISALIGNED_TARGET, NO_CYCLES)
         return refill
 

@@ -5,22 +5,24 @@ An instruction costs its table row; rules of the core say what its predecessor t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from vtarget.data.core import Core, CostClass, Rule
 from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.insn import PC, Dynamic, Flow, Insn, Kind
 from vtarget.logic import isa
 from vtarget.logic.cost.classes import cost_class
+from vtarget.logic.cost.fetch import Prefetch, at_target
 from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
 
 _LOADS = frozenset({Kind.LOAD, Kind.FP_LOAD})
-_DATA_PROCESSING = frozenset({Kind.ALU, Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA, Kind.DIVIDE, Kind.DSP})
+_READS = frozenset({*_LOADS, Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE, Kind.FP_LOAD_MULTIPLE})
+_ADDRESS_SOURCES = frozenset(
+    {Kind.ALU, Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA, Kind.DIVIDE, Kind.DSP, Kind.FP_MOVE}
+)
 _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC, Kind.FP_DIVIDE})
-_SEVERAL = frozenset({*isa.MULTIPLES, Kind.LOAD_PAIR, Kind.STORE_PAIR})
 _BY_OPERANDS = (Dynamic.DIVIDE, Dynamic.LONG_MULTIPLY)
-_RUN = 3
 
 
 @dataclass(slots=True)
@@ -30,8 +32,9 @@ class _State:
     previous: Insn | None = None
     executed: Insn | None = None
     divide_left: int = 0
-    misaligned: int = 0
-    cost: Cycles = field(default=NO_CYCLES)
+    clock: int = 0
+    end: int = -1
+    prefetch: Prefetch | None = None
 
 
 class ScalarPipeline:
@@ -40,47 +43,78 @@ class ScalarPipeline:
     def __init__(self, core: Core) -> None:
         self._base = {key: figure.cycles for key, figure in core.cycles.items()}
         self._rules = {rule: core.rules[rule].cycles if rule in core.rules else NO_CYCLES for rule in Rule}
+        self._queue = core.fetch
+        self._least_divide = core.divide.least if core.divide is not None else 0
         self._words_per_cycle = core.words_per_cycle
         self._costs: dict[Insn, Cycles] = {}
 
     def time(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
         """See ``Pipeline``."""
-        state = _State()
+        state = self._at_rest(block)
+        cost, before = self._run(state, block, skipped)
+        left = state.divide_left
+        state.divide_left = 0
+        return Timing(Cycles(max(cost.low, 0), cost.nominal + left, cost.high + left), before, state)
+
+    def overlap(self, timing: Timing, target: Block, gap: Cycles, taken: bool) -> Cycles:
+        """See ``Pipeline``; a taken branch leaves nothing that could overlap."""
+        if taken or not target.insns:
+            return NO_CYCLES
+        before = timing.state
+        assert isinstance(before, _State)
+        after = self._at_rest(target)
+        after.previous, after.executed = before.previous, before.executed
+        if before.prefetch is not None and before.previous is not None and before.end == target.address:
+            after.clock, after.prefetch = before.clock, before.prefetch.copy()
+            after.prefetch.branch(before.previous, before.clock)
+        skipped = frozenset(i for i, insn in enumerate(target.insns) if insn.dynamic is Dynamic.PREDICATED)
+        joined, _ = self._run(after, target, skipped)
+        alone, _ = self._run(self._at_rest(target), target, skipped)
+        return joined + alone * -1
+
+    def _at_rest(self, block: Block) -> _State:
+        """Nothing before: as right after a branch, whose refill is counted elsewhere."""
+        if self._queue is None or not block.insns:
+            return _State()
+        return _State(prefetch=at_target(self._queue, block.insns[0], block.address))
+
+    def _run(self, state: _State, block: Block, skipped: frozenset[int]) -> tuple[Cycles, tuple[int, ...]]:
+        """The cycles of ``block``, and the nominal ones before each of its instructions; advances ``state``."""
         low = nominal = high = 0
         before = []
         for index, insn in enumerate(block.insns):
             before.append(nominal)
             cost = self._step(state, insn, block.addresses[index], index in skipped)
             low, nominal, high = low + cost.low, nominal + cost.nominal, high + cost.high
-        left = state.divide_left
-        state.divide_left = 0
-        return Timing(Cycles(max(low, 0), nominal + left, high + left), tuple(before), state)
-
-    def overlap(self, timing: Timing, target: Block, gap: Cycles, taken: bool) -> Cycles:
-        """See ``Pipeline``; a taken branch leaves nothing that could overlap."""
-        if taken or not target.insns:
-            return NO_CYCLES
-        first, address = target.insns[0], target.address
-        assert isinstance(timing.state, _State)
-        after = _State(timing.state.previous, timing.state.executed)
-        skipped = first.dynamic is Dynamic.PREDICATED
-        joined = self._step(after, first, address, skipped)
-        return joined + self._step(_State(), first, address, skipped) * -1
+        return Cycles(low, nominal, high), tuple(before)
 
     def _step(self, state: _State, insn: Insn, address: int, skipped: bool) -> Cycles:
         """The cycles ``insn`` adds; advances ``state``."""
+        start = state.clock
         if skipped:
             cost = self._base[CostClass.SKIPPED]
         elif insn.dynamic in _BY_OPERANDS:
             cost = self._base[CostClass.SKIPPED] if insn.predicated else NO_CYCLES
+            state.clock += self._shortest(insn)
         else:
-            cost = self._own(insn) + self._neighbour(insn, state)
-        cost = cost + self._fetch(state, insn, address)
+            neighbour = self._neighbour(insn, state)
+            cost = self._own(insn) + neighbour
+            start += 0 if insn.kind is Kind.IT else neighbour.nominal
+        if state.prefetch is not None:
+            wait = state.prefetch.wait(insn, address, start)
+            cost = cost + Cycles(0, wait, wait)
         if state.divide_left or insn.kind is Kind.FP_DIVIDE:
             cost = self._divide(state, insn, cost, skipped)
+        state.clock += cost.nominal
+        state.end = address + insn.size
         state.previous = insn
         state.executed = None if skipped else insn
         return Cycles(cost.low, max(cost.nominal, cost.low), max(cost.high, cost.nominal))
+
+    def _shortest(self, insn: Insn) -> int:
+        """What the fetch gains at least from an instruction whose cycles its operands decide."""
+        own = self._own(insn).low
+        return max(own, self._least_divide) if insn.dynamic is Dynamic.DIVIDE else own
 
     def _own(self, insn: Insn) -> Cycles:
         """Its table row, with the words of a multiple transfer."""
@@ -114,15 +148,20 @@ class ScalarPipeline:
         return NO_CYCLES
 
     def _access(self, insn: Insn, before: Insn) -> Cycles:
-        if before.kind in _DATA_PROCESSING:
+        if before.kind in _ADDRESS_SOURCES and before.writes & 0xFFFF:
             uses = before.writes & insn.address_reads & ~(1 << PC)
             return self._rules[Rule.ALU_TO_ADDRESS_PENALTY] if uses else NO_CYCLES
         if before.kind in _LOADS and before.flow is Flow.NONE and insn.flow is Flow.NONE:
             return self._after_load(insn, before)
-        cost = NO_CYCLES
-        if insn.kind is Kind.STORE_MULTIPLE and before.kind is Kind.STORE:
-            cost = _less(self._rules[Rule.STORE_MULTIPLE_AFTER_STORE_SAVING])
+        cost = self._after_store(insn, before) if before.kind is Kind.STORE else NO_CYCLES
         return cost + self._fp_dependency(insn, before) if insn.kind in isa.FP_KINDS else cost
+
+    def _after_store(self, insn: Insn, store: Insn) -> Cycles:
+        """A store is done with the bus a cycle after its first, which with a register offset is part of its own two."""
+        if insn.kind is Kind.STORE_MULTIPLE:
+            return _less(self._rules[Rule.STORE_MULTIPLE_AFTER_STORE_SAVING])
+        waits = insn.kind in _READS and not store.register_offset
+        return self._rules[Rule.LOAD_AFTER_STORE_PENALTY] if waits else NO_CYCLES
 
     def _after_load(self, insn: Insn, load: Insn) -> Cycles:
         """A load or store pipelines behind a load unless its address needs what that one loads."""
@@ -146,14 +185,6 @@ class ScalarPipeline:
         needed = insn.reads & ~insn.accumulator
         late = before.kind in _FP_ARITHMETIC and before.writes & needed
         return self._rules[Rule.FP_DEPENDENCY_PENALTY] if late else NO_CYCLES
-
-    def _fetch(self, state: _State, insn: Insn, address: int) -> Cycles:
-        """Three 32-bit instructions in a row, none word aligned, may outrun the fetch."""
-        if insn.size == 2 or not address & 2:
-            state.misaligned = 0
-            return NO_CYCLES
-        state.misaligned += 1
-        return NO_CYCLES if state.misaligned % _RUN else self._rules[Rule.THREE_MISALIGNED_WIDE_PENALTY]
 
     def _divide(self, state: _State, insn: Insn, cost: Cycles, skipped: bool) -> Cycles:
         """Integer instructions run beside a VDIV or VSQRT; the next FP instruction waits for it."""

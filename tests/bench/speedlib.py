@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import unicorn
-from machinelib import EXAMPLES
+from machinelib import EXAMPLES, PROGRAMS
 
 from vtarget.data.image import Image
 from vtarget.logic.pricing import Pricer
@@ -17,17 +17,25 @@ from vtarget.shell.machine import Machine
 from vtarget.shell.running import pricer_for
 from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.symbols import resolve_address
+from vtarget.shell.systick import SYST_CSR, SYST_CVR, SYST_RVR
 
 BOARD = "nucleo-l4r5zi"
+TICK_CYCLES = 120_000  # 1 ms of the board's typical clock
+BX_LR = bytes.fromhex("7047")
 ROUNDS = 7
+PYTHON_ROUNDS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Workload:
-    """An example scaled by its ``iterations``, run from reset to where it begins to check its output."""
+    """An example scaled by its ``iterations``, run from reset to where it begins to check its output.
+
+    ``ticking``: SysTick interrupts it at 1 kHz. The handler is the examples' default one, made to return.
+    """
 
     name: str
     iterations: int
+    ticking: bool = False
 
     @property
     def image(self) -> Image:
@@ -36,7 +44,9 @@ class Workload:
     def options(self, image: Image) -> RunOptions:
         address, _ = resolve_address(image, "iterations", "bench")
         until, _ = resolve_address(image, "check_output", "bench")
-        return RunOptions(until=until, writes=((address, self.iterations.to_bytes(4, "little")),))
+        handler, _ = resolve_address(image, "Default_Handler", "bench")
+        writes = ((address, self.iterations.to_bytes(4, "little")), (handler, BX_LR))
+        return RunOptions(until=until, writes=writes)
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,33 @@ def run_bare(image: Image, pricer: Pricer, options: RunOptions, hook: Any = None
     return seconds
 
 
+def start_systick(machine: Machine) -> None:
+    """Have SysTick interrupt each millisecond, on the core's clock."""
+    for register, value in ((SYST_RVR, TICK_CYCLES - 1), (SYST_CVR, 0), (SYST_CSR, 7)):
+        machine.chipset.systick.write_word(register, value)
+
+
+def python_seconds() -> float:
+    """What a fixed piece of Python takes just now: how fast this machine is, and how busy."""
+    start = time.perf_counter()
+    total = 0
+    for number in range(PYTHON_ROUNDS):
+        total += number
+    return time.perf_counter() - start
+
+
+def sleeping_seconds(ticks: int) -> float:
+    """Seconds of a run that sleeps through so many ticks of 1 ms."""
+    image = load_image(str(PROGRAMS / "ticks-m4f.elf"))
+    address, _ = resolve_address(image, "waited_ticks", "bench")
+    machine = Machine(image, pricer_for(BOARD), RunOptions(writes=((address, ticks.to_bytes(4, "little")),)))
+    start = time.perf_counter()
+    record = machine.run().record
+    seconds = time.perf_counter() - start
+    assert [sleep.wakeups for sleep in record.sleep] == [ticks]
+    return seconds
+
+
 def measure(workload: Workload, rounds: int = ROUNDS) -> Speed:
     """Run bare and counted alternately; the best of each."""
     image, pricer = workload.image, pricer_for(BOARD)
@@ -83,8 +120,12 @@ def measure(workload: Workload, rounds: int = ROUNDS) -> Speed:
     for _ in range(rounds):
         bare.append(run_bare(image, pricer, options))
         machine = Machine(image, pricer, options)
+        if workload.ticking:
+            start_systick(machine)
         start = time.perf_counter()
         record = machine.run().record
         counted.append(time.perf_counter() - start)
+        ticks = record.live_cycles // TICK_CYCLES if workload.ticking else 0
+        assert ticks == 0 or machine.ticking.rounds > 0.9 * ticks
     assert record is not None
     return Speed(min(bare), min(counted), record.instructions, record.live_cycles / pricer.clock_hz)

@@ -14,9 +14,13 @@ from firmwarelib import build, needs_compiler
 
 import vtarget
 from vtarget.app.run_cmd import run
+from vtarget.data.record import Reason
+from vtarget.shell.running import price
 
 # Pages whose figures depend on the compiler.
 COMPILED = ("README.md", "firmware/README.md", "docs/models.md")
+# Where options of run are described: each in running.md, or on the page that is its home.
+OPTION_PAGES = ("docs/running.md", "docs/consoles.md", "docs/peripherals.md", "docs/debugging.md")
 GUIDES = ("docs/running.md", "docs/boards.md", "docs/cycles.md")
 
 
@@ -89,19 +93,23 @@ def test_the_readme_names_every_guide() -> None:
 
 def test_every_option_of_run_is_described_and_every_option_described_exists() -> None:
     known = {name for p in run.params if isinstance(p, click.Option) for name in p.opts if name.startswith("--")}
-    described = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text_of("docs/running.md")))
-    assert described - {"--help"} == known
+    options = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+    here = set(options.findall(text_of("docs/running.md")))
+    assert here - {"--help"} - known == set()
+    assert known - {name for page in OPTION_PAGES for name in options.findall(text_of(page))} == set()
 
 
 def test_every_field_of_the_json_is_described() -> None:
     from vtarget.logic.result import profile_json
 
-    profile = vtarget.run(ROOT / "firmware/examples/fir-m4f.elf", "nucleo-l4r5zi", spans=["fir_q15"])
-    result = profile_json(profile)
-    fields = set(result) | {key for k in ("exit", "board", "firmware", "memory") for key in result[k]}
-    fields |= set(result["kernels"][0]) | set(result["spans"][0])
+    pricer = vtarget.pricer_for("nucleo-l4r5zi")
+    facts = vtarget.record(ROOT / "firmware/startups/nucleo-l4r5zi.elf", "nucleo-l4r5zi", spans=["compute"])
+    result = profile_json(price(facts, pricer, battery_mah=100))
+    objects = [result, *(result[k] for k in ("exit", "board", "firmware", "memory", "duty", "battery"))]
+    fields = {key for one in [*objects, *(result[k][0] for k in ("kernels", "spans", "sleep"))] for key in one}
     described = set(re.findall(r"`([a-z_0-9]+)`", text_of("docs/running.md")))
-    assert fields - described == set()
+    assert {name for name in fields - described if not name.endswith(("_low", "_high"))} == set()
+    assert {reason.value for reason in Reason} - described == set()
 
 
 def test_every_key_of_a_board_is_described() -> None:

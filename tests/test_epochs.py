@@ -17,8 +17,9 @@ from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.logic.costs import follows_firmware, price_parts
 from vtarget.logic.recordcheck import check_tables
 from vtarget.logic.selfcheck import check_record
+from vtarget.shell.epochs import ClockProgrammedError
 from vtarget.shell.imagefile import load_image
-from vtarget.shell.machine import ClockProgrammedError, Machine, RunOptions
+from vtarget.shell.machine import Machine, RunOptions
 from vtarget.shell.recordfile import load_record, save_record
 from vtarget.shell.running import price, pricer_for
 

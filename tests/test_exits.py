@@ -506,3 +506,14 @@ def test_firmware_linked_for_another_board_is_refused_in_one_line(board: str) ->
     result = vtarget("run", EXAMPLES / "fir-m4f.elf", "-b", board)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith(f"error: {EXAMPLES}/fir-m4f.elf: ") and result.err.count("\n") == 1
+
+
+def test_a_breakpoint_in_exit_after_main_is_a_return(tmp_path: Path) -> None:
+    """The Pico SDK's _exit is a BKPT: main's result is what the run ends with."""
+    elf = write_program(
+        tmp_path / "p.elf",
+        M4F,
+        {"Reset_Handler": "b500 push {lr}\nbl main\nbe00 bkpt 0", "main": "2007 movs r0, #7\n4770 bx lr"},
+    )
+    ended = end_of(elf, M4F)
+    assert (ended.reason, ended.code, ended.detail) == (Reason.RETURN, 7, "main returned")

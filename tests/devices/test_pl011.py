@@ -264,3 +264,15 @@ def test_the_apollo_sends_at_its_own_clock() -> None:
     assert ports.wire.sent == b""
     ports.advance(1)
     assert ports.wire.sent == b"A"
+
+
+def test_what_the_fifo_holds_when_the_core_stops_is_still_sent() -> None:
+    uart, ports = make()
+    for byte in b"last words":
+        uart.write(DR, 4, byte)
+    ports.advance(FRAME + 1)
+    uart.drain()
+    assert bytes(ports.wire.sent) == b"last words"
+    uart.drain()
+    ports.advance(100 * FRAME)
+    assert bytes(ports.wire.sent) == b"last words"

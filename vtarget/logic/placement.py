@@ -157,3 +157,9 @@ def _total(ranges: Iterable[tuple[int, int]]) -> int:
         total += max(0, end - max(start, reached))
         reached = max(reached, end)
     return total
+
+
+def reset_state(image: Image, vector_table: int) -> tuple[int, int]:
+    """Stack pointer and pc at reset, as the vector table has them; the pc without its Thumb bit."""
+    words = image.read(vector_table, 8) or bytes(8)
+    return int.from_bytes(words[:4], "little"), int.from_bytes(words[4:], "little") & ~1

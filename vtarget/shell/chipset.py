@@ -192,6 +192,13 @@ class Chipset:
         modes = (getattr(mapping.device, "low_power_mode", None) for mapping in self.bus.mappings)
         return next((str(mode) for mode in modes if mode), "deep sleep")
 
+    def drain(self) -> None:
+        """The core has stopped: serial lines send what they still hold."""
+        for mapping in self.bus.mappings:
+            drain = getattr(mapping.device, "drain", None)
+            if drain is not None:
+                drain()
+
     def wake_from(self, state: str) -> None:
         """Waking from a stop mode leaves another clock running: the tree that knows which sets it."""
         if state.startswith("stop"):

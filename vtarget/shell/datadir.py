@@ -15,7 +15,7 @@ def boards_dir() -> Path:
 
 
 def firmware_dir() -> Path:
-    """The directory of the shipped firmware, with ``examples`` and ``roms``. InputError if the installation lacks it."""
+    """The directory of the shipped firmware. InputError if the installation lacks it."""
     return _data("firmware")
 
 

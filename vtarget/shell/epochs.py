@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 MOST_EPOCHS = 10_000
 
 
+class ClockProgrammedError(Exception):
+    """The firmware has begun to set up its clock tree, on a board that was taken to run at its typical clock."""
+
+
 @dataclass(frozen=True)
 class _Setting:
     clock_hz: int

@@ -10,7 +10,7 @@ from vtarget.data.exceptions import Cfsr, Vector
 from vtarget.data.image import Image
 from vtarget.data.record import Reason
 from vtarget.logic.decode import Block
-from vtarget.logic.placement import check_fits, find_vector_table
+from vtarget.logic.placement import check_fits, find_vector_table, reset_state
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import check_record
 from vtarget.shell import layout
@@ -22,7 +22,7 @@ from vtarget.shell.deadline import Deadline
 from vtarget.shell.debugging import NoDebugger
 from vtarget.shell.ending import MAIN_RETURNED, Ending
 from vtarget.shell.engine import Engine, EngineFault
-from vtarget.shell.epochs import Epochs
+from vtarget.shell.epochs import ClockProgrammedError, Epochs
 from vtarget.shell.exceptions import Exceptions, LockupError
 from vtarget.shell.follower import Follower
 from vtarget.shell.guards import Guards
@@ -43,10 +43,6 @@ from vtarget.shell.waiting import Waiting
 
 NOWHERE = 0xFFFFFFFF  # no instruction starts at an odd address
 FAULTS = FAULT_MASK | 1 << Vector.HARD_FAULT
-
-
-class ClockProgrammedError(Exception):
-    """The firmware has begun to set up its clock tree, on a board that was taken to run at its typical clock."""
 
 
 class Machine:
@@ -195,8 +191,7 @@ class Machine:
 
     def run(self) -> RunResult:
         """Run to the end. Raises InputError for unusable options, RunError if the counts contradict themselves."""
-        words = self.image.read(self.vector_table, 8) or bytes(8)
-        top, reset = int.from_bytes(words[:4], "little"), int.from_bytes(words[4:], "little") & ~1
+        top, reset = reset_state(self.image, self.vector_table)
         self.engine.set_register(13, top)
         self.engine.set_register(14, 0xFFFFFFFF)
         self.recorder.stacks.start(top)
@@ -204,6 +199,7 @@ class Machine:
         try:
             self._loop(reset)
             self.options.debugger.ended(self)
+            self.chipset.drain()
         finally:
             self.consoles.close()
         self.exceptions.finish()
@@ -386,6 +382,9 @@ class Machine:
     def _take_fault(self, trap: Trap) -> int:
         """Raise the exception of a trap; the run ends if no handler could put it right."""
         ended = self.ending.fault(trap.detail, trap.pc)
+        if self.ending.main_result is not None and trap.is_breakpoint:  # what an _exit may end in
+            self.ending.idle(trap.pc, trap.detail)
+            return trap.pc
         destination = self.exceptions.destination(trap.vector)
         if not self.exceptions.usable(destination) or self.nvic.active & 1 << Vector.HARD_FAULT:
             self.ending.end_with_fault(ended, trap.pc, executed=trap.executed)

@@ -27,9 +27,10 @@ from vtarget.logic.recognise import align, is_inference, known_kernel, runtimes,
 from vtarget.logic.report import failure
 from vtarget.logic.validation import validate
 from vtarget.shell.engine import Engine
+from vtarget.shell.epochs import ClockProgrammedError
 from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult, run_interpreter
 from vtarget.shell.kerneltrace import Inference, KernelTrace
-from vtarget.shell.machine import ClockProgrammedError, Machine
+from vtarget.shell.machine import Machine
 from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.samples import Sample, Samples
 

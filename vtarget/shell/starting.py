@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from vtarget.data.limits import RunLimits
 from vtarget.shell.debugging import NoDebugger, RestartRequestedError
-from vtarget.shell.machine import ClockProgrammedError, Machine
+from vtarget.shell.epochs import ClockProgrammedError
+from vtarget.shell.machine import Machine
 from vtarget.shell.runoptions import RunOptions, RunResult
 
 if TYPE_CHECKING:

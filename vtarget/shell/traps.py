@@ -23,6 +23,11 @@ class Trap:
     target: int | None = None
     executed: bool = False
 
+    @property
+    def is_breakpoint(self) -> bool:
+        """Whether a BKPT without a debugger raised it."""
+        return self.vector is Vector.HARD_FAULT and not self.cfsr
+
 
 def access_trap(fault: EngineFault, pc: int) -> Trap:
     """A load or store that no memory answers, or an instruction that the emulator doesn't know."""

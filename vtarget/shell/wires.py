@@ -43,6 +43,7 @@ class Line:
 
     @baud.setter
     def baud(self, baud: int) -> None:
+        """The device has set it: what waited for that arrives now."""
         self._baud = baud
         self._begin()
 

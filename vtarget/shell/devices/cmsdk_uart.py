@@ -34,6 +34,10 @@ class CmsdkUart(WordDevice):
         self._shifter = Shifter(ports.clock, ports.wire.send, self._feed)
         ports.wire.receiver = self._receive
 
+    def drain(self) -> None:
+        """The core has stopped: send what the transmitter still holds."""
+        self._shifter.drain()
+
     def peek_word(self, offset: int) -> int:
         """The register's content; a read of DATA takes the byte too."""
         if offset == STATE:

@@ -54,6 +54,10 @@ class NrfUart(WordDevice):
         ports.wire.receiver = self._receive
         self._set_baud()
 
+    def drain(self) -> None:
+        """The core has stopped: send what the transmitter still holds."""
+        self._shifter.drain()
+
     def peek_word(self, offset: int) -> int:
         """The register's content; a read of RXD takes the byte too."""
         if EVENTS <= offset < EVENTS_END:

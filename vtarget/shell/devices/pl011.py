@@ -50,6 +50,10 @@ class Pl011(WordDevice):
         self._shifter = Shifter(ports.clock, self._send, self._feed)
         ports.wire.receiver = self._receive
 
+    def drain(self) -> None:
+        """The core has stopped: send what the transmitter still holds."""
+        self._shifter.drain()
+
     def peek_word(self, offset: int) -> int:
         """The register's content; a read of DR takes a byte too."""
         if offset == FR:

@@ -50,6 +50,10 @@ class Usart(WordDevice):
         self._shifter = Shifter(ports.clock, ports.wire.send, self._shifted)
         ports.wire.receiver = self._receive
 
+    def drain(self) -> None:
+        """The core has stopped: send what the transmitter still holds."""
+        self._shifter.drain()
+
     def write_word(self, offset: int, value: int) -> None:
         """Write a control register."""
         before = self._cr1

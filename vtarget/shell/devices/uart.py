@@ -7,6 +7,8 @@ from collections.abc import Callable
 from vtarget.shell.clocks import Alarm, Clock
 from vtarget.shell.devices.device import Ports
 
+MOST_DRAINED = 4096  # bytes: more than any FIFO, less than a DMA without end
+
 
 def parity_bit(value: int, odd: bool) -> int:
     """The bit that makes the number of ones even, or odd."""
@@ -42,6 +44,14 @@ class Shifter:
         self._byte = byte
         self.busy = True
         self._alarm = clock.at(self._end, lambda: self._finish(clock))
+
+    def drain(self) -> None:
+        """Send at once what is on its way and what follows it, as the line would after the core has stopped."""
+        for _ in range(MOST_DRAINED):
+            if not self.busy or self._alarm is None:
+                return
+            self._alarm.cancel()
+            self._finish(self.clock)
 
     def stop(self) -> None:
         """Lose the frame that is being shifted."""

@@ -84,7 +84,7 @@ def test_interrupting_and_resuming_a_run_changes_nothing(
     elf = EXAMPLES.parent / f"{name}.elf"
     whole = run_elf(elf, board)
     for constant, value in {"FIRST_CHUNK": chunk, "LEAST_CHUNK": chunk, "MOST_CHUNK": chunk}.items():
-        monkeypatch.setattr(f"vtarget.shell.machine.{constant}", value)
+        monkeypatch.setattr(f"vtarget.shell.budget.{constant}", value)
     comebacks: list[tuple[int, int]] = []
     parts = run_elf(elf, board, progress=lambda *done: comebacks.append(done))
     assert len(comebacks) > 5

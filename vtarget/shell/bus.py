@@ -21,6 +21,7 @@ BIT_BAND = (0x40000000, 0x100000)
 BIT_BAND_ALIAS = (0x42000000, 0x2000000)
 SRAM_ALIAS, SRAM_BASE = (0x22000000, 0x2000000), 0x20000000
 BIT_BAND_CORES = frozenset({"cortex-m3", "cortex-m4"})
+MOST_READERS = 1 << 16
 ATOMIC_BYTES = 0x1000  # one view of a device with atomic aliases
 
 
@@ -78,6 +79,7 @@ class Bus:
         self._plain = plain
         self._timeline = timeline
         self._bit_band = bit_band
+        self._readers: dict[int, tuple[Callable[[int, int], int], int]] = {}
         self.watch: Callable[[int, int], None] = lambda _address, _value: None
 
     def mapping_at(self, address: int) -> Mapping | None:
@@ -109,16 +111,29 @@ class Bus:
 
     def peek(self, address: int, size_bytes: int) -> int:
         """A read by whichever master, side effects included."""
+        reader = self._readers.get(address)
+        if reader is None:
+            if len(self._readers) >= MOST_READERS:
+                self._readers.clear()
+            reader = self._readers[address] = self._reader(address)
+        read, place = reader
+        return read(place, size_bytes)
+
+    def _reader(self, address: int) -> tuple[Callable[[int, int], int], int]:
+        """Who answers a read of an address, and which address or offset it is asked for."""
         if self._bit_band and _inside(address, BIT_BAND_ALIAS):
-            word, bit = _bit_of(address, BIT_BAND_ALIAS[0], BIT_BAND[0])
-            return self.peek(word, 4) >> bit & 1
+            return self._read_bit, address
         if self._rules is not None and self._rules.holds(address):
-            return self._rules.read(address, size_bytes)
+            return self._rules.read, address
         found = self.mapping_at(address)
         if found is None:
-            return self._plain.read(address, size_bytes)
+            return self._plain.read, address
         offset = address - found.base
-        return found.device.read(offset % ATOMIC_BYTES if found.atomic else offset, size_bytes)
+        return found.device.read, offset % ATOMIC_BYTES if found.atomic else offset
+
+    def _read_bit(self, address: int, _size_bytes: int) -> int:
+        word, bit = _bit_of(address, BIT_BAND_ALIAS[0], BIT_BAND[0])
+        return self.peek(word, 4) >> bit & 1
 
     def poke(self, address: int, size_bytes: int, value: int) -> None:
         """A write by whichever master."""

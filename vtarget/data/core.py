@@ -93,7 +93,6 @@ class Rule(StrEnum):
     LITERAL_LOAD_PENALTY = "literal_load_penalty"
     ALU_TO_ADDRESS_PENALTY = "alu_to_address_penalty"
     NOP_AFTER_LOAD_SAVING = "nop_after_load_saving"
-    LOAD_AFTER_STORE_PENALTY = "load_after_store_penalty"
     STORE_MULTIPLE_AFTER_STORE_SAVING = "store_multiple_after_store_saving"
     IT_AFTER_16BIT_SAVING = "it_after_16bit_saving"
     FP_DEPENDENCY_PENALTY = "fp_dependency_penalty"

@@ -35,10 +35,9 @@ class Prefetch:
         while self.newest < last:
             self.newest += 1
             arrival = self._fetch(first)
-        issue = max(start, arrival)
-        if (address + insn.size) >> 2 > first:
-            self.freed = (issue, *self.freed[: self.queue.words - 1])
-        return issue - start
+        if (address + insn.size) >> 2 > first:  # decode takes a first half at once, also if it waits for the second
+            self.freed = (start, *self.freed[: self.queue.words - 1])
+        return max(0, arrival - start)
 
     def _fetch(self, decoding: int) -> int:
         """When the word ``newest`` arrives: its slot in the queue is empty and the bus is not used for another."""

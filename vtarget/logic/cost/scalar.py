@@ -17,7 +17,6 @@ from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
 
 _LOADS = frozenset({Kind.LOAD, Kind.FP_LOAD})
-_READS = frozenset({*_LOADS, Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE, Kind.FP_LOAD_MULTIPLE})
 _ADDRESS_SOURCES = frozenset(
     {Kind.ALU, Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA, Kind.DIVIDE, Kind.DSP, Kind.FP_MOVE}
 )
@@ -153,15 +152,10 @@ class ScalarPipeline:
             return self._rules[Rule.ALU_TO_ADDRESS_PENALTY] if uses else NO_CYCLES
         if before.kind in _LOADS and before.flow is Flow.NONE and insn.flow is Flow.NONE:
             return self._after_load(insn, before)
-        cost = self._after_store(insn, before) if before.kind is Kind.STORE else NO_CYCLES
+        cost = NO_CYCLES
+        if insn.kind is Kind.STORE_MULTIPLE and before.kind is Kind.STORE:
+            cost = _less(self._rules[Rule.STORE_MULTIPLE_AFTER_STORE_SAVING])
         return cost + self._fp_dependency(insn, before) if insn.kind in isa.FP_KINDS else cost
-
-    def _after_store(self, insn: Insn, store: Insn) -> Cycles:
-        """A store is done with the bus a cycle after its first, which with a register offset is part of its own two."""
-        if insn.kind is Kind.STORE_MULTIPLE:
-            return _less(self._rules[Rule.STORE_MULTIPLE_AFTER_STORE_SAVING])
-        waits = insn.kind in _READS and not store.register_offset
-        return self._rules[Rule.LOAD_AFTER_STORE_PENALTY] if waits else NO_CYCLES
 
     def _after_load(self, insn: Insn, load: Insn) -> Cycles:
         """A load or store pipelines behind a load unless its address needs what that one loads."""

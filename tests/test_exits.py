@@ -517,3 +517,12 @@ def test_a_breakpoint_in_exit_after_main_is_a_return(tmp_path: Path) -> None:
     )
     ended = end_of(elf, M4F)
     assert (ended.reason, ended.code, ended.detail) == (Reason.RETURN, 7, "main returned")
+
+
+def test_a_main_that_runs_as_a_thread_may_return(tmp_path: Path) -> None:
+    """On the process stack it is one thread of several, as in Zephyr: its return ends nothing."""
+    thread = "2020 movs r0, #32\n0600 lsls r0, r0, #24\n3080 adds r0, #128\nf380 8809 msr psp, r0\n2002 movs r0, #2"
+    reset = f"{thread}\nf380 8814 msr control, r0\nf3bf 8f6f isb\nbl main\ne7fe b ."
+    elf = write_program(tmp_path / "p.elf", M4F, {"Reset_Handler": reset, "main": "2007 movs r0, #7\n4770 bx lr"})
+    ended = end_of(elf, M4F)
+    assert (ended.reason, ended.code, ended.detail) == (Reason.IDLE, 0, "idle loop")

@@ -274,3 +274,12 @@ def test_cache_geometry_of_the_stm32f746() -> None:
     data = bench.read(CCSIDR)
     bench.write(CSSELR, 1)
     assert (data, bench.read(CCSIDR)) == (0xF003E019, 0xF007E009)
+
+
+def test_privileged_access_to_the_fpu_is_access() -> None:
+    """Zephyr gives itself no more (DDI 0403 B3.2.20: 0b01 is privileged access)."""
+    bench = Bench("cortex-m4")
+    bench.write(CPACR, 0x5 << 20)
+    assert bench.control.fpu_enabled
+    bench.write(CPACR, 0x1 << 20)
+    assert not bench.control.fpu_enabled

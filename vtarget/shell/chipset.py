@@ -130,7 +130,8 @@ class Chipset:
         return self.plain.name(address) if found is None else f"{found.name}+0x{address - found.base:02x}"
 
     def _mapping(self, entry: DeviceEntry, outside: Outside) -> Mapping:
-        ports = DevicePorts(self.backplane, entry, entry.options, outside.wire(entry.name))
+        options = {"base": entry.base, **entry.options}
+        ports = DevicePorts(self.backplane, entry, options, outside.wire(entry.name))
         atomic = bool(entry.options.get("atomic", False))
         return Mapping(entry.name, entry.base, entry.size, make_device(entry.model, ports), atomic)
 

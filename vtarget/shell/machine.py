@@ -182,7 +182,7 @@ class Machine:
 
     def _left_main(self) -> None:
         """``main`` returned: what its startup code does next, for a while, decides how the run ends."""
-        if self.ending.main_result is None:
+        if self.ending.main_result is None and not self.engine.on_process_stack:  # a thread's main is no end
             self.ending.main_result = signed(self.engine.register(0))
             self.budget.main_returned()
             self._stop_soon()

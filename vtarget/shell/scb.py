@@ -31,7 +31,7 @@ CPUID_VALUES = {
     "cortex-m33": 0x410FD213,
 }
 BASELINE_CORES = frozenset({"cortex-m0", "cortex-m0plus"})
-CP10_CP11_FULL = 0xF << 20
+CP10_CP11_FULL, CP10_CP11_PRIVILEGED = 0xF << 20, 0x5 << 20
 VECTKEY, VECTKEYSTAT, SYSRESETREQ = 0x05FA, 0xFA05, 1 << 2
 NMIPENDSET, PENDSVSET, PENDSVCLR, PENDSTSET, PENDSTCLR = 1 << 31, 1 << 28, 1 << 27, 1 << 26, 1 << 25
 ISRPENDING, RETTOBASE = 1 << 22, 1 << 11
@@ -95,8 +95,8 @@ class SystemControl:
 
     @property
     def fpu_enabled(self) -> bool:
-        """Whether the firmware gave itself access to CP10 and CP11."""
-        return self._fpu is not None and self._words.get(CPACR, 0) & CP10_CP11_FULL == CP10_CP11_FULL
+        """Whether the firmware gave itself access to CP10 and CP11, if only privileged access."""
+        return self._fpu is not None and self._words.get(CPACR, 0) & CP10_CP11_PRIVILEGED == CP10_CP11_PRIVILEGED
 
     def word(self, address: int) -> int:
         """A stored register, without side effects."""

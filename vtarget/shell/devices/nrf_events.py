@@ -1,11 +1,9 @@
-"""What Nordic's peripherals have in common (nRF52840 PS 6.1): tasks, events, and INTENSET/INTENCLR by event.
-
-Tasks and events don't reach the PPI.
-"""
+"""What Nordic's peripherals have in common (nRF52840 PS 6.1): tasks, events, and INTENSET/INTENCLR by event."""
 
 from __future__ import annotations
 
 from vtarget.shell.devices.device import WordDevice
+from vtarget.shell.devices.nrf_ppi import pulse_event
 
 EVENTS, EVENTS_END = 0x100, 0x180
 INTEN, INTENSET, INTENCLR = 0x300, 0x304, 0x308
@@ -26,6 +24,7 @@ class NrfEvents(WordDevice):
         """An event happens."""
         self.words[EVENTS + 4 * number] = 1
         self._update()
+        pulse_event(self.ports, EVENTS + 4 * number)
 
     def read_word(self, offset: int) -> int:
         """Tasks read as 0; INTENSET and INTENCLR read what is enabled."""

@@ -11,6 +11,7 @@ from collections import deque
 
 from vtarget.shell.clocks import Alarm
 from vtarget.shell.devices.device import Ports, WordDevice
+from vtarget.shell.devices.nrf_ppi import pulse_event
 from vtarget.shell.devices.uart import Shifter, baud_of
 
 STARTRX, STOPRX, STARTTX, STOPTX, SUSPEND, FLUSHRX = 0x000, 0x004, 0x008, 0x00C, 0x01C, 0x02C
@@ -193,6 +194,9 @@ class NrfUart(WordDevice):
     def _raise(self, events: int) -> None:
         self._events |= events
         self._update()
+        for number in range(events.bit_length()):
+            if events >> number & 1:
+                pulse_event(self.ports, EVENTS + 4 * number)
 
     def _update(self) -> None:
         irq = bool(self._events & self._inten)

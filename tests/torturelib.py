@@ -33,7 +33,7 @@ FAULTS = {
     "process stack below PSPLIM": 11,
 }
 # What vtarget doesn't model: alignment faults, FPDSCR, and that unprivileged code can't reach the system registers.
-NOT_MODELLED = frozenset({"unaligned ldr", "unaligned strh", "unaligned ldrd", "absent coprocessor", "fpdscr"})
+NOT_MODELLED = frozenset({"unaligned ldr", "unaligned strh", "unaligned ldrd", "fpdscr"})
 PRIVILEGED_ONLY, IDLE_HANDLERS = 1, 2
 DIV_0_TRP, UNALIGN_TRP, USERSETMPEND, STKALIGN = 0x10, 0x08, 0x02, 0x200
 

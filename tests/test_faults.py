@@ -232,6 +232,18 @@ def test_a_frame_outside_memory_ends_the_run(tmp_path: Path) -> None:
     assert reason is Reason.FAULT and "0x9ffffee0" in detail and "STKERR" in detail
 
 
+def test_a_frame_outside_memory_on_a_threads_stack_is_a_fault_on_the_main_stack(tmp_path: Path) -> None:
+    """STKERR (bit 12) escalates to HardFault, whose handler logs CFSR and HFSR."""
+    thread = "ldr r0, =0x9fffff00\nmsr psp, r0\nmovs r0, #2\nmsr control, r0\nisb\nsvc 0\nb stop"
+    handler = "fn on_fault\nldr r0, =0xE000ED28\nldr r0, [r0]\nldr r1, =LOG\nstr r0, [r1, #4]\n1: b 1b\nend on_fault\n"
+    source = f"fn test\n{thread}\nend test\n{handler}"
+    logged = run_program(tmp_path, M4, source, {SVC: "logger", HARD_FAULT: "on_fault"})
+    reason, detail = ended(logged)
+    assert reason is Reason.FAULT and "0x9ffffee0" in detail and "STKERR" in detail
+    kernels = {kernel.name: kernel.interrupts for kernel in logged.ran.profile().kernels}
+    assert kernels["on_fault"] == 1
+
+
 @pytest.mark.parametrize("vector", ["0", "LOG + 1", "0x08000100", "0x9ffffff1"])
 def test_an_unusable_vector_ends_the_run_in_words(vector: str, tmp_path: Path) -> None:
     source = "fn test\nset ISER, 1\nset ISPR, 1\nisb\nb stop\nend test\n"

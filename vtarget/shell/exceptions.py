@@ -99,7 +99,7 @@ class Exceptions:
         self.arrivals: Callable[[int], bool] = lambda _cycles: False
         self.event = False  # the event register, which entries and returns set
         self._nvic.on_arrival = self._on_arrival
-        self.on_illegal: Callable[[str], None] = lambda _detail: None  # told of a return that is a fault
+        self.on_illegal: Callable[[str], None] = lambda _detail: None  # told of a fault that an entry or return is
 
     def _on_arrival(self) -> None:
         if self._control.word(SCR) & SEVONPEND:
@@ -198,12 +198,19 @@ class Exceptions:
         frame = sp - (EXTENDED_BYTES if extended else BASIC_BYTES) & (0xFFFFFFFF if unaligned else 0xFFFFFFFB)
         stack = "psp" if control & CONTROL_SPSEL and not xpsr & XPSR_NUMBER else "msp"
         if frame < self.limits[stack]:
-            return self._overflow(stack, xpsr, control, pc, executed)
+            self._set_bits(CFSR, Cfsr.STKOF)
+            return self._derived(Vector.USAGE_FAULT, self.limits[stack], xpsr, control, pc, executed)
         moved = XPSR_ALIGNED if not unaligned and sp & 4 else 0
         lazy = bool(self._control.word(FPCCR) & LSPEN)
         words = (*registers, pc, xpsr & ~XPSR_ALIGNED | moved)
         exc_return = self._exc_return(xpsr & XPSR_NUMBER, control, extended=extended)
-        self._stack(frame, words, extended=extended, lazy=lazy)
+        try:
+            self._stack(frame, words, extended=extended, lazy=lazy)
+        except LockupError as error:
+            if stack == "msp" or not self.usable(self.destination(Vector.BUS_FAULT)):
+                raise
+            self.on_illegal(str(error))
+            return self._derived(Vector.BUS_FAULT, frame, xpsr, control, pc, executed)
         low = self._recorder.words[layout.H_SP_LOW]
         self._recorder.words[layout.H_SP_LOW] = min(int(low), frame)
         stale = self._suspended.pop(frame, None)
@@ -213,19 +220,16 @@ class Exceptions:
         kind = layout.FROM_ENTRY_FP if extended and not lazy else layout.FROM_ENTRY
         return self._start(number, xpsr, exc_return, control, kind, frame)
 
-    def _overflow(self, stack: str, xpsr: int, control: int, pc: int, executed: int) -> int:
-        """The frame would lie below the stack's limit (B3.21): a fault is taken instead, and nothing is stacked."""
-        self._set_bits(CFSR, Cfsr.STKOF)
-        fault = Vector.USAGE_FAULT
+    def _derived(self, fault: Vector, sp: int, xpsr: int, control: int, pc: int, executed: int) -> int:
+        """The frame can't be stacked (B1.5.11; Armv8-M: B3.21): this fault is taken instead, and the other waits."""
         if not self._nvic.can_preempt(fault, self.masks()):
             self._set_bits(HFSR, Hfsr.FORCED)
             fault = Vector.HARD_FAULT
             if not self._nvic.can_preempt(fault, self.masks()):
-                raise LockupError("stack limit reached by an exception frame (CFSR.STKOF)")
-        limit = self.limits[stack]
-        self._suspended[limit] = self._contexts.suspend(pc, executed)
+                raise LockupError("an exception frame that can't be stacked (CFSR.STKERR, CFSR.STKOF)")
+        self._suspended[sp] = self._contexts.suspend(pc, executed)
         exc_return = self._exc_return(xpsr & XPSR_NUMBER, control, extended=False)
-        return self._start(fault, xpsr, exc_return, control, layout.FROM_ENTRY, limit)
+        return self._start(fault, xpsr, exc_return, control, layout.FROM_ENTRY, sp)
 
     def _stack(self, frame: int, words: tuple[int, ...], *, extended: bool, lazy: bool) -> None:
         data = BASIC.pack(*words)

@@ -11,7 +11,7 @@ from vtarget.base.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vtarget.data.board import Accelerator, Board, Region
+    from vtarget.data.board import Board, Cache, Region
     from vtarget.data.chip import Chip, DeviceEntry
 
 _JSON = click.option("--json", "json_path", metavar="PATH", help="Write JSON to PATH ('-' for standard output).")
@@ -138,7 +138,13 @@ def _print_board(board: Board, chip: Chip | None) -> None:
     ]
     print_table(columns, (_region_row(r, board.clock.typical) for r in regions), title="Memory map")
     print_line()
-    print_table(["region", "fact", "source"], (row for r in regions for row in _region_sources(r)))
+    sources = [row for r in regions for row in _region_sources(r)]
+    sources += [row for unit in board.caches for row in ([unit.name, "geometry", unit.source], ["", "miss", unit.miss.source])]
+    print_table(["region", "fact", "source"], sources)
+    if board.caches:
+        print_line()
+        columns = ["cache", "of", "holds", Column("size", "right"), Column("line", "right"), Column("ways", "right")]
+        print_table(columns, (_cache_row(unit) for unit in board.caches), title="Caches")
     print_line()
     _print_power(board)
     if chip is not None:
@@ -221,8 +227,10 @@ def _region_sources(region: Region) -> list[list[str]]:
     rows = [[region.name, region.note or "extent", region.source]]
     if region.wait_states is not None:
         rows.append(["", "wait states", region.wait_states.source])
-    if region.accelerator is not None:
-        rows.append(["", region.accelerator.name, region.accelerator.source])
+    if region.prefetch is not None:
+        rows.append(["", region.prefetch.name, region.prefetch.source])
+    if region.data_access is not None:
+        rows.append(["", "data accesses", region.data_access.source])
     return rows
 
 
@@ -236,20 +244,16 @@ def _timing(region: Region, clock_hz: int) -> str:
         parts.append(f"{needed[0]} wait states at {_hertz(clock_hz)}" if needed else "wait states unknown")
     if region.fetch_bits is not None:
         parts.append(f"{region.fetch_bits}-bit fetch")
-    if region.accelerator is not None:
-        parts.append(_accelerator(region.accelerator))
+    if region.prefetch is not None:
+        parts.append("prefetch")
     return ", ".join(parts)
 
 
-def _accelerator(unit: Accelerator) -> str:
-    sizes = []
-    if unit.instruction_cache is not None:
-        sizes.append(f"{_size(unit.instruction_cache)}{'' if unit.unified else ' I'}")
-    if unit.data_cache is not None:
-        sizes.append(f"{_size(unit.data_cache)} D")
-    if unit.line is not None:
-        sizes.append(f"lines of {_size(unit.line)}")
-    return f"{unit.name} ({' + '.join(sizes) if sizes else 'geometry unknown'})"
+def _cache_row(unit: Cache) -> list[str]:
+    size = _size(unit.size) if unit.size is not None else "unknown"
+    line = _size(unit.line) if unit.line is not None else "unknown"
+    ways = str(unit.ways) if unit.ways is not None else "unknown"
+    return [unit.name, ", ".join(unit.regions), unit.holds, size, line, ways]
 
 
 def _power_rows(board: Board) -> list[list[str]]:

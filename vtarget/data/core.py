@@ -99,6 +99,7 @@ class Rule(StrEnum):
     FP_DIVIDE_OVERLAP = "fp_divide_overlap"
     THREE_MISALIGNED_WIDE_PENALTY = "three_misaligned_wide_penalty"
     NARROW_MULTIPLY_PENALTY = "narrow_multiply_penalty"
+    UNALIGNED_TRANSFER_PENALTY = "unaligned_transfer_penalty"
 
 
 class Latency(StrEnum):

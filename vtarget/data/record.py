@@ -7,7 +7,7 @@ functions. Every array is one-dimensional unless said otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from vtarget.data.image import RegionUse
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     Counts = NDArray[np.int64]
 
 OPERAND_CLASSES = 16
+
+
+class SiteKind(IntEnum):
+    """What the classes of a site count: operands of an instruction, what its data accesses found, what fetching a
+    line of a node's block found (``logic.zones`` says which class is what)."""
+
+    OPERANDS = 0
+    DATA = 1
+    FETCH = 2
 
 
 class Reason(StrEnum):
@@ -121,7 +130,8 @@ class Sleep:
 @dataclass(frozen=True)
 class Epoch:
     """What was counted while the core ran at ``clock_hz``, with the wait states that the firmware had programmed by
-    region (empty: those of the clock). Rows and counts as in SpanFacts; all epochs add up to the record."""
+    region (empty: those of the clock) and the caches and prefetch buffers that it had switched. Rows and counts as in
+    SpanFacts; all epochs add up to the record."""
 
     clock_hz: int
     wait_states: tuple[tuple[str, int], ...]
@@ -129,6 +139,16 @@ class Epoch:
     edge_counts: Counts
     sites: Indices
     site_counts: Counts
+    switches: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A stretch of the image that the linker named."""
+
+    name: str
+    address: int
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -141,7 +161,10 @@ class ExecutionRecord:
     that the edge calls, -1 if none; ``edge_source`` is -1 for edges into the first block of the run, of a thread and of
     a handler; ``edge_target`` is -1 where a block is left for an exception or by returning from one, after
     ``edge_executed`` of its instructions (-1: all). A block without code is where an interrupted context went on.
-    ``site_insn`` is an instruction's position in its node's block. The last node executed ``final_instructions``
+    ``site_insn`` is an instruction's position in its node's block, ``site_kind`` a SiteKind (of a fetched line, the
+    instruction is the first in it); ``site_low`` and ``site_high`` are the lowest and highest address that a data
+    access reached (-1: none). ``zones`` are the regions that data accesses were counted by, ``caches`` the caches that
+    were followed (``logic.zones.fingerprint``); both are empty where the board needs neither. The last node executed ``final_instructions``
     instructions; ``unfinished`` nodes were entered, interrupted before their first instruction and not gone on with.
     Where the firmware changed its clock there are ``epochs``.
     """
@@ -170,6 +193,9 @@ class ExecutionRecord:
     edge_count: Counts
     site_node: Indices
     site_insn: Indices
+    site_kind: Indices
+    site_low: Counts
+    site_high: Counts
     site_counts: Counts
     unfinished: Indices
     final_node: int
@@ -185,3 +211,6 @@ class ExecutionRecord:
     spans: tuple[SpanFacts, ...] = ()
     sleep: tuple[Sleep, ...] = ()
     epochs: tuple[Epoch, ...] = ()
+    zones: tuple[tuple[str, ...], ...] = ()
+    caches: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()

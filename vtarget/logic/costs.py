@@ -172,11 +172,11 @@ def _with_budget(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], n
     by_region: dict[str, int] = {}
     regions = {}
     for node, cycles in enumerate(node_cycles[:, 2].tolist()):
-        region = pricer.fetch.region(blocks[record.node_block[node]].address)
+        region = pricer.memory.region(blocks[record.node_block[node]].address)
         if region is not None:
             regions[region.name] = region
             by_region[region.name] = by_region.get(region.name, 0) + cycles
-    memory = sum(cycles * high_budget_pct(pricer.fetch, regions[name]) / 100 for name, cycles in by_region.items())
+    memory = sum(cycles * high_budget_pct(pricer.memory, regions[name]) / 100 for name, cycles in by_region.items())
     return Bound(
         float(int(low * (1 - budget.low_pct / 100))),
         float(nominal),

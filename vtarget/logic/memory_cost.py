@@ -1,83 +1,192 @@
-"""What memory adds to the core's own cycles: wait states of instruction fetch, and bounds where caches decide."""
+"""What memory adds to the core's own cycles: wait states, what caches miss, and bounds where nobody published more."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil, floor
 
-from vtarget.data.board import Board, Region
+from vtarget.data.board import Amount, Board, Cache, Region, Wait
 from vtarget.data.cycles import NO_CYCLES, Cycles
+from vtarget.data.insn import Insn, Kind
+from vtarget.logic.zones import SEQUENCE_MISS, data_cache, instruction_cache, real_region
 
 FETCH_BITS_DEFAULT = 32
+WORD_BYTES = 4
 
 # Measured on vendor inference images running from wait-stated flash behind a cache: a model without wait states is
 # 6 % to 27 % low, worst where weights stream from flash; small cached kernels are within 0.3 % (core_timing facts, 9).
-ACCELERATED_HIGH_PCT = 30.0
+UNSIMULATED_HIGH_PCT = 30.0
 # Execution from serial flash behind a cache whose miss cost nobody published; the width is our assumption.
 UNKNOWN_HIGH_PCT = 60.0
 
+MULTIPLE = frozenset(
+    {
+        Kind.LOAD_MULTIPLE,
+        Kind.LOAD_PAIR,
+        Kind.FP_LOAD_MULTIPLE,
+        Kind.STORE_MULTIPLE,
+        Kind.STORE_PAIR,
+        Kind.FP_STORE_MULTIPLE,
+    }
+)
+STORES = frozenset(
+    {
+        Kind.STORE,
+        Kind.STORE_PAIR,
+        Kind.STORE_MULTIPLE,
+        Kind.STORE_EXCLUSIVE,
+        Kind.FP_STORE,
+        Kind.FP_STORE_MULTIPLE,
+    }
+)
+LOADS = frozenset({Kind.LOAD, Kind.FP_LOAD})
+
 
 def wait_states(region: Region, clock_hz: int) -> int | None:
-    """Wait states of ``region`` at ``clock_hz``; None if unknown. A clock beyond the table takes its last step."""
-    if region.wait_states is None:
+    """Core cycles that ``region`` makes an access wait at ``clock_hz``; None if unknown.
+
+    A clock beyond the table takes its last step.
+    """
+    states = region.wait_states
+    if states is None:
         return 0
-    if region.wait_states.unknown:
+    if states.unknown:
         return None
-    for step in region.wait_states.table:
-        if clock_hz <= step.max_clock:
-            return step.wait_states
-    return region.wait_states.table[-1].wait_states
+    for step in states.table:
+        if clock_hz <= step.max_clock * states.clock_divider:
+            return step.wait_states * states.clock_divider
+    return states.table[-1].wait_states * states.clock_divider
 
 
 @dataclass(frozen=True)
-class FetchModel:
-    """Fetch cost by region of one board at one clock. ``placement`` prices a region's code as if it lay in another;
-    ``programmed`` wait states are those that the firmware set, by region."""
+class MemoryModel:
+    """Memory of one board at one clock. ``placement`` prices what lies in a region as if it lay in another.
+
+    ``programmed`` wait states and ``switches`` (caches and prefetch buffers, on or off) are those that the firmware
+    set. ``caches_on`` overrides every switch. ``simulated`` tells whether the run to be priced followed the caches.
+    """
 
     board: Board
     clock_hz: int
     placement: tuple[tuple[str, str], ...] = ()
     wait_states_override: int | None = None
     programmed: tuple[tuple[str, int], ...] = ()
+    switches: tuple[tuple[str, bool], ...] = ()
+    caches_on: bool | None = None
+    simulated: bool = True
 
     def region(self, address: int) -> Region | None:
-        """The region that code at ``address`` is priced in."""
+        """The region that what lies at ``address`` is priced in."""
         region = self.board.region_at(address)
-        if region is None:
-            return None
+        return None if region is None else self.placed(region)
+
+    def placed(self, region: Region) -> Region:
+        """The region that what lies in ``region`` is priced in."""
         target = dict(self.placement).get(region.name)
         return self.board.region(target) if target else region
 
     def waits(self, region: Region) -> int | None:
-        """Wait states of ``region`` at this clock, or the override for regions that have any."""
+        """Wait states of ``region`` in core cycles at this clock, or the override for regions that have any."""
         if self.wait_states_override is not None and not region.writable:
             return self.wait_states_override
+        real = real_region(self.board, region)
         for name, waits in self.programmed:
-            if name == region.name:
-                return waits
-        return wait_states(region, self.clock_hz)
+            if name in (region.name, real.name):
+                return waits * (real.wait_states.clock_divider if real.wait_states is not None else 1)
+        return wait_states(real, self.clock_hz)
 
-    def stall(self, address: int, size_bytes: int, entered_in_line: int | None) -> Cycles:
-        """Fetch stalls of a block: each new fetch line costs the region's wait states, if nothing buffers it.
+    def is_on(self, switch: str | None, typical: bool) -> bool:
+        """Whether a cache or a prefetch buffer works."""
+        if self.caches_on is not None:
+            return self.caches_on
+        return dict(self.switches).get(switch or "", typical)
 
-        ``entered_in_line`` is the last address fetched before, when the block is reached by falling through.
+    def instruction_cache(self, region: Region) -> Cache | None:
+        """The cache in force for instructions of ``region``."""
+        unit = instruction_cache(self.board, region)
+        return unit if unit is not None and self.is_on(unit.switch, unit.typical) else None
+
+    def data_cache(self, region: Region) -> Cache | None:
+        """The cache in force for loads from ``region``."""
+        unit = data_cache(self.board, region)
+        return unit if unit is not None and self.is_on(unit.switch, unit.typical) else None
+
+    def prefetches(self, region: Region) -> bool:
+        """Whether the next line of ``region`` is read while one executes."""
+        unit = real_region(self.board, region).prefetch
+        return unit is not None and self.is_on(unit.switch, unit.typical)
+
+    def stall(
+        self, address: int, size_bytes: int, entered_in_line: int | None, cycles_per_byte: Callable[[], float]
+    ) -> Cycles:
+        """Fetch stalls of a block where no cache is in front: each new line costs the region's wait states.
+
+        ``entered_in_line`` is the last address fetched before, when the block is reached by falling through. A buffer
+        reads the next line while the core takes ``cycles_per_byte`` for the one before; low has it hide all of that.
         """
         region = self.region(address)
-        if region is None:
+        if region is None or self.instruction_cache(region) is not None:
             return NO_CYCLES
         waits = self.waits(region)
-        if not waits or region.accelerator is not None:
+        if not waits:
             return NO_CYCLES
-        line_bytes = (region.fetch_bits or FETCH_BITS_DEFAULT) // 8
+        line_bytes = (real_region(self.board, region).fetch_bits or FETCH_BITS_DEFAULT) // 8
         first, last = address // line_bytes, (address + size_bytes - 1) // line_bytes
-        lines = last - first + 1
-        if entered_in_line is not None and entered_in_line // line_bytes == first:
-            lines -= 1
-        return Cycles(0, lines * waits, lines * waits)
+        jumped, following = 1, last - first
+        if entered_in_line is not None:
+            same = entered_in_line // line_bytes == first
+            jumped, following = 0, following + (0 if same else 1)
+        if not self.prefetches(region):
+            lines = jumped + following
+            return Cycles(0, lines * waits, lines * waits)
+        hidden = max(0.0, waits + 1 - cycles_per_byte() * line_bytes)
+        nominal = jumped * waits + round(following * min(hidden, waits))
+        return Cycles(0, nominal, (jumped + following) * waits)
+
+    def fetched(self, region: Region, event: int, line_cycles: float) -> Cycles:
+        """One line missed in the instruction cache; ``line_cycles`` is what the core took for the line before."""
+        region = self.placed(region)
+        unit = self.instruction_cache(region)
+        if unit is None or not self.simulated:
+            return NO_CYCLES
+        cost = self._wait(unit.miss, region)
+        if event != SEQUENCE_MISS or not self.prefetches(region):
+            return cost
+        hidden = floor(line_cycles)
+        return Cycles(max(0, cost.low - 2 * hidden), max(0, cost.nominal - hidden), cost.high)
+
+    def data(self, insn: Insn, before: Insn | None, region: Region, *, missed: bool) -> Cycles:
+        """What one load or store of ``region`` (for a cache: one line of it) adds to the core's own cycles."""
+        region = self.placed(region)
+        unit = self.data_cache(region)
+        store = insn.kind in STORES
+        if unit is not None and (unit.write != "around" or not store):
+            return self._wait(unit.miss, region) if missed and self.simulated else NO_CYCLES
+        waits = self.waits(region) or 0
+        words = 1 if store else max(1, insn.register_count)
+        total = Cycles(0 if store else words * waits, words * waits, words * waits)
+        extra = real_region(self.board, region).data_access
+        if extra is None:
+            return total
+        if insn.kind in MULTIPLE:
+            amount = extra.store if store and extra.multiple is None else extra.multiple
+        elif store:
+            amount = extra.store
+        else:
+            amount = extra.next_load if before is not None and before.kind in LOADS else extra.load
+        return total + _cycles(amount)
+
+    def _wait(self, wait: Wait, region: Region) -> Cycles:
+        waits = self.waits(region) or 0
+        bounds = (a * waits + b for a, b in zip(wait.waits.bounds, wait.cycles.bounds, strict=True))
+        low, nominal, high = bounds
+        return Cycles(floor(low), round(nominal), ceil(high))
 
     @property
     def what_if(self) -> bool:
         """Whether this prices something else than the board as described."""
-        return bool(self.placement) or self.wait_states_override is not None
+        return bool(self.placement) or self.wait_states_override is not None or self.caches_on is not None
 
     def region_name(self, address: int) -> str | None:
         """Name of the region that code at ``address`` is priced in."""
@@ -86,24 +195,30 @@ class FetchModel:
 
     def notes(self, region: Region) -> list[str]:
         """What this model leaves out for code that executes from ``region``."""
-        waits = self.waits(region)
-        if waits is None:
-            return [
-                f"{region.name}: access time unknown, priced as if every access hit (bound +{UNKNOWN_HIGH_PCT:g} %)"
-            ]
-        if waits == 0:
-            return []
-        if region.accelerator is None:
-            return [f"{region.name}: {waits} wait states on instruction fetch only, not on data"]
-        name = region.accelerator.name
-        return [
-            f"{region.name}: {waits} wait states behind {name}, misses not modelled (bound +{ACCELERATED_HIGH_PCT:g} %)"
-        ]
+        waits, units = self.waits(region), self._caches(region)
+        guessed = [unit.name for unit in units if not (unit.simulated and self.simulated)]
+        if guessed and (waits or waits is None or any(unit.miss.cycles.nominal for unit in units)):
+            pct = high_budget_pct(self, region)
+            return [f"{region.name}: misses of {name} aren't counted (bound +{pct:g} %)" for name in guessed]
+        if waits is None and not units:
+            return [f"{region.name}: access time unknown, priced without wait states (bound +{UNKNOWN_HIGH_PCT:g} %)"]
+        return []
+
+    def _caches(self, region: Region) -> list[Cache]:
+        units = (self.instruction_cache(region), self.data_cache(region))
+        return list(dict.fromkeys(unit for unit in units if unit is not None))
 
 
-def high_budget_pct(fetch: FetchModel, region: Region) -> float:
+def _cycles(amount: Amount) -> Cycles:
+    low, nominal, high = amount.bounds
+    return Cycles(floor(low), round(nominal), ceil(high))
+
+
+def high_budget_pct(memory: MemoryModel, region: Region) -> float:
     """By how many percent execution from ``region`` may exceed the counted cycles because of what isn't modelled."""
-    waits = fetch.waits(region)
-    if waits is None:
+    units = memory._caches(region)
+    waits = memory.waits(region)
+    guessed = not all(unit.simulated and memory.simulated for unit in units)
+    if waits is None and (guessed or not units):
         return UNKNOWN_HIGH_PCT
-    return ACCELERATED_HIGH_PCT if waits else 0.0
+    return UNSIMULATED_HIGH_PCT if guessed and waits else 0.0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 
-from vtarget.data.board import Board
+from vtarget.data.board import Board, Region
 from vtarget.data.core import Core
-from vtarget.data.cycles import Cycles
+from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.logic.cost import CostModel, Exit
 from vtarget.logic.decode import Block
-from vtarget.logic.memory_cost import FetchModel
+from vtarget.logic.memory_cost import MemoryModel
+from vtarget.logic.zones import UNALIGNED, zones
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,9 @@ class Pricer:
 
     core: Core
     board: Board
-    fetch: FetchModel
+    memory: MemoryModel
     model: CostModel = field(repr=False)
+    zones: tuple[Region, ...]  # a region of each zone that events of data are counted by
     pinned: bool = False  # the clock was asked for: what the firmware does to it is left out
 
     @classmethod
@@ -33,15 +35,28 @@ class Pricer:
         clock_hz: int | None = None,
         placement: tuple[tuple[str, str], ...] = (),
         wait_states: int | None = None,
+        caches_on: bool | None = None,
     ) -> Pricer:
         """A pricer for ``board`` at ``clock_hz``; if None, at its typical clock until the firmware chooses one."""
-        fetch = FetchModel(board, clock_hz or board.clock.typical, placement, wait_states)
+        memory = MemoryModel(board, clock_hz or board.clock.typical, placement, wait_states, caches_on=caches_on)
         configured = core.configured(fpu=board.fpu, dsp=board.dsp)
-        return cls(configured, board, fetch, CostModel(configured), clock_hz is not None)
+        regions = tuple(board.region(names[0]) for names in zones(board))
+        return cls(configured, board, memory, CostModel(configured), regions, clock_hz is not None)
 
-    def at(self, clock_hz: int, wait_states: tuple[tuple[str, int], ...] = ()) -> Pricer:
-        """The same prices at another clock, with the wait states that a firmware programmed."""
-        return replace(self, fetch=replace(self.fetch, clock_hz=clock_hz, programmed=wait_states))
+    def at(
+        self,
+        clock_hz: int,
+        wait_states: tuple[tuple[str, int], ...] = (),
+        switches: tuple[tuple[str, bool], ...] = (),
+    ) -> Pricer:
+        """The same prices at another clock, with the wait states and cache switches that a firmware programmed."""
+        return replace(
+            self, memory=replace(self.memory, clock_hz=clock_hz, programmed=wait_states, switches=switches)
+        )
+
+    def watching(self, zones: tuple[Region, ...], *, caches: bool) -> Pricer:
+        """The same prices for a record whose data events are counted by these zones; ``caches``: and misses, too."""
+        return replace(self, zones=zones, memory=replace(self.memory, simulated=caches))
 
     @cached_property
     def board_sha256(self) -> str:
@@ -51,7 +66,7 @@ class Pricer:
     @property
     def clock_hz(self) -> int:
         """Core clock that wait states and time are computed for."""
-        return self.fetch.clock_hz
+        return self.memory.clock_hz
 
     def edge(self, source: Block | None, leaving: Exit, target: Block | None) -> Cycles:
         """All cycles that ``source`` takes when left that way, and the fetch stalls of getting to ``target``.
@@ -69,10 +84,31 @@ class Pricer:
         """What one execution of dynamic instruction ``index`` adds for operands of that class."""
         return self.model.site(block, index, operand_class)
 
+    def data(self, block: Block, index: int, event: int) -> Cycles:
+        """What one event of the load or store at ``index`` adds: unaligned, or an access of a zone (hit or miss)."""
+        if event == UNALIGNED:
+            return self.model.unaligned
+        zone, missed = divmod(event, 2)
+        if not 1 <= zone <= len(self.zones):
+            return NO_CYCLES
+        before = block.insns[index - 1] if index > 0 else None
+        return self.memory.data(block.insns[index], before, self.zones[zone - 1], missed=bool(missed))
+
+    def fetch(self, block: Block, index: int, event: int) -> Cycles:
+        """What one miss of the line in which instruction ``index`` stands adds, after a jump or in sequence."""
+        region = self.board.region_at(block.address)
+        unit = None if region is None else self.memory.instruction_cache(self.memory.placed(region))
+        if region is None or unit is None or unit.line is None:
+            return NO_CYCLES
+        return self.memory.fetched(region, event, self._cycles_per_byte(block) * unit.line)
+
     def prefix(self, block: Block, index: int) -> int:
         """Nominal cycles of the block's first ``index`` instructions."""
         return self.model.prefix(block, index)
 
     def _fetch(self, source: Block, leaving: Exit, target: Block) -> Cycles:
         before = source.address + len(source.code) - 1 if leaving is Exit.FALLTHROUGH else None
-        return self.fetch.stall(target.address, len(target.code), before)
+        return self.memory.stall(target.address, len(target.code), before, partial(self._cycles_per_byte, target))
+
+    def _cycles_per_byte(self, block: Block) -> float:
+        return self.model.prefix(block, len(block.insns)) / max(1, len(block.code))

@@ -116,7 +116,7 @@ def _as_it_ran(record: ExecutionRecord, pricer: Pricer) -> bool:
     """Whether this prices the very board, clock and placement that the record was made with."""
     same_board = record.board_sha256 == pricer.board_sha256
     same_clock = follows_firmware(record, pricer) or (record.clock_hz == pricer.clock_hz and not record.epochs)
-    return same_board and same_clock and not pricer.fetch.what_if
+    return same_board and same_clock and not pricer.memory.what_if
 
 
 def _check_live(record: ExecutionRecord, pricer: Pricer, total: int) -> None:
@@ -228,8 +228,8 @@ def _not_modelled(record: ExecutionRecord, pricer: Pricer, power: Power | None) 
     notes = list(record.not_modelled)
     if power is None:
         notes.append("energy: no power figure is known for this board")
-    for region in sorted({r for b in record.block_address.tolist() if (r := pricer.fetch.region_name(b))}):
-        notes.extend(pricer.fetch.notes(pricer.board.region(region)))
+    for region in sorted({r for b in record.block_address.tolist() if (r := pricer.memory.region_name(b))}):
+        notes.extend(pricer.memory.notes(pricer.board.region(region)))
     if _as_it_ran(record, pricer):
         return tuple(notes)
     ran = f"{record.board} at {record.clock_hz / 1e6:g} MHz"

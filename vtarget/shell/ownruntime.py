@@ -233,7 +233,7 @@ def _profile(
     inference = replace(chosen.profile(), console=runs[0].inferences[0].profile().console)
     layers, spans = _layers(job.graph, pricer, ran)
     region = pricer.board.region(pricer.board.boot.region)
-    context = LayerContext(pricer.board.core, pricer.board.fpu, "", pricer.fetch.waits(region), region.name)
+    context = LayerContext(pricer.board.core, pricer.board.fpu, "", pricer.memory.waits(region), region.name)
     mapped = {layer.operator for layer in layers}
     return RuntimeProfile(
         graph=job.graph,

@@ -192,7 +192,7 @@ def _nothing(samples: int) -> list[Span]:
 
 def _context(firmware: ModelFirmware, pricer: Pricer) -> LayerContext:
     region = pricer.board.region(firmware.placement.weights_region)
-    waits = pricer.fetch.waits(region)
+    waits = pricer.memory.waits(region)
     return LayerContext(pricer.board.core, pricer.board.fpu, firmware.code.engine, waits, region.name)
 
 

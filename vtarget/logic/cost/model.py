@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from vtarget.data.core import Core, CostClass, Overhead, Refill
+from vtarget.data.core import Core, CostClass, Overhead, Refill, Rule
 from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.insn import LR, Dynamic, Flow, Insn
 from vtarget.logic.cost.classes import cost_class, refill_class
@@ -89,6 +89,12 @@ class CostModel:
         if found is None:
             found = self._sites[key] = self._site(block, index, operand_class)
         return found
+
+    @property
+    def unaligned(self) -> Cycles:
+        """What each further bus transfer of an access that isn't aligned takes."""
+        figure = self.core.rules.get(Rule.UNALIGNED_TRANSFER_PENALTY)
+        return figure.cycles if figure is not None else NO_CYCLES
 
     def prefix(self, block: Block, index: int) -> int:
         """Nominal cycles from the block's start to its instruction ``index``."""

@@ -100,6 +100,17 @@ class Addressing:
     post_indexed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """The sum of ``factor * R[register]`` over ``terms``, plus ``offset``, modulo 2**32.
+
+    R15 is the instruction's address + 4, also where the instruction aligns it (the offset makes up for that).
+    """
+
+    terms: tuple[tuple[int, int], ...]
+    offset: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Insn:
     """One instruction. Decoding an encoding twice gives the same object, so identity is equality.
@@ -110,7 +121,9 @@ class Insn:
     0-15 r0-r15, 16-47 s0-s31 (a d register is both its halves), 48 the flags. ``register_count`` counts words for
     multiple and pair transfers, 1 for other memory accesses. ``accumulator`` are the registers of ``reads`` that a
     multiply-accumulate needs late. ``double``: works on double-precision values. ``sp_low`` <= 0 is the lowest SP it
-    leaves relative to SP before it; ``sp_delta`` is what it adds to SP, None if that isn't fixed.
+    leaves relative to SP before it; ``sp_delta`` is what it adds to SP, None if that isn't fixed. ``result`` is what an
+    ALU instruction leaves in the core register it writes, None if that is no linear form; MOVT's counts only where the
+    register's upper half is 0.
     """
 
     size: int
@@ -139,3 +152,4 @@ class Insn:
     address: Addressing | None
     double: bool = False
     accumulator: int = 0
+    result: Linear | None = None

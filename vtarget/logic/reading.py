@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vtarget.data.insn import ALWAYS, FLAGS, PC, SP, Addressing, Dynamic, Flow, Insn, Kind
+from vtarget.data.insn import ALWAYS, FLAGS, PC, SP, Addressing, Dynamic, Flow, Insn, Kind, Linear
 from vtarget.logic import isa
 
 _CONDITIONS = ("eq", "ne", "hs", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le")
@@ -13,6 +13,16 @@ _REGISTER, _IMMEDIATE, _MEMORY = 1, 2, 3  # capstone's operand types
 _STACK_REGISTERS = frozenset({"msp", "psp", "control"})
 _NEVER_DYNAMIC = frozenset({Kind.ALU, Kind.NOP, Kind.BRANCH, Kind.IT})
 _WORD = 0xFFFFFFFF
+_SHIFT_LEFT = 2  # capstone's ARM_SFT_LSL
+# What these multiply their sources by before they add them up.
+_FACTORS = {
+    **dict.fromkeys(("add", "addw", "lsl"), (1, 1)),
+    **dict.fromkeys(("sub", "subw"), (1, -1)),
+    **dict.fromkeys(("mov", "movw", "adr"), (1,)),
+    "rsb": (-1, 1),
+    "mvn": (-1,),
+    "movt": (1, 1 << 16),
+}
 
 
 class Reading:
@@ -107,6 +117,7 @@ class Reading:
             address=mode,
             double=self._is_double(),
             accumulator=accumulator,
+            result=self._result(),
         )
 
     def _condition(self) -> int:
@@ -229,6 +240,35 @@ class Reading:
         if self.kind in (Kind.FP_LOAD, Kind.FP_STORE):
             return self.registers[0].bit_count()
         return 1 if self.kind in isa.MEMORY_KINDS else 0
+
+    def _result(self) -> Linear | None:
+        factors = _FACTORS.get(self.name)
+        if factors is None:
+            return None
+        kept = isa.reads_result(self.name, self.kind, len(self.operands))
+        sources = self.operands if kept else self.operands[1:]
+        offset = -1 if self.name == "mvn" else 0
+        if self.name == "lsl":
+            if sources[-1].type != _IMMEDIATE:
+                return None
+            factors, sources = (1 << sources[-1].imm,), sources[:-1]
+        terms = []
+        for factor, source in zip(factors, sources, strict=True):
+            if source.type == _IMMEDIATE:
+                offset += factor * int(source.imm)
+                continue
+            if source.shift.type not in (0, _SHIFT_LEFT):
+                return None
+            terms.append((self.masks[source.reg].bit_length() - 1, factor << source.shift.value))
+        return self._relative_to_pc(terms, offset)
+
+    def _relative_to_pc(self, terms: list[tuple[int, int]], offset: int) -> Linear:
+        """ADR, also written as ADD or SUB of pc and immediate, aligns the pc (DDI 0403 A7.7.7)."""
+        if self.name == "adr":
+            terms = [(PC, 1)]
+        if self.name != "mov" and self.immediates and terms == [(PC, 1)]:
+            offset -= int(self.found.address) & 2
+        return Linear(tuple(terms), offset)
 
     def _operand_registers(self, dynamic: Dynamic | None) -> tuple[int, int]:
         if dynamic not in (Dynamic.DIVIDE, Dynamic.LONG_MULTIPLY):

@@ -105,11 +105,12 @@ def test_wait_states_reach_up_to_the_highest_clock(name: str) -> None:
 def sources(board: Board) -> list[str]:
     found = [board.clock.source, board.boot.source]
     found += [s for region in board.regions for s in region_sources(region)]
+    found += [s for unit in board.caches for s in (unit.source, unit.miss.source)]
     return found + [point.source for state in board.power for point in state.points]
 
 
 def region_sources(region: Region) -> list[str]:
-    parts = (region, region.wait_states, region.accelerator)
+    parts = (region, region.wait_states, region.prefetch, region.data_access)
     return [part.source for part in parts if part is not None]
 
 

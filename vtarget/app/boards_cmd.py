@@ -139,7 +139,9 @@ def _print_board(board: Board, chip: Chip | None) -> None:
     print_table(columns, (_region_row(r, board.clock.typical) for r in regions), title="Memory map")
     print_line()
     sources = [row for r in regions for row in _region_sources(r)]
-    sources += [row for unit in board.caches for row in ([unit.name, "geometry", unit.source], ["", "miss", unit.miss.source])]
+    sources += [
+        row for unit in board.caches for row in ([unit.name, "geometry", unit.source], ["", "miss", unit.miss.source])
+    ]
     print_table(["region", "fact", "source"], sources)
     if board.caches:
         print_line()

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from vtarget.data.board import Board, Region
 from vtarget.data.cycles import Cycles
 from vtarget.data.profile import Bound
-from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord
+from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, SiteKind
 from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.energy import Power, energy, power_at
 from vtarget.logic.memory_cost import high_budget_pct
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import executed_per_edge
+from vtarget.logic.zones import fingerprint, needs_data
 
 Prices = NDArray[np.int64]  # n x 3: low, nominal, high
 CODE_KINDS = frozenset({"flash", "mram", "xip", "rom"})
@@ -55,6 +56,7 @@ def follows_firmware(record: ExecutionRecord, pricer: Pricer) -> bool:
 def price_parts(record: ExecutionRecord, pricer: Pricer, power_state: str | None) -> list[Part]:
     """The record's epochs priced, each at its clock; the whole record as one where the clock is the pricer's."""
     blocks = relocated_blocks(record, pricer.board)
+    pricer = watching(record, pricer)
     if not follows_firmware(record, pricer):
         return [_part(record, pricer, blocks, power_state)]
     parts = []
@@ -70,7 +72,8 @@ def price_parts(record: ExecutionRecord, pricer: Pricer, power_state: str | None
             final_node=record.final_node if last else -1,
             final_instructions=record.final_instructions if last else 0,
         )
-        parts.append(_part(share, pricer.at(epoch.clock_hz, epoch.wait_states), blocks, power_state))
+        at = pricer.at(epoch.clock_hz, epoch.wait_states, epoch.switches)
+        parts.append(_part(share, at, blocks, power_state))
     return parts
 
 
@@ -82,6 +85,20 @@ def _part(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], power_st
     total = _with_budget(record, pricer, blocks, cycles)
     power = power_at(pricer.board, pricer.clock_hz, power_state)
     return Part(record, pricer, power, edges, sites, final, lengths, cycles, total)
+
+
+def watching(record: ExecutionRecord, pricer: Pricer) -> Pricer:
+    """The pricer as it has to read the record's events: by the zones of the board that the record was made on."""
+    kinds = {region.name: region.kind for region in record.regions}
+    names = {region.name for region in pricer.board.regions}
+    own = record.board == pricer.board.name
+    regions = tuple(
+        pricer.board.region(zone[0]) if own and zone[0] in names else same_role(kinds.get(zone[0], ""), pricer.board)
+        for zone in record.zones
+    )
+    wanted = {fingerprint(unit) for unit in pricer.board.caches if unit.simulated}
+    followed = wanted <= set(record.caches) and (bool(record.zones) or not needs_data(pricer.board))
+    return pricer.watching(regions, simulated=followed)
 
 
 def relocated_blocks(record: ExecutionRecord, board: Board) -> list[Block]:
@@ -123,12 +140,24 @@ def _price(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> tupl
             blocks[node_block[target]] if target >= 0 else None,
         )
         edges[row] = (cost.low, cost.nominal, cost.high)
+    return edges, _price_sites(record, pricer, blocks)
+
+
+def _price_sites(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> NDArray[np.int64]:
     sites = np.zeros((len(record.site_node), OPERAND_CLASSES, 3), dtype=np.int64)
-    for row, (node, index) in enumerate(zip(record.site_node.tolist(), record.site_insn.tolist(), strict=True)):
-        for operands in np.flatnonzero(record.site_counts[row]).tolist():
-            cost = pricer.site(blocks[node_block[node]], index, operands)
-            sites[row, operands] = (cost.low, cost.nominal, cost.high)
-    return edges, sites
+    prices = {SiteKind.OPERANDS: pricer.site, SiteKind.DATA: pricer.data, SiteKind.FETCH: pricer.fetch}
+    known: dict[tuple[int, int, int, int], tuple[int, int, int]] = {}
+    rows, classes = np.nonzero(record.site_counts)
+    block_of = record.node_block[record.site_node].tolist()
+    insns, kinds = record.site_insn.tolist(), record.site_kind.tolist()
+    for row, klass in zip(rows.tolist(), classes.tolist(), strict=True):
+        key = (kinds[row], block_of[row], insns[row], klass)
+        cost = known.get(key)
+        if cost is None:
+            cycles = prices[SiteKind(kinds[row])](blocks[block_of[row]], insns[row], klass)
+            cost = known[key] = (cycles.low, cycles.nominal, cycles.high)
+        sites[row, klass] = cost
+    return sites
 
 
 def _left(block: Block, executed: int) -> Block:

@@ -195,16 +195,18 @@ class MemoryModel:
 
     def notes(self, region: Region) -> list[str]:
         """What this model leaves out for code that executes from ``region``."""
-        waits, units = self.waits(region), self._caches(region)
-        guessed = [unit.name for unit in units if not (unit.simulated and self.simulated)]
-        if guessed and (waits or waits is None or any(unit.miss.cycles.nominal for unit in units)):
-            pct = high_budget_pct(self, region)
-            return [f"{region.name}: misses of {name} aren't counted (bound +{pct:g} %)" for name in guessed]
-        if waits is None and not units:
-            return [f"{region.name}: access time unknown, priced without wait states (bound +{UNKNOWN_HIGH_PCT:g} %)"]
-        return []
+        pct = high_budget_pct(self, region)
+        if not pct:
+            return []
+        if self.waits(region) is None and not self.caches(region):
+            return [f"{region.name}: access time unknown, priced without wait states (bound +{pct:g} %)"]
+        guessed = [unit.name for unit in self.caches(region) if not unit.simulated]
+        if guessed:
+            return [f"{region.name}: misses of {' and '.join(guessed)} aren't counted (bound +{pct:g} %)"]
+        return [f"{region.name}: the run didn't watch this board's caches and data accesses (bound +{pct:g} %)"]
 
-    def _caches(self, region: Region) -> list[Cache]:
+    def caches(self, region: Region) -> list[Cache]:
+        """The caches in force for instructions and data of ``region``."""
         units = (self.instruction_cache(region), self.data_cache(region))
         return list(dict.fromkeys(unit for unit in units if unit is not None))
 
@@ -216,9 +218,9 @@ def _cycles(amount: Amount) -> Cycles:
 
 def high_budget_pct(memory: MemoryModel, region: Region) -> float:
     """By how many percent execution from ``region`` may exceed the counted cycles because of what isn't modelled."""
-    units = memory._caches(region)
-    waits = memory.waits(region)
-    guessed = not all(unit.simulated and memory.simulated for unit in units)
+    units, waits = memory.caches(region), memory.waits(region)
+    guessed = not memory.simulated or not all(unit.simulated for unit in units)
     if waits is None and (guessed or not units):
         return UNKNOWN_HIGH_PCT
-    return UNSIMULATED_HIGH_PCT if guessed and waits else 0.0
+    slow = bool(waits) or any(unit.miss.cycles.nominal for unit in units)
+    return UNSIMULATED_HIGH_PCT if guessed and slow else 0.0

@@ -50,13 +50,12 @@ class Pricer:
         switches: tuple[tuple[str, bool], ...] = (),
     ) -> Pricer:
         """The same prices at another clock, with the wait states and cache switches that a firmware programmed."""
-        return replace(
-            self, memory=replace(self.memory, clock_hz=clock_hz, programmed=wait_states, switches=switches)
-        )
+        return replace(self, memory=replace(self.memory, clock_hz=clock_hz, programmed=wait_states, switches=switches))
 
-    def watching(self, zones: tuple[Region, ...], *, caches: bool) -> Pricer:
-        """The same prices for a record whose data events are counted by these zones; ``caches``: and misses, too."""
-        return replace(self, zones=zones, memory=replace(self.memory, simulated=caches))
+    def watching(self, zones: tuple[Region, ...], *, simulated: bool) -> Pricer:
+        """The same prices for a record whose data events are counted by these zones; ``simulated``: as this board's
+        caches and regions need it."""
+        return replace(self, zones=zones, memory=replace(self.memory, simulated=simulated))
 
     @cached_property
     def board_sha256(self) -> str:

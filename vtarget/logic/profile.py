@@ -14,7 +14,7 @@ from vtarget.data.image import RegionUse
 from vtarget.data.profile import Bound, Kernel, Memory, Profile, Span
 from vtarget.data.record import ExecutionRecord, SpanFacts
 from vtarget.logic.cost import EXITS, Exit, missing_feature
-from vtarget.logic.costs import Part, follows_firmware, node_instructions, price_parts, same_role
+from vtarget.logic.costs import Part, follows_firmware, node_instructions, price_parts, same_role, watching
 from vtarget.logic.decode import Block
 from vtarget.logic.duty import battery_life, duty_of, sleeping
 from vtarget.logic.energy import Power
@@ -56,7 +56,7 @@ def build_profile(
         spans=tuple(_span(parts[span.epoch if len(parts) > 1 else 0], span) for span in record.spans),
         memory=_memory(record, pricer.board),
         console=record.console,
-        not_modelled=_not_modelled(record, pricer, power),
+        not_modelled=_not_modelled(record, watching(record, pricer), power),
         sleep=asleep,
         duty=duty,
         battery=battery_life(duty, battery_mah, power.volts) if battery_mah and power else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from vtarget.data.core import Core, CostClass, Overhead, Refill, Rule
@@ -41,6 +42,17 @@ _OVERHEADS = {
     Exit.RETURN_FP: (Overhead.RETURN_FP,),
     Exit.RETURN_LAZY_FP: (Overhead.RETURN_FP, Overhead.LAZY_FP),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The sum that prices a transition: the block by itself (without the instructions ``skipped``), the ``gap`` behind
+    its branch, and what the ``overlap`` with the block that follows adds; may be < 0."""
+
+    timing: Timing
+    skipped: frozenset[int]
+    gap: Cycles
+    overlap: Cycles
 
 
 _LIKE = {Refill.COMPARE: Refill.DIRECT, Refill.LINK: Refill.REGISTER}
@@ -102,9 +114,10 @@ class CostModel:
         before = timing.nominal_before
         return before[index] if index < len(before) else timing.cycles.nominal
 
-    def _price(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
+    def terms(self, source: Block, exit: Exit, target: Block | None) -> Terms:
+        """What ``edge`` adds up, for those who explain it."""
         if not source.insns:
-            return NO_CYCLES
+            return Terms(Timing(NO_CYCLES, (), None), frozenset(), NO_CYCLES, NO_CYCLES)
         last = source.insns[-1]
         taken = exit is Exit.TAKEN
         skipped = _dynamic_predicated(source)
@@ -112,10 +125,14 @@ class CostModel:
             skipped |= {len(source.insns) - 1}
         timing = self._timing(source, skipped, taken)
         gap = self._gap(source, exit, target)
-        total = timing.cycles + gap
+        overlap = NO_CYCLES
         if target is not None and exit is not Exit.END:
-            total = total + self._pipeline.overlap(timing, target, gap, taken)
-        return _sane(total)
+            overlap = self._pipeline.overlap(timing, target, gap, taken)
+        return Terms(timing, skipped, gap, overlap)
+
+    def _price(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
+        terms = self.terms(source, exit, target)
+        return _sane(terms.timing.cycles + terms.gap + terms.overlap)
 
     def _gap(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
         """Cycles between the block's last instruction and the next block's first."""

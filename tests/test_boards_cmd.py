@@ -90,14 +90,23 @@ def test_show_draws_the_memory_map_by_address() -> None:
         ["SRAM3", "0x20040000..0x200a0000", "384", "KiB", "sram"],
     ]
     assert "alias of SRAM2" in lines[start + 6]
-    assert "5 wait states at 120 MHz, 64-bit fetch, ART (1 KiB I + 256 B D + lines of 32 B)" in lines[start + 3]
+    assert lines[start + 3].endswith("5 wait states at 120 MHz, 64-bit fetch, prefetch (optional)")
+    start = lines.index("Caches")
+    assert [line.split() for line in lines[start + 3 : start + 5]] == [
+        ["ART", "instructions", "FLASH", "instructions", "1", "KiB", "32", "B", "32"],
+        ["ART", "data", "FLASH", "data", "256", "B", "32", "B", "8"],
+    ]
+
+
+def test_show_counts_wait_states_of_a_slower_bus() -> None:
+    assert "2 wait states at 400 MHz, each 2 cycles, 64-bit fetch" in run("show", "nucleo-h743zi").stdout
 
 
 def test_show_marks_what_is_unknown() -> None:
     text = run("show", "rpi-pico").stdout
     assert "Power: unknown" in text
-    assert "wait states unknown" in text
     assert "  cost of an XIP cache miss" in text
+    assert "wait states unknown" in run("show", "apollo4p-evb").stdout
 
 
 def test_show_prints_power_with_bounds() -> None:

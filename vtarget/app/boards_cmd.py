@@ -242,12 +242,13 @@ def _timing(region: Region, clock_hz: int) -> str:
     if states is not None and states.unknown:
         parts.append("wait states unknown")
     elif states is not None:
-        needed = [step.wait_states for step in states.table if clock_hz <= step.max_clock]
-        parts.append(f"{needed[0]} wait states at {_hertz(clock_hz)}" if needed else "wait states unknown")
+        needed = [step.wait_states for step in states.table if clock_hz <= step.max_clock * states.clock_divider]
+        each = f", each {states.clock_divider} cycles" if states.clock_divider > 1 else ""
+        parts.append(f"{needed[0]} wait states at {_hertz(clock_hz)}{each}" if needed else "wait states unknown")
     if region.fetch_bits is not None:
         parts.append(f"{region.fetch_bits}-bit fetch")
     if region.prefetch is not None:
-        parts.append("prefetch")
+        parts.append("prefetch" if region.prefetch.typical else "prefetch (optional)")
     return ", ".join(parts)
 
 

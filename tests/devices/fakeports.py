@@ -47,6 +47,7 @@ class FakePorts:
         self.pins: list[tuple[int, str, bool]] = []
         self.memory: dict[int, int] = {}  # byte by address
         self.wait_states: dict[str, int] = {}
+        self.switches: list[tuple[str, bool]] = []
         self.resets = 0
         self.notes: list[str] = []
 
@@ -79,6 +80,9 @@ class FakePorts:
 
     def set_wait_states(self, region: str, wait_states: int) -> None:
         self.wait_states[region] = wait_states
+
+    def switch(self, name: str, on: bool) -> None:
+        self.switches.append((name, on))
 
     def set_irq(self, level: bool, line: str = "") -> None:
         if self.irqs.get(line, False) != level:

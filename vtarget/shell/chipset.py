@@ -19,6 +19,7 @@ from vtarget.shell.devices.registry import make_device
 from vtarget.shell.devices.rules import Rules
 from vtarget.shell.dwt import Dwt
 from vtarget.shell.engine import Engine
+from vtarget.shell.epochs import Epochs
 from vtarget.shell.nvic import Nvic
 from vtarget.shell.plainregisters import PlainRegisters
 from vtarget.shell.ports import Backplane, DevicePorts
@@ -65,7 +66,7 @@ class Chipset:
         vector_table: int,
         outside: Outside,
         sooner: Callable[[], None],
-        wait_states: Callable[[str, int], None],
+        epochs: Epochs,
         *,
         managed: bool,
     ) -> None:
@@ -95,7 +96,8 @@ class Chipset:
             self.control.notes.add,
         )
         self.system = SystemBlock(board.core, self.control, self.systick, self.dwt, outside.itm, outside.tpiu)
-        self.backplane = Backplane(engine, self.nvic, self.clocks, wait_states, self._request_reset)
+        self.backplane = Backplane(engine, self.nvic, self.clocks, epochs.set_wait_states, self._request_reset)
+        self.backplane.switch = self.control.on_switch = epochs.set_switch
         mappings = [self._mapping(entry, outside) for entry in chip.devices] if chip else []
         self.plain = PlainRegisters(outside.svd)
         self.rules = self._rules(chip, outside) if chip and chip.registers else None

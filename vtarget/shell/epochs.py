@@ -1,17 +1,19 @@
-"""Epochs: what was counted at which core clock, where the firmware changes it.
+"""Epochs: what was counted at which core clock and with which caches on, where the firmware changes that.
 
-A clock tree or a flash controller reports a change in the middle of a block; the epoch changes before the next one.
+A device reports a change in the middle of a block; the epoch changes before the next one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vtarget.data.record import Epoch
 from vtarget.logic.pricing import Pricer
+from vtarget.logic.switches import Switches, reset_switches, typical_switches
 from vtarget.shell import layout
 from vtarget.shell.recorder import Recorder
 
@@ -29,14 +31,27 @@ class ClockProgrammedError(Exception):
 class _Setting:
     clock_hz: int
     wait_states: tuple[tuple[str, int], ...]
+    switches: Switches
 
 
 class Epochs:
-    """Splits the recorder's counts by setting, and has it priced for the one in force."""
+    """Splits the recorder's counts by setting, and has it priced for the one in force. ``soon`` is called when a change
+    should come into force.
 
-    def __init__(self, recorder: Recorder) -> None:
+    Caches that the pricer doesn't know to be switched are as is typical of the board until the firmware switches them,
+    or sets up its clock or flash: from there on, what it hasn't switched is as after reset. A pricer that is pinned
+    leaves out wait states and switches.
+    """
+
+    def __init__(self, recorder: Recorder, soon: Callable[[], None] = lambda: None) -> None:
         self._recorder = recorder
-        self._setting = _Setting(recorder.pricer.clock_hz, ())
+        self._soon = soon
+        pricer = recorder.pricer
+        self._regions = frozenset(() if pricer.pinned else (region.name for region in pricer.board.regions))
+        switches = dict(typical_switches(pricer.board)) | dict(pricer.memory.switches)
+        self._assumed = {} if pricer.pinned else dict(reset_switches(pricer.board))
+        self._switchable = frozenset(self._assumed)
+        self._setting = _Setting(pricer.clock_hz, (), tuple(sorted(switches.items())))
         self._wanted = self._setting
         self._edges: NDArray[np.int64] = recorder.edge_counts()
         self._sites: NDArray[np.int64] = recorder.site_counts()
@@ -44,18 +59,39 @@ class Epochs:
         self.changes = 0
         self.changed = False  # whether another setting than the counted one has come into force
 
+    @property
+    def reclocked(self) -> bool:
+        """Whether the setting to come into force has another clock, or wait states that the firmware chose."""
+        return replace(self._wanted, switches=self._setting.switches) != self._setting
+
     def set_clock(self, clock_hz: int) -> None:
         """The core's clock has changed."""
-        self._want(_Setting(clock_hz, self._wanted.wait_states))
+        self._want(replace(self._set_up(), clock_hz=clock_hz))
 
     def set_wait_states(self, region: str, wait_states: int) -> None:
-        """The firmware programmed wait states of a region."""
-        states = dict(self._wanted.wait_states) | {region: wait_states}
-        self._want(_Setting(self._wanted.clock_hz, tuple(sorted(states.items()))))
+        """The firmware programmed wait states of a region; one that the board doesn't have is ignored."""
+        if region in self._regions:
+            states = dict(self._wanted.wait_states) | {region: wait_states}
+            self._want(replace(self._set_up(), wait_states=tuple(sorted(states.items()))))
+
+    def set_switch(self, name: str, on: bool) -> None:
+        """The firmware switched a cache or a prefetch buffer; one that the board doesn't have is ignored."""
+        if name in self._switchable:
+            self._assumed.pop(name, None)
+            self._want(self._switched({name: on}))
+
+    def _set_up(self) -> _Setting:
+        """The setting of a firmware that sets up the machine itself."""
+        assumed, self._assumed = self._assumed, {}
+        return self._switched(assumed)
+
+    def _switched(self, states: dict[str, bool]) -> _Setting:
+        return replace(self._wanted, switches=tuple(sorted((dict(self._wanted.switches) | states).items())))
 
     def _want(self, setting: _Setting) -> None:
         self._wanted = setting
         self.changed = setting != self._setting
+        self._soon()
 
     def change(self) -> None:
         """Begin the next epoch."""
@@ -63,12 +99,18 @@ class Epochs:
         self.changed = False
         if len(self._closed) < MOST_EPOCHS:
             self._close()
-            self._setting = self._wanted
+            self._switch()
+            self._setting = setting = self._wanted
             self._recorder.spans.epoch = len(self._closed)
-            pricer = self._recorder.pricer.at(self._setting.clock_hz, self._setting.wait_states)
-            _reprice(self._recorder, pricer)
+            _reprice(self._recorder, self._recorder.pricer.at(setting.clock_hz, setting.wait_states, setting.switches))
         else:
             self._wanted = self._setting
+
+    def _switch(self) -> None:
+        memory = getattr(self._recorder, "memory", None)
+        if memory is not None:
+            for name, on in sorted(set(self._wanted.switches) - set(self._setting.switches)):
+                memory.set_switch(name, on)
 
     def result(self) -> tuple[Epoch, ...]:
         """All epochs; none if nothing ever changed."""
@@ -93,6 +135,7 @@ class Epochs:
                 edge_delta[rows],
                 seen.astype(np.int32),
                 site_delta[seen],
+                setting.switches,
             )
         )
 

@@ -13,6 +13,7 @@ from vtarget.logic.decode import Block
 from vtarget.logic.placement import check_fits, find_vector_table, reset_state
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import check_record
+from vtarget.logic.switches import reset_switches
 from vtarget.shell import layout
 from vtarget.shell.boardlib import load_chip
 from vtarget.shell.budget import CHUNK_SECONDS, TICKS_PER_SECOND, Budget
@@ -59,7 +60,7 @@ class Machine:
         managed = (managed or options.consoles.connected) and not pricer.pinned
         self.managed = managed or chip is None or chip.reset_clock is None
         if managed and chip is not None and chip.reset_clock is not None:
-            pricer = pricer.at(chip.reset_clock)
+            pricer = pricer.at(chip.reset_clock, (), reset_switches(board))
         self.image = image
         self.board = board
         self.pricer = pricer
@@ -71,6 +72,7 @@ class Machine:
         follower = Follower(options, self.engine, self._apply_writes, self._left_main)
         named = with_functions(image, self.roms)
         self.recorder = Recorder(self.engine, named, pricer, self._guards_of, options.spans, watch=follower)
+        self.epochs = Epochs(self.recorder, self._stop_soon)
         outside = Outside(self.consoles.wires.line, self.consoles.itm, self.consoles.tpiu, options.svd)
         self.chipset = Chipset(
             self.engine,
@@ -80,11 +82,10 @@ class Machine:
             self.vector_table,
             outside,
             self._stop_soon,
-            self._set_wait_states,
+            self.epochs,
             managed=managed,
         )
-        self.epochs = Epochs(self.recorder)
-        self.chipset.clocks.on_core_change = self._set_clock
+        self.chipset.clocks.on_core_change = self.epochs.set_clock
         self.control = self.chipset.control
         self.nvic = self.chipset.nvic
         self.reports = Reports(self.engine, self.recorder, self._on_semihosting)
@@ -127,15 +128,6 @@ class Machine:
 
     def _time_of_call(self) -> int:
         return self.chipset.timeline.now_at(self.engine.register(15))
-
-    def _set_clock(self, clock_hz: int) -> None:
-        self.epochs.set_clock(clock_hz)
-        self._stop_soon()
-
-    def _set_wait_states(self, region: str, wait_states: int) -> None:
-        if not self.pricer.pinned and any(r.name == region for r in self.board.regions):
-            self.epochs.set_wait_states(region, wait_states)
-            self._stop_soon()
 
     def _on_edge(self, edge: PinEdge) -> None:
         self.waiting.heard()
@@ -243,7 +235,7 @@ class Machine:
                 error = self.recorder.error
                 raise RunError(str(error)) if isinstance(error, MemoryError) else error
             pc = self.engine.register(15)
-            if self.epochs.changed and not self.managed:
+            if self.epochs.reclocked and not self.managed:
                 raise ClockProgrammedError
             return pc if self.ending.exit is not None else self._judge(fault, pc, late=deadline.passed)
         except LockupError as lockup:

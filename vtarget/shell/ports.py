@@ -36,6 +36,7 @@ class Backplane:
     wait_states: Callable[[str, int], None]
     reset: Callable[[], None]
     edge: Callable[[PinEdge], None] = lambda _edge: None
+    switch: Callable[[str, bool], None] = lambda _name, _on: None
     bus: Bus | None = None
     notes: set[str] = field(default_factory=set)
     signals: dict[str, bool] = field(default_factory=dict)
@@ -77,6 +78,10 @@ class DevicePorts:
     def set_wait_states(self, region: str, wait_states: int) -> None:
         """Wait states that the firmware programmed."""
         self._board.wait_states(region, wait_states)
+
+    def switch(self, name: str, on: bool) -> None:
+        """A cache or prefetch buffer that the firmware switched."""
+        self._board.switch(name, on)
 
     def set_irq(self, level: bool, line: str = "") -> None:
         """Drive an interrupt line; one that the chip's file doesn't connect goes nowhere."""

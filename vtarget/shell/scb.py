@@ -36,6 +36,7 @@ VECTKEY, VECTKEYSTAT, SYSRESETREQ = 0x05FA, 0xFA05, 1 << 2
 NMIPENDSET, PENDSVSET, PENDSVCLR, PENDSTSET, PENDSTCLR = 1 << 31, 1 << 28, 1 << 27, 1 << 26, 1 << 25
 ISRPENDING, RETTOBASE = 1 << 22, 1 << 11
 SLEEPONEXIT, SLEEPDEEP, SEVONPEND = 2, 4, 16
+CACHES = (("SCB.IC", 1 << 17), ("SCB.DC", 1 << 16))  # CCR's bits that switch the M7's caches (DDI 0403 B3.2.8)
 NONBASETHRDENA, UNALIGN_TRP, DIV_0_TRP, STKALIGN = 1, 8, 16, 1 << 9
 ASPEN, LSPEN, LSPACT = 1 << 31, 1 << 30, 1
 # SHCSR: bit of each exception's active, pended and enable flag (B3.2.13).
@@ -64,6 +65,7 @@ class SystemControl:
         self.reset_requested = False
         self.on_ccr: Callable[[], None] = lambda: None
         self.on_reset: Callable[[], None] = lambda: None
+        self.on_switch: Callable[[str, bool], None] = lambda _name, _on: None
         self.fp_active: Callable[[], bool] = lambda: False  # CONTROL.FPCA
         self.notes: set[str] = set()
         self._core = core
@@ -174,9 +176,13 @@ class SystemControl:
             return
         elif address == FPDSCR and value:
             self.notes.add("FPDSCR is set, but new floating-point contexts begin with an FPSCR of 0")
+        changed = self._words.get(address, 0) ^ value
         self._words[address] = value
         if address == CCR:
             self.on_ccr()
+            for name, bit in CACHES if self._core in CACHE_IDENTITY else ():
+                if changed & bit:
+                    self.on_switch(name, bool(value & bit))
 
     # NVIC.
 

@@ -1,13 +1,14 @@
 """Ambiq cache control: always ready, invalidated at once. Variants ``apollo4`` (block CPU) and ``apollo3`` (CACHECTRL).
 
-Apollo4 register documentation, CPU; Apollo3's, CACHECTRL. What the cache costs is the memory model's matter.
+Apollo4 register documentation, CPU; Apollo3's, CACHECTRL. What the cache costs is the memory model's matter;
+CACHECFG.ENABLE is its switch ``CACHECTRL.ENABLE``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.device import Device, Ports, WordDevice, report_switches
 
 CACHECFG, FLASHCFG, CTRL = 0x00, 0x04, 0x08
 DAXICFG, DAXICTRL = 0x50, 0x54
@@ -42,7 +43,9 @@ class AmbiqCache(WordDevice):
     def write_word(self, offset: int, value: int) -> None:
         """CTRL invalidates at once."""
         if offset not in (CTRL, *self._monitors):
-            self.words[offset] = value
+            old, self.words[offset] = self.words.get(offset, 0), value
+            if offset == CACHECFG:
+                report_switches(self.ports, {"CACHECTRL.ENABLE": ENABLE}, old, value)
 
 
 class Apollo4Cache(AmbiqCache):

@@ -44,6 +44,10 @@ class Ports(Protocol):
     def set_wait_states(self, region: str, wait_states: int) -> None:
         """For flash controllers: the wait states that the firmware programmed for a region of the board."""
 
+    def switch(self, name: str, on: bool) -> None:
+        """For cache and flash controllers: the firmware switched a cache or a prefetch buffer (``switch`` of the
+        board's file: ``FLASH.ICEN``). Only changes of the bit are reported."""
+
     def set_irq(self, level: bool, line: str = "") -> None:
         """Drive an interrupt line of this device (``interrupts`` of its entry; the only one by default)."""
 
@@ -67,6 +71,13 @@ class Ports(Protocol):
 
     def note(self, text: str) -> None:
         """Something that the firmware relies on and this model doesn't do: listed in the result, once."""
+
+
+def report_switches(ports: Ports, bits: Mapping[str, int], old: int, new: int) -> None:
+    """Tell the board which of the ``bits`` (masks of a register by switch) a write has changed."""
+    for name, mask in bits.items():
+        if (old ^ new) & mask:
+            ports.switch(name, bool(new & mask))
 
 
 class Device(Protocol):

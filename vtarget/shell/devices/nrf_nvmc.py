@@ -1,19 +1,20 @@
 """nRF52 non-volatile memory controller: always ready; pages are erased, the cache's counters stay at zero.
 
-nRF52840 PS 4.3. Options: ``flash_size`` in bytes (0x100000), ``page_size`` (4096).
+nRF52840 PS 4.3. ICACHECNF.CACHEEN is the switch ``NVMC.ICACHE``. Options: ``flash_size`` in bytes
+(0x100000), ``page_size`` (4096).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.device import Device, Ports, WordDevice, report_switches
 from vtarget.shell.devices.pins import number_option
 
 READY, READYNEXT, CONFIG, ERASEPAGE, ERASEALL, ERASEUICR = 0x400, 0x408, 0x504, 0x508, 0x50C, 0x514
 ERASEPAGEPARTIAL, ERASEPAGEPARTIALCFG, ICACHECNF, IHIT, IMISS = 0x518, 0x51C, 0x540, 0x548, 0x54C
 WRITE_ENABLED, ERASE_ENABLED = 1, 2
-PROFILING = 1 << 8
+CACHE_ENABLED, PROFILING = 1 << 0, 1 << 8
 UICR, UICR_BYTES = 0x10001000, 0x308
 PAGE_ERASE_MS = 85  # tERASEPAGE, recalled; the core halts meanwhile
 
@@ -39,7 +40,9 @@ class NrfNvmc(WordDevice):
             if self.words.get(CONFIG, 0) & 3 == ERASE_ENABLED:
                 self._erase(offset, value)
             return
-        self.words[offset] = value
+        old, self.words[offset] = self.words.get(offset, 0), value
+        if offset == ICACHECNF:
+            report_switches(self.ports, {"NVMC.ICACHE": CACHE_ENABLED}, old, value)
         if offset == CONFIG and value & 3 == WRITE_ENABLED:
             self.ports.note(f"{self.ports.name}: programming the flash by stores is not modelled")
 

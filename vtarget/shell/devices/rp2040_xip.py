@@ -1,15 +1,16 @@
 """RP2040 XIP cache control: flushes are done at once, streaming reads the flash; hits and accesses aren't counted.
 
-RP2040 datasheet 2.6.3.
+RP2040 datasheet 2.6.3. CTRL.EN is the switch ``XIP.EN``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from vtarget.shell.devices.device import Device, Ports, WordDevice
+from vtarget.shell.devices.device import Device, Ports, WordDevice, report_switches
 
 CTRL, FLUSH, STAT, CTR_HIT, CTR_ACC, STREAM_ADDR, STREAM_CTR, STREAM_FIFO = range(0x00, 0x20, 4)
+ENABLED = 1 << 0  # of CTRL; set after reset
 FLUSH_READY, FIFO_EMPTY, FIFO_FULL = 1, 2, 4
 
 
@@ -39,7 +40,9 @@ class Rp2040Xip(WordDevice):
         """STREAM_CTR starts or, with zero, stops a stream."""
         if offset in (CTRL, STREAM_ADDR, STREAM_CTR):
             masks = {CTRL: 0xB, STREAM_ADDR: 0xFFFFFFFC, STREAM_CTR: 0x3FFFFF}
-            self.words[offset] = value & masks[offset]
+            old, self.words[offset] = self.words.get(offset, 0), value & masks[offset]
+            if offset == CTRL:
+                report_switches(self.ports, {"XIP.EN": ENABLED}, old, value)
 
     def _next_word(self) -> int:
         left = self.words.get(STREAM_CTR, 0)

@@ -2,8 +2,8 @@
 
 Options: ``regions`` (the board's regions behind this interface, separated by blanks; ``FLASH``), ``option_bytes`` (the
 option register's value as delivered). The memory itself doesn't change: erasing keeps BSY up for its time, and erasing
-and programming are listed in the result as not modelled. Cache and prefetch bits are kept; the board's file says what
-they do for time.
+and programming are listed in the result as not modelled. Cache and prefetch bits are reported as switches; the board's
+file says what they do for time.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from vtarget.shell.clocks import Alarm
-from vtarget.shell.devices.device import Ports, WordDevice
+from vtarget.shell.devices.device import Ports, WordDevice, report_switches
 
 ACR = 0x00
+# Bits of ACR that switch what the boards' files name by them (FLASH_ACR_* of stm32f407xx.h, stm32f746xx.h,
+# stm32l4r5xx.h, stm32g071xx.h and stm32u575xx.h).
+PRFTEN, ICEN, DCEN = {"FLASH.PRFTEN": 1 << 8}, {"FLASH.ICEN": 1 << 9}, {"FLASH.DCEN": 1 << 10}
+ARTEN = {"FLASH.ARTEN": 1 << 9}
 KEYS, OPTION_KEYS = (0x45670123, 0xCDEF89AB), (0x08192A3B, 0x4C5D6E7F)
 PG, STRT, BSY, EOP, EOPIE, LOCK = 1 << 0, 1 << 16, 1 << 16, 1 << 0, 1 << 24, 1 << 31
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a family has what. ``option_lock`` and ``option_start`` are bits of the register ``option_control``."""
+    """Where a family has what. ``option_lock`` and ``option_start`` are bits of the register ``option_control``;
+    ``switches`` are bits of ACR."""
 
     keyr: int
     optkeyr: int
@@ -34,6 +39,7 @@ class Layout:
     erases: int
     latency: int
     erase_us: int
+    switches: Mapping[str, int]
     reset_words: Mapping[int, int]
 
 
@@ -63,7 +69,8 @@ class Stm32Flash(WordDevice):
         """Latency, keys, control, status; what is locked doesn't change."""
         layout = self._layout
         if offset == ACR:
-            self.words[ACR] = value
+            old, self.words[ACR] = self.words[ACR], value
+            report_switches(self.ports, layout.switches, old, value)
             for region in self._regions:
                 self.ports.set_wait_states(region, self.wait_states)
         elif offset == layout.keyr:

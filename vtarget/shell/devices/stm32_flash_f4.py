@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from vtarget.shell.devices.stm32_flash_core import ACR, LOCK, Factory, Layout, Stm32Flash
+from vtarget.shell.devices.stm32_flash_core import ACR, ARTEN, DCEN, ICEN, LOCK, PRFTEN, Factory, Layout, Stm32Flash
 
 KEYR, OPTKEYR, SR, CR, OPTCR, OPTCR1 = 0x04, 0x08, 0x0C, 0x10, 0x14, 0x18
 
@@ -24,9 +24,15 @@ F4_LAYOUT = Layout(
     erases=1 << 1 | 1 << 2,
     latency=0x7,
     erase_us=1_000_000,
+    switches=PRFTEN | ICEN | DCEN,
     reset_words={ACR: 0, CR: LOCK, OPTCR: 0x0FFF_AAED},
 )
-F7_LAYOUT = replace(F4_LAYOUT, latency=0xF, reset_words={ACR: 0, CR: LOCK, OPTCR: 0xC0FF_AAFD, OPTCR1: 0x0040_0080})
+F7_LAYOUT = replace(
+    F4_LAYOUT,
+    latency=0xF,
+    switches=PRFTEN | ARTEN,
+    reset_words={ACR: 0, CR: LOCK, OPTCR: 0xC0FF_AAFD, OPTCR1: 0x0040_0080},
+)
 
 MODELS: dict[str, Factory] = {
     "f4": partial(Stm32Flash, layout=F4_LAYOUT),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from vtarget.shell.devices.stm32_flash_core import ACR, Factory, Layout, Stm32Flash
+from vtarget.shell.devices.stm32_flash_core import ACR, ICEN, PRFTEN, Factory, Layout, Stm32Flash
 
 LAYOUT = Layout(
     keyr=0x08,
@@ -21,6 +21,7 @@ LAYOUT = Layout(
     erases=1 << 1 | 1 << 2,
     latency=0x7,
     erase_us=22_000,
+    switches=PRFTEN | ICEN,
     reset_words={ACR: 0x0004_0600, 0x14: 0xC000_0000, 0x20: 0xDFFF_E1AA},
 )
 

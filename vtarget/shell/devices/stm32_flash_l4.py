@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from vtarget.shell.devices.stm32_flash_core import ACR, Factory, Layout, Stm32Flash
+from vtarget.shell.devices.stm32_flash_core import ACR, DCEN, ICEN, PRFTEN, Factory, Layout, Stm32Flash
 
 LAYOUT = Layout(
     keyr=0x08,
@@ -21,6 +21,7 @@ LAYOUT = Layout(
     erases=1 << 1 | 1 << 2 | 1 << 15,
     latency=0xF,
     erase_us=22_000,
+    switches=PRFTEN | ICEN | DCEN,
     reset_words={ACR: 0x600, 0x14: 0xC000_0000, 0x20: 0xFFEF_F8AA},
 )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from vtarget.shell.devices.stm32_flash_core import ACR, Factory, Layout, Stm32Flash
+from vtarget.shell.devices.stm32_flash_core import ACR, PRFTEN, Factory, Layout, Stm32Flash
 
 LAYOUT = Layout(
     keyr=0x08,
@@ -21,6 +21,7 @@ LAYOUT = Layout(
     erases=1 << 1 | 1 << 2 | 1 << 15,
     latency=0xF,
     erase_us=1500,
+    switches=PRFTEN,
     reset_words={ACR: 0, 0x28: 0xC000_0000, 0x2C: 0x8000_0000, 0x40: 0x1FEF_F8AA},
 )
 

@@ -1,7 +1,8 @@
 """Instruction and data cache of the STM32U5 (RM0456 chapters 8 and 9): their registers. Variant ``dcache``.
 
-What the caches do for time is the board's accelerator. An invalidation takes one HCLK cycle per set of lines: 256
-(assumed; the manual gives no figure). The monitors count nothing.
+What the caches do for time is in the board's file, which names their switches ``ICACHE.EN`` and ``DCACHE1.EN``. An
+invalidation takes one HCLK cycle per set of lines: 256 (assumed; the manual gives no figure). The monitors count
+nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from vtarget.shell.clocks import Alarm
-from vtarget.shell.devices.device import Ports, WordDevice
+from vtarget.shell.devices.device import Ports, WordDevice, report_switches
 
 CR, SR, IER, FCR = 0x0, 0x4, 0x8, 0xC
 EN, CACHEINV, WAYSEL, STARTCMD = 1 << 0, 1 << 1, 1 << 2, 1 << 11
@@ -38,7 +39,8 @@ class Stm32Cache(WordDevice):
     def write_word(self, offset: int, value: int) -> None:
         """CR starts operations, FCR clears flags."""
         if offset == CR:
-            self.words[CR] = value & ~(CACHEINV | (STARTCMD if self._data else 0))
+            old, self.words[CR] = self.words[CR], value & ~(CACHEINV | (STARTCMD if self._data else 0))
+            report_switches(self.ports, {f"{self.ports.name}.EN": EN}, old, value)
             if value & self._monitors:
                 self.ports.note(f"{self.ports.name}: the hit and miss monitors are not modelled; they read as zero")
             if value & CACHEINV:

@@ -14,7 +14,8 @@ from vtarget.logic.cost import Block, Exit
 # what, assembly, its bytes, how it is left, nominal cycles
 KERNELS = [
     ("independent ALU pair", "adds r0, r0, #1; adds r1, r1, #1", "01300131", Exit.END, 1),
-    ("dependent ALU pair", "adds r0, r0, #1; adds r1, r0, #1", "0130411c", Exit.END, 2),
+    ("dependent ALU pair, early and late", "adds r0, r0, #1; adds r1, r0, #1", "0130411c", Exit.END, 1),
+    ("dependent pair without an early one", "eors r0, r1; adds r2, r0, #1", "4840421c", Exit.END, 2),
     (
         "four ALU in two cycles",
         "adds r0, r0, #1; adds r1, r1, #1; adds r2, r2, #1; adds r3, r3, #1",
@@ -41,13 +42,14 @@ KERNELS = [
     ),
     ("load-use by the late ALU", "ldr r0, [r4]; adds r0, r0, #1", "20680130", Exit.END, 2),
     ("byte load-use", "ldrb r0, [r4]; adds r0, r0, #1", "20780130", Exit.END, 3),
-    ("ALU to address is 3", "adds r4, r4, #4; ldr r0, [r4]", "04342068", Exit.END, 4),
+    ("early ALU to address is 1", "adds r4, r4, #4; ldr r0, [r4]", "04342068", Exit.END, 2),
+    ("late ALU to address is 2", "eors r4, r1; ldr r0, [r4]", "4c402068", Exit.END, 3),
     ("load to address is 2", "ldr r4, [r4]; ldr r0, [r4]", "24682068", Exit.END, 3),
     ("LDM takes N/2", "ldmia r0!, {r1, r2, r3, r4}; stmia r5!, {r1, r2, r3}", "1ec80ec5", Exit.END, 4),
     ("bit-field only in the older slot", "adds r0, r0, #1; ubfx r1, r2, #3, #4", "0130c2f3c301", Exit.END, 2),
     ("bit-field first", "ubfx r1, r2, #3, #4; adds r0, r0, #1", "c2f3c3010130", Exit.END, 1),
     ("decrement and branch back", "subs r2, r2, #1; bne .-2", "013afdd1", Exit.TAKEN, 1),
-    ("leaving a loop is mispredicted", "subs r2, r2, #1; bne .-2", "013afdd1", Exit.FALLTHROUGH, 8),
+    ("leaving a loop is mispredicted", "subs r2, r2, #1; bne .-2", "013afdd1", Exit.FALLTHROUGH, 9),
     ("FP add chain", "vadd.f32 s0, s1, s2; vadd.f32 s0, s0, s3", "30ee810a30ee210a", Exit.END, 4),
     (
         "VFMA accumulator chain",

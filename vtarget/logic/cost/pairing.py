@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import cache
 
+from vtarget.data.core import CostClass
 from vtarget.data.insn import Flow, Insn, Kind
 from vtarget.logic import isa
-from vtarget.logic.cost.classes import is_multiply
+from vtarget.logic.cost.classes import cost_class, is_multiply
+from vtarget.logic.cost.forms import has_shifted_constant, is_bit_field, is_extend, is_shift
 
 
 class Bound(StrEnum):
@@ -22,7 +24,7 @@ _ARITHMETIC_OR_ACCESS = frozenset({Kind.ALU, Kind.MUL, Kind.LOAD, Kind.STORE, Ki
 
 
 def pairs_m33(older: Insn, younger: Insn, bound: Bound, *, skipped: tuple[bool, bool], taken: bool) -> bool:
-    """Cortex-M33: two 16-bit instructions, one of them a NOP, an IT or a branch; a false one acts as a NOP.
+    """Cortex-M33: two 16-bit instructions, the second of them a NOP, an IT or a branch; a false one acts as a NOP.
 
     ``skipped`` (older, younger): their condition is false. ``taken``: ``younger`` is a branch that is taken.
     """
@@ -33,46 +35,55 @@ def pairs_m33(older: Insn, younger: Insn, bound: Bound, *, skipped: tuple[bool, 
     if younger.kind is Kind.BRANCH:
         return not (taken and older.sets_flags) or bound is Bound.LOW
     idle = (older.kind is Kind.NOP or skipped[0], younger.kind is Kind.NOP or skipped[1])
-    if idle[0] == idle[1]:
-        return False
-    other = younger if idle[0] else older
-    return other.kind in _ARITHMETIC_OR_ACCESS
+    if not idle[1]:  # whether a NOP pairs with what follows it, too, isn't quite clear
+        return idle[0] and bound is Bound.LOW and younger.kind in _ARITHMETIC_OR_ACCESS
+    return idle[0] or older.kind in _ARITHMETIC_OR_ACCESS
 
 
 class _Unit(StrEnum):
-    """What an instruction needs of a Cortex-M7 for itself in its cycle."""
+    """What an instruction needs of a Cortex-M7 for itself in its cycle. ``OLDER``: the first of both places."""
 
     ANY = "any"
-    SHIFTER = "shifter"
+    SHIFT = "shift"
+    SHIFTED = "shifted"
+    BIT_FIELD = "bit_field"
     OLDER = "older"
     MULTIPLIER = "multiplier"
     LOAD = "load"
     STORE = "store"
+    FP_MAC = "fp_mac"
     FLOAT = "float"
+    FP_DOUBLE = "fp_double"
+    FP_LOAD = "fp_load"
+    FP_STORE = "fp_store"
     BRANCH = "branch"
     ALONE = "alone"
 
 
-_ONLY_OLDER = ("bf", "sbfx", "ubfx", "clz", "rbit")
-_SHIFTS = ("lsl", "lsr", "asr", "ror", "rrx")
-_ALONE = (
-    {_Unit.STORE},
-    {_Unit.MULTIPLIER},
-    {_Unit.MULTIPLIER, _Unit.STORE},
-    {_Unit.SHIFTER},
-    {_Unit.OLDER},
-    {_Unit.FLOAT},
+_ONLY_OLDER = {_Unit.OLDER, _Unit.BIT_FIELD, _Unit.FP_DOUBLE}
+_LOADS = {_Unit.LOAD, _Unit.FP_LOAD}
+_STORES = {_Unit.STORE, _Unit.FP_STORE}
+_FLOATS = {_Unit.FP_MAC, _Unit.FLOAT, _Unit.FP_DOUBLE}
+# Units that exclude each other, by the older one.
+_EXCLUDED = (
+    {_Unit.SHIFTED: {_Unit.SHIFTED}, _Unit.SHIFT: {_Unit.SHIFTED}, _Unit.BIT_FIELD: {_Unit.SHIFTED}}
+    | {_Unit.MULTIPLIER: {_Unit.MULTIPLIER, *_STORES}, _Unit.BRANCH: {_Unit.BRANCH}}
+    | {_Unit.STORE: {*_STORES, _Unit.MULTIPLIER}, _Unit.FP_STORE: {*_STORES, _Unit.MULTIPLIER, _Unit.FP_MAC}}
+    | {_Unit.FP_MAC: {*_FLOATS, _Unit.FP_LOAD, _Unit.FP_STORE}, _Unit.FLOAT: _FLOATS, _Unit.FP_DOUBLE: _FLOATS}
+    | {_Unit.FP_LOAD: {_Unit.FP_MAC}}
 )
 
 
 def pairs_m7(older: Insn, younger: Insn, bound: Bound, *, skipped: tuple[bool, bool], taken: bool) -> bool:
     """Cortex-M7: by what both need; whether the results are there in time is the scoreboard's part."""
-    units = (_unit(older), _unit(younger))
-    if _Unit.ALONE in units or units[0] is _Unit.BRANCH or units[1] is _Unit.OLDER:
+    first, second = _unit(older), _unit(younger)
+    if _Unit.ALONE in (first, second) or second in _ONLY_OLDER or second in _EXCLUDED.get(first, ()):
         return False
-    if units == (_Unit.LOAD, _Unit.LOAD):
+    if older.kind is Kind.IT and younger.kind is Kind.IT:
+        return False
+    if first in _LOADS and second in _LOADS:
         return bound is Bound.LOW or (bound is Bound.NOMINAL and _different_banks(older, younger))
-    return set(units) not in _ALONE
+    return True
 
 
 @cache
@@ -80,19 +91,39 @@ def _unit(insn: Insn) -> _Unit:
     kind = insn.kind
     if is_multiply(insn):
         return _Unit.MULTIPLIER
-    if kind is Kind.DSP or insn.mnemonic.startswith(_ONLY_OLDER):
-        return _Unit.OLDER
-    if kind is Kind.ALU:
-        return _Unit.SHIFTER if insn.shifted_operand or insn.mnemonic.startswith(_SHIFTS) else _Unit.ANY
-    if kind in (Kind.LOAD, Kind.FP_LOAD):
+    if kind in isa.FP_KINDS:
+        return _fp_unit(insn)
+    if kind in (Kind.ALU, Kind.DSP):
+        return _alu_unit(insn)
+    if kind is Kind.LOAD:
         return _Unit.ALONE if insn.flow is not Flow.NONE else _Unit.LOAD
-    if kind in (Kind.STORE, Kind.FP_STORE):
+    if kind is Kind.STORE:
         return _Unit.STORE
     if kind in (Kind.NOP, Kind.IT):
         return _Unit.ANY
-    if kind in (Kind.BRANCH, Kind.CALL):
-        return _Unit.BRANCH
-    return _Unit.FLOAT if kind in isa.FP_KINDS and kind not in isa.MULTIPLES else _Unit.ALONE
+    return _Unit.BRANCH if kind in (Kind.BRANCH, Kind.CALL) else _Unit.ALONE
+
+
+def _alu_unit(insn: Insn) -> _Unit:
+    if is_bit_field(insn):
+        return _Unit.BIT_FIELD
+    if insn.kind is Kind.DSP or is_extend(insn) or insn.mnemonic == "clz":
+        return _Unit.OLDER
+    if is_shift(insn):
+        return _Unit.SHIFT
+    return _Unit.SHIFTED if insn.shifted_operand or has_shifted_constant(insn) else _Unit.ANY
+
+
+def _fp_unit(insn: Insn) -> _Unit:
+    kind = insn.kind
+    if kind in (Kind.FP_LOAD, Kind.FP_STORE):
+        single = _Unit.FP_LOAD if kind is Kind.FP_LOAD else _Unit.FP_STORE
+        return _Unit.ALONE if insn.double else single
+    if kind in isa.MULTIPLES or cost_class(insn) is CostClass.FP_MOVE_PAIR:
+        return _Unit.ALONE
+    if insn.double:
+        return _Unit.FP_DOUBLE
+    return _Unit.FP_MAC if kind is Kind.FP_MAC else _Unit.FLOAT
 
 
 def _different_banks(older: Insn, younger: Insn) -> bool:

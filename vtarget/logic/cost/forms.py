@@ -1,0 +1,81 @@
+"""Forms of instructions that the scoreboards tell apart, read off the instruction's text."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from vtarget.data.insn import Insn, Kind
+
+_WORD = 0xFFFFFFFF
+_NAMES = {"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": 13, "lr": 14, "pc": 15} | {f"r{n}": n for n in range(16)}
+_REGISTER = re.compile(rf"\b({'|'.join(_NAMES)})\b")
+_SHIFTED = re.compile(rf"\b({'|'.join(_NAMES)}), (?:lsl|lsr|asr|ror|rrx)\b")
+_IMMEDIATE = re.compile(r"#(-?(?:0x)?[0-9a-f]+)$")
+_SHIFTS = ("lsl", "lsr", "asr", "ror")
+_PLAIN_IMMEDIATES = ("addw", "subw", "movw", "movt", "adr", "bf", "sbfx", "ubfx", *_SHIFTS)
+_REVERSE = ("rev", "rbit")
+_BIT_FIELDS = ("bfi", "bfc", "sbfx", "ubfx", *_REVERSE, "pkh")
+_EXTENDS = ("uxt", "sxt")
+
+
+@cache
+def has_shifted_constant(insn: Insn) -> bool:
+    """Whether its immediate is eight bits shifted: neither a plain one nor a pattern of repeated bytes."""
+    if insn.kind is not Kind.ALU or insn.size != 4 or insn.mnemonic.startswith(_PLAIN_IMMEDIATES):
+        return False
+    found = _IMMEDIATE.search(insn.text)
+    if found is None:
+        return False
+    value = int(found[1], 0) & _WORD
+    low, high = value & 0xFF, value >> 8 & 0xFF
+    return value not in (low, low * 0x00010001, high * 0x01000100, low * 0x01010101)
+
+
+def is_extend_add(insn: Insn) -> bool:
+    """UXTAB, SXTAH and the like."""
+    return insn.kind is Kind.DSP and insn.mnemonic.startswith(("uxta", "sxta"))
+
+
+def is_shift(insn: Insn) -> bool:
+    """A plain shift or rotation."""
+    return insn.kind is Kind.ALU and insn.mnemonic.startswith(_SHIFTS)
+
+
+def is_reverse(insn: Insn) -> bool:
+    """REV, REV16, REVSH and RBIT."""
+    return insn.kind is Kind.ALU and insn.mnemonic.startswith(_REVERSE)
+
+
+def is_bit_field(insn: Insn) -> bool:
+    """What moves parts of a word: bit fields, byte reversals, PKHxx, extend-and-add."""
+    return insn.mnemonic.startswith(_BIT_FIELDS) or is_extend_add(insn)
+
+
+def is_extend(insn: Insn) -> bool:
+    """UXTB, SXTH and the like, also those that add."""
+    return insn.mnemonic.startswith(_EXTENDS)
+
+
+@cache
+def registers(insn: Insn) -> tuple[int, ...]:
+    """The core registers of its text in their order."""
+    _, _, operands = insn.text.partition(" ")
+    return tuple(_NAMES[name] for name in _REGISTER.findall(operands))
+
+
+@cache
+def extracted(insn: Insn) -> int:
+    """The mask of registers that go through a shifter first: a shifted operand, what is extracted or reversed."""
+    name, found = insn.mnemonic, registers(insn)
+    if insn.shifted_operand and (shifted := _SHIFTED.search(insn.text)):
+        if name.startswith("pkhtb"):
+            return insn.reads & 0xFFFF
+        return 1 << _NAMES[shifted[1]]
+    if is_extend_add(insn) or name.startswith("pkhbt"):
+        return 1 << found[-1]
+    if name.startswith("bfi"):
+        return 1 << found[1]
+    if name.startswith(("sbfx", "ubfx", *_REVERSE, "ssat", "usat", "pkhtb")):
+        return insn.reads & 0xFFFF
+    return 0

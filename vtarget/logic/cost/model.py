@@ -46,13 +46,14 @@ _OVERHEADS = {
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The sum that prices a transition: the block by itself (without the instructions ``skipped``), the ``gap`` behind
-    its branch, and what the ``overlap`` with the block that follows adds; may be < 0."""
+    """What prices a transition: the block by itself (without the instructions ``skipped``), the ``gap`` behind its
+    branch, and what the ``overlap`` with the block that follows adds (may be < 0); ``total`` is their sum."""
 
     timing: Timing
     skipped: frozenset[int]
     gap: Cycles
     overlap: Cycles
+    total: Cycles
 
 
 _LIKE = {Refill.COMPARE: Refill.DIRECT, Refill.LINK: Refill.REGISTER}
@@ -66,7 +67,7 @@ class CostModel:
         self._pipeline: Pipeline = ScalarPipeline(core) if core.pipeline == "scalar" else ScoreboardPipeline(core)
         self._refill = {key: figure.cycles for key, figure in core.refill.items()}
         self._taken_pairs = core.pipeline == "m33"  # elsewhere a block costs the same whichever way it is left
-        self._edges: dict[tuple[Block, Exit, Block | None], Cycles] = {}
+        self._edges: dict[tuple[Block, Exit, Block | None], Terms] = {}
         self._timings: dict[tuple[Block, frozenset[int], bool], Timing] = {}
         self._sites: dict[tuple[Block, int, int], Cycles] = {}
         self._overheads = {exit: self._overhead(parts) for exit, parts in _OVERHEADS.items()}
@@ -77,11 +78,7 @@ class CostModel:
         Instructions with a ``dynamic`` cost count as not executed (1 cycle if predicated, else 0): see ``site``. A
         taken branch includes its refill; without one, what the pipeline overlaps with ``target`` is taken off.
         """
-        key = (source, exit, target)
-        found = self._edges.get(key)
-        if found is None:
-            found = self._edges[key] = self._price(source, exit, target)
-        return found
+        return self.terms(source, exit, target).total
 
     def overhead(self, exit: Exit) -> Cycles:
         """What the core itself takes to enter or leave a handler; none for exits that do neither."""
@@ -116,8 +113,15 @@ class CostModel:
 
     def terms(self, source: Block, exit: Exit, target: Block | None) -> Terms:
         """What ``edge`` adds up, for those who explain it."""
+        key = (source, exit, target)
+        found = self._edges.get(key)
+        if found is None:
+            found = self._edges[key] = self._price(source, exit, target)
+        return found
+
+    def _price(self, source: Block, exit: Exit, target: Block | None) -> Terms:
         if not source.insns:
-            return Terms(Timing(NO_CYCLES, (), None), frozenset(), NO_CYCLES, NO_CYCLES)
+            return Terms(Timing(NO_CYCLES, (), None), frozenset(), NO_CYCLES, NO_CYCLES, NO_CYCLES)
         last = source.insns[-1]
         taken = exit is Exit.TAKEN
         skipped = _dynamic_predicated(source)
@@ -128,11 +132,7 @@ class CostModel:
         overlap = NO_CYCLES
         if target is not None and exit is not Exit.END:
             overlap = self._pipeline.overlap(timing, target, gap, taken)
-        return Terms(timing, skipped, gap, overlap)
-
-    def _price(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
-        terms = self.terms(source, exit, target)
-        return _sane(terms.timing.cycles + terms.gap + terms.overlap)
+        return Terms(timing, skipped, gap, overlap, _sane(timing.cycles + gap + overlap))
 
     def _gap(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
         """Cycles between the block's last instruction and the next block's first."""

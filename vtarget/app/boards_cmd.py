@@ -59,34 +59,49 @@ def show_board(board: str, json_path: str | None) -> None:
 
 @boards.command("check")
 @click.argument("names", metavar="[BOARD]...", nargs=-1)
+@click.option("--facts-only", is_flag=True, help="Check the files; build and run nothing.")
+@click.option("--model", metavar="MODEL.tflite", help="The model to try (default: the keyword model of a checkout).")
 @click.pass_context
-def check_boards(context: click.Context, names: tuple[str, ...]) -> None:
-    """Check board files (default: all that ship): schema, overlaps, sources, core. Exit code 2 if one is unusable."""
-    from vtarget.app.terminal import print_line
+def check_boards(context: click.Context, names: tuple[str, ...], facts_only: bool, model: str | None) -> None:
+    """Check board files (default: all that ship): schema, overlaps, sources, core; then that firmware links and runs.
+
+    Exit code 2 if a file is unusable, 1 if firmware for a board doesn't link or run.
+    """
+    from vtarget.app.terminal import print_line, progress_of
     from vtarget.shell.boardlib import board_names
 
-    bad = 0
-    for name in names or tuple(board_names()):
-        try:
-            _check(name)
-        except InputError as error:
-            bad += 1
-            print_line(f"error: {error.one_line()}")
-        else:
-            print_line(f"{name}: ok")
-    if bad:
-        context.exit(2)
+    chosen = names or tuple(board_names())
+    worst = 0
+    with progress_of(len(chosen), "boards", show=not facts_only and len(chosen) > 1) as advance:
+        for name in chosen:
+            line, status = _check(name, facts_only, model)
+            worst = max(worst, status)
+            print_line(line)
+            advance()
+    if worst:
+        context.exit(worst)
 
 
-def _check(name: str) -> None:
-    """InputError if the board's file, its core's or its chip's is wrong, or a device wants a model that isn't there."""
-    from vtarget.shell.boardlib import load_board, load_chip, load_core
-    from vtarget.shell.devices.registry import find_model
+def _check(name: str, facts_only: bool, model: str | None) -> tuple[str, int]:
+    """What to print for a board, and the exit code that it asks for."""
+    from vtarget.shell.boardcheck import check_facts, check_firmware, keyword_model
+    from vtarget.shell.toolchain import find_toolchain
 
-    board = load_board(name)
-    load_core(board.core)
-    for device in load_chip(board.chip).devices if board.chip else ():
-        find_model(device.model, device.name)
+    try:
+        board = check_facts(name)
+    except InputError as error:
+        return f"error: {error.one_line()}", 2
+    if facts_only:
+        return f"{name}: ok", 0
+    try:
+        toolchain = find_toolchain()
+    except InputError as error:
+        return f"{name}: ok (facts only: {error.one_line()})", 0
+    steps = check_firmware(board, toolchain, model or keyword_model())
+    told = "; ".join(f"{step.name}: {step.what}" for step in steps)
+    if all(step.passed for step in steps):
+        return f"{name}: ok ({told})", 0
+    return f"error: {name}: {told}", 1
 
 
 def _flash(board: Board) -> list[Region]:

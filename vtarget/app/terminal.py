@@ -108,3 +108,18 @@ def run_progress(limit_instructions: int | None, *, show: bool = True) -> Iterat
             progress.update(task, done=instructions / 1e6, cycles=cycles / 1e6)
 
         yield report
+
+
+@contextmanager
+def progress_of(total: int, what: str, *, show: bool = True) -> Iterator[Callable[[], None]]:
+    """A bar on standard error that counts ``total`` steps, with the time left, if that is a terminal."""
+    if not show or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)

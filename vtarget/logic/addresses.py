@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vtarget.data.insn import PC, SP, Addressing, Insn, Kind
 from vtarget.logic import isa
@@ -24,8 +24,9 @@ class Access:
     """What instruction number ``index`` of a block reads or writes.
 
     Its lowest address is (R[base] + (R[register] << shift) + offset) modulo 2**32, -2**31 <= offset < 2**31; ``base``
-    and ``register`` are -1 where absent, and never the pc. With ``at_entry`` R are the registers at the block's entry,
-    else those right before the instruction. A multiple or pair transfer is one access of all its bytes.
+    and ``register`` are -1 where absent, and never the pc. With ``at_entry`` R are the registers at the block's entry
+    (``point`` is -1), else those right before instruction ``point``, which is ``index`` unless accesses share points.
+    A multiple or pair transfer is one access of all its bytes.
     """
 
     index: int
@@ -36,6 +37,7 @@ class Access:
     size_bytes: int
     write: bool
     at_entry: bool
+    point: int = -1
 
     def address(self, registers: Sequence[int]) -> int:
         """The lowest address with these r0..r14."""
@@ -44,39 +46,50 @@ class Access:
         return (base + index + self.offset) & _WORD
 
 
-def accesses(block: Block, open_conditions: int = 0) -> tuple[Access, ...]:
+def accesses(block: Block, open_conditions: int = 0, *, shared: bool = False) -> tuple[Access, ...]:
     """The data accesses of ``block`` in program order, table reads of TBB and TBH included.
 
     The first ``open_conditions`` instructions are taken as predicated, whatever they look like (decode.open_conditions
-    of the block before).
-
-    ``at_entry`` are those whose address is a linear form of the entry registers that Access can express. Predicated and
-    exclusive ones never are: they may not take place. A value moved to SP counts as the multiple of 4 that it must be.
+    of the block before). ``at_entry`` are those whose address is a linear form of the entry registers that Access can
+    express. Predicated and exclusive ones never are: they may not take place. ``shared``: accesses that don't depend
+    on entry registers alone may do with the registers at the ``point`` of an access before them. A value moved to SP
+    counts as the multiple of 4 that it must be.
     """
-    return tuple(_evaluate(block, open_conditions))
+    return tuple(_evaluate(block, open_conditions, shared))
 
 
-def _evaluate(block: Block, open_conditions: int) -> Iterator[Access]:
-    registers: dict[int, _Value] = {n: {n: 1} for n in _CORE_REGISTERS}
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is known of the registers, in terms of their values right before instruction ``point`` (-1: at entry)."""
+
+    point: int
+    registers: dict[int, _Value] = field(default_factory=lambda: {n: {n: 1} for n in _CORE_REGISTERS})
+
+
+def _evaluate(block: Block, open_conditions: int, shared: bool) -> Iterator[Access]:
+    states = [_State(-1)]
     for index, (insn, address) in enumerate(zip(block.insns, block.addresses, strict=True)):
-        registers[PC] = {_CONSTANT: address + 4}
         mode = insn.address
         predicated = insn.predicated or index < open_conditions
+        here = _State(index)
+        for state in (*states, here):
+            state.registers[PC] = {_CONSTANT: address + 4}
         if mode is not None and insn.kind in _ACCESSING:
             certain = not predicated and insn.kind not in _EXCLUSIVE
-            yield _access(index, insn, mode, registers, certain)
-        _execute(insn, registers, predicated)
+            access = _access(index, insn, mode, [*states, here] if certain else [here])
+            if shared and certain and access.point == index:
+                states.append(here)
+            yield access
+        for state in states:
+            _execute(insn, state.registers, predicated)
 
 
-def _access(index: int, insn: Insn, mode: Addressing, registers: dict[int, _Value], certain: bool) -> Access:
-    form = _form(_address(insn, mode, registers)) if certain else None
-    at_entry = form is not None
-    if form is None:
-        now = {n: {n: 1} for n in _CORE_REGISTERS} | {PC: registers[PC]}
-        form = _form(_address(insn, mode, now))
-    assert form is not None, f"{insn.text} has an address of more than a base, an index and an offset"
+def _access(index: int, insn: Insn, mode: Addressing, states: Sequence[_State]) -> Access:
+    """By the first of these states that tells the address; the last one does."""
+    forms = ((state.point, _form(_address(insn, mode, state.registers))) for state in states)
+    point, form = next((point, form) for point, form in forms if form is not None)
     size_bytes = insn.access_bytes * max(insn.register_count, 1)
-    return Access(index, *form, size_bytes, insn.kind in isa.STORES, at_entry)
+    return Access(index, *form, size_bytes, insn.kind in isa.STORES, point < 0, point)
 
 
 def _address(insn: Insn, mode: Addressing, registers: dict[int, _Value]) -> _Value | None:
@@ -105,6 +118,8 @@ def _form(value: _Value | None) -> tuple[int, int, int, int] | None:
         return None
     offset = ((value.get(_CONSTANT, 0) + (1 << 31)) & _WORD) - (1 << 31)
     factors = sorted((factor, number) for number, factor in value.items() if number != _CONSTANT)
+    if len(factors) == 1 and factors[0][0].bit_count() > 1:  # R[n] * (1 + 2**k), as [r1, r1, lsl #2] has it
+        factors = [(1, factors[0][1]), (factors[0][0] - 1, factors[0][1])]
     base = factors.pop(0)[1] if factors and factors[0][0] == 1 else -1
     if not factors:
         return base, -1, 0, offset

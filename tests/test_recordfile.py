@@ -191,7 +191,7 @@ def test_every_field_of_a_wrong_type_inside_the_header_is_refused_or_harmless(
     header = json.loads(arrays["header"].tobytes())
     nested = {name: good if isinstance(good, dict) else good[0] for name, good in header.items()
               if isinstance(good, dict) or (isinstance(good, list) and good and isinstance(good[0], dict))}  # fmt: skip
-    assert sorted(nested) == ["exit", "functions", "memory", "regions", "spans", "stacks"]
+    assert sorted(nested) == ["exit", "functions", "memory", "regions", "sections", "spans", "stacks"]
     for name, good in nested.items():
         for inner, value in product(good, WRONG):
             changed: Any = good | {inner: value}
@@ -208,9 +208,10 @@ def test_a_missing_header_field_is_named(name: str, arrays: dict[str, Any], targ
     assert f"not a usable record: {name}: is missing" in refused(target, data)
 
 
-def test_another_version_is_refused(arrays: dict[str, Any], target: Path) -> None:
-    line = refused(target, with_header(arrays, format="vtarget.record/1"))
-    assert "not a usable record: format: 'vtarget.record/1' is not one of vtarget.record/2" in line
+@pytest.mark.parametrize("version", ["vtarget.record/1", "vtarget.record/2", "vtarget.record/4"])
+def test_another_version_is_refused(version: str, arrays: dict[str, Any], target: Path) -> None:
+    line = refused(target, with_header(arrays, format=version))
+    assert f"not a usable record: format: '{version}' is not one of vtarget.record/3" in line
 
 
 def test_every_array_of_a_wrong_shape_kind_or_range_is_refused_or_harmless(

@@ -5,6 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vtarget.data.record import Section
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Image:
     ``entry`` keeps no Thumb bit; ``None`` if the format has none. ``functions`` are sorted by address and have no
     duplicates at one address. ``objects`` maps data (and all other) symbols, raw names, to (address, size_bytes).
     ``data_ranges`` are the (start, end) stretches inside code that mapping symbols ($d) mark as data.
-    ``vector_table`` is the load address of a table that a symbol or section names.
+    ``vector_table`` is the load address of a table that a symbol or section names. ``sections`` are those that take
+    memory, where the format has sections.
     """
 
     path: str
@@ -61,6 +66,7 @@ class Image:
     objects: dict[str, tuple[int, int]] = field(default_factory=dict)
     data_ranges: tuple[tuple[int, int], ...] = ()
     vector_table: int | None = None
+    sections: tuple[Section, ...] = ()
 
     @cached_property
     def _starts(self) -> list[int]:

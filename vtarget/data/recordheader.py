@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from vtarget.base.strictyaml import Field, Model
 from vtarget.data.record import Reason
 
-FORMAT: Literal["vtarget.record/2"] = "vtarget.record/2"
+FORMAT: Literal["vtarget.record/3"] = "vtarget.record/3"
 
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
 Size = Annotated[int, Field(ge=0, le=1 << 32)]
@@ -66,6 +66,14 @@ class UseHeader(Model):
     size_bytes: Size
 
 
+class SectionHeader(Model):
+    """A Section."""
+
+    name: str
+    address: Address
+    size_bytes: Size
+
+
 class SpanHeader(Model):
     """A span's name and index; its counts are arrays."""
 
@@ -86,16 +94,17 @@ class SleepHeader(Model):
 
 
 class EpochHeader(Model):
-    """An epoch's clock and wait states; its counts are arrays."""
+    """An epoch's clock, wait states and switches; its counts are arrays."""
 
     clock_hz: Clock
     wait_states: tuple[tuple[str, Annotated[int, Field(ge=0, le=64)]], ...]
+    switches: tuple[tuple[str, bool], ...]
 
 
 class RecordHeader(Model):
     """The header. ``block_sizes`` are bytes of code per block."""
 
-    format: Literal["vtarget.record/2"]
+    format: Literal["vtarget.record/3"]
     image_path: str
     image_sha256: str
     board: str
@@ -118,3 +127,6 @@ class RecordHeader(Model):
     spans: tuple[SpanHeader, ...]
     sleep: tuple[SleepHeader, ...]
     epochs: tuple[EpochHeader, ...]
+    zones: tuple[tuple[str, ...], ...]
+    caches: tuple[str, ...]
+    sections: tuple[SectionHeader, ...]

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vtarget.data.record import OPERAND_CLASSES, Epoch, ExecutionRecord, SpanFacts
+from vtarget.data.record import OPERAND_CLASSES, Epoch, ExecutionRecord, SiteKind, SpanFacts
+from vtarget.logic.addresses import accesses
 from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.decode import Block
+from vtarget.logic.zones import JUMP_MISS, MOST_ZONES, SEQUENCE_MISS
 
 _INSIDE = (Exit.FALLTHROUGH, Exit.TAKEN)
 MOST_COUNT = 1 << 53
@@ -24,6 +26,7 @@ def check_tables(record: ExecutionRecord) -> None:
     _check_counts(record)
     _check_chains(record)
     _check_instructions(record)
+    _check_zones(record)
     names = {region.name for region in record.regions}
     if any(use.name not in names for use in record.memory):
         raise ValueError("its memory use names a region that its board doesn't have")
@@ -43,7 +46,14 @@ def _check_lengths(record: ExecutionRecord) -> None:
             record.edge_executed,
             record.edge_count,
         ),
-        "site": (record.site_node, record.site_insn, record.site_counts),
+        "site": (
+            record.site_node,
+            record.site_insn,
+            record.site_kind,
+            record.site_low,
+            record.site_high,
+            record.site_counts,
+        ),
         **{f"span {s.index} edge": (s.edges, s.edge_counts) for s in record.spans},
         **{f"span {s.index} site": (s.sites, s.site_counts) for s in record.spans},
         **{f"epoch {n} edge": (e.edges, e.edge_counts) for n, e in enumerate(record.epochs)},
@@ -72,6 +82,9 @@ def _check_indices(record: ExecutionRecord) -> None:
         "edge_exit": (record.edge_exit, 0, len(EXITS)),
         "unfinished": (record.unfinished, 0, nodes),
         "site_node": (record.site_node, 0, nodes),
+        "site_kind": (record.site_kind, 0, len(SiteKind)),
+        "site_low": (record.site_low, -1, 1 << 32),
+        "site_high": (record.site_high, -1, 1 << 32),
         "block_address": (record.block_address, 0, 1 << 32),
         "final_node": (np.array([record.final_node]), -1, nodes),
         **{f"span {s.index} edges": (s.edges, 0, len(record.edge_source)) for s in record.spans},
@@ -122,10 +135,7 @@ def _check_chains(record: ExecutionRecord) -> None:
 
 def _check_instructions(record: ExecutionRecord) -> None:
     blocks = [Block(int(a), code) for a, code in zip(record.block_address, record.block_code, strict=True)]
-    for node, index in zip(record.site_node.tolist(), record.site_insn.tolist(), strict=True):
-        insns = blocks[record.node_block[node]].insns
-        if not 0 <= index < len(insns) or insns[index].dynamic is None:
-            raise ValueError("a site is no instruction whose cost varies")
+    _check_sites(record, blocks)
     for source, target, leaving, executed in zip(
         record.edge_source.tolist(), record.edge_target.tolist(), record.edge_exit.tolist(),
         record.edge_executed.tolist(), strict=True,
@@ -139,3 +149,35 @@ def _check_instructions(record: ExecutionRecord) -> None:
     last = len(blocks[record.node_block[record.final_node]].insns) if record.final_node >= 0 else 0
     if record.final_instructions > last:
         raise ValueError("more instructions executed in its last block than that has")
+
+
+def _check_sites(record: ExecutionRecord, blocks: list[Block]) -> None:
+    reaching = [frozenset(access.index for access in accesses(block)) for block in blocks]
+    rows = zip(record.site_node.tolist(), record.site_insn.tolist(), record.site_kind.tolist(), strict=True)
+    for node, index, kind in rows:
+        block = record.node_block[node]
+        insns = blocks[block].insns
+        if not 0 <= index < len(insns):
+            raise ValueError("a site is no instruction of its block")
+        if kind == SiteKind.OPERANDS and insns[index].dynamic is None:
+            raise ValueError("a site is no instruction whose cost varies")
+        if kind == SiteKind.DATA and index not in reaching[block]:
+            raise ValueError("a site of data accesses is no load or store")
+    data = record.site_kind == SiteKind.DATA
+    if np.any((record.site_low < 0) != (record.site_high < 0)) or np.any(record.site_low > record.site_high):
+        raise ValueError("a site's lowest address is above its highest")
+    if np.any(record.site_low[~data] >= 0):
+        raise ValueError("a site that accesses no data has addresses")
+    zoned = np.arange(OPERAND_CLASSES) < 2 * (len(record.zones) + 1)
+    missed = np.isin(np.arange(OPERAND_CLASSES), (JUMP_MISS, SEQUENCE_MISS))
+    for kind, allowed in ((data, zoned), (record.site_kind == SiteKind.FETCH, missed)):
+        if np.any(record.site_counts[kind][:, ~allowed]):
+            raise ValueError("a site counts what its kind doesn't have")
+
+
+def _check_zones(record: ExecutionRecord) -> None:
+    names = [name for zone in record.zones for name in zone]
+    if len(record.zones) > MOST_ZONES or not all(record.zones) or len(set(names)) != len(names):
+        raise ValueError("its zones are too many, empty, or overlap")
+    if not set(names) <= {region.name for region in record.regions}:
+        raise ValueError("a zone names a region that its board doesn't have")

@@ -8,18 +8,23 @@ import numpy as np
 
 from vtarget.base.errors import RunError
 from vtarget.data.insn import Dynamic
-from vtarget.data.record import ExecutionRecord
+from vtarget.data.record import ExecutionRecord, SiteKind
+from vtarget.logic.addresses import accesses
 from vtarget.logic.decode import Block, open_conditions
+from vtarget.logic.zones import UNALIGNED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vtarget.data.record import Counts
 
+SMALLEST_LINE = 4  # bytes of a cache line, at least (data.board.Cache)
+
 
 def check_record(record: ExecutionRecord) -> None:
     """RunError unless counted instructions equal the sum over blocks, every node is left as often as it is entered
-    (but for the last), and every divide in every node was observed as often as it executed."""
+    (but for the last), every divide in every node was observed as often as it executed, and no line of a node missed
+    and no load or store of it accessed memory more often than the node was entered."""
     nodes = len(record.node_block)
     into = record.edge_target >= 0
     entered = np.bincount(record.edge_target[into], weights=record.edge_count[into], minlength=nodes).astype(np.int64)
@@ -34,7 +39,9 @@ def check_record(record: ExecutionRecord) -> None:
         last[record.final_node] += 1
     if not np.array_equal(entered, left + last):
         raise RunError("self-check: a block was left more or less often than it was entered")
-    _check_sites(record, blocks, left, _left(record, (record.edge_source >= 0) & (record.edge_executed < 0)))
+    _check_operands(record, blocks, left, _left(record, (record.edge_source >= 0) & (record.edge_executed < 0)))
+    _check_fetches(record, blocks, entered)
+    _check_accesses(record, blocks, entered)
 
 
 def executed_per_edge(record: ExecutionRecord, lengths: Counts) -> Counts:
@@ -63,10 +70,11 @@ def _inside_it(record: ExecutionRecord, blocks: list[Block]) -> dict[int, int]:
     }
 
 
-def _check_sites(record: ExecutionRecord, blocks: list[Block], left: Counts, wholly: Counts) -> None:
+def _check_operands(record: ExecutionRecord, blocks: list[Block], left: Counts, wholly: Counts) -> None:
     seen = record.site_counts.sum(axis=1)
     conditional = _inside_it(record, blocks)
-    for row, (node, index) in enumerate(zip(record.site_node, record.site_insn, strict=True)):
+    for row in np.flatnonzero(record.site_kind == SiteKind.OPERANDS).tolist():
+        node, index = int(record.site_node[row]), int(record.site_insn[row])
         block = blocks[record.node_block[node]]
         insn = block.insns[index]
         extra = int(node == record.final_node)
@@ -76,3 +84,35 @@ def _check_sites(record: ExecutionRecord, blocks: list[Block], left: Counts, who
                 f"self-check: {insn.text} at 0x{block.addresses[index]:08x} was observed {seen[row]} times "
                 f"in {left[node]} passages"
             )
+
+
+def _check_fetches(record: ExecutionRecord, blocks: list[Block], entered: Counts) -> None:
+    """A line of a node's block is looked up at most once each time the node is entered."""
+    rows = np.flatnonzero(record.site_kind == SiteKind.FETCH)
+    missed, times = record.site_counts[rows].sum(axis=1), entered[record.site_node[rows]]
+    for row in np.flatnonzero(missed > times)[:1].tolist():
+        where = _place(record, blocks, int(rows[row]))
+        raise RunError(f"self-check: the line at {where} missed {missed[row]} times in {times[row]} passages")
+
+
+def _check_accesses(record: ExecutionRecord, blocks: list[Block], entered: Counts) -> None:
+    """An instruction accesses memory once each time its node is entered; a cache counts each line that it touches, and
+    a bus at most two more transfers of what isn't aligned."""
+    sizes: dict[int, dict[int, int]] = {}
+    for row in np.flatnonzero(record.site_kind == SiteKind.DATA).tolist():
+        node, index, counts = int(record.site_node[row]), int(record.site_insn[row]), record.site_counts[row]
+        block = int(record.node_block[node])
+        if record.caches and block not in sizes:
+            sizes[block] = {access.index: access.size_bytes for access in accesses(blocks[block])}
+        most = sizes[block].get(index, 0) // SMALLEST_LINE + 2 if record.caches else 1
+        if counts[UNALIGNED + 1 :].sum() > most * entered[node] or counts[UNALIGNED] > 2 * entered[node]:
+            raise RunError(
+                f"self-check: {_place(record, blocks, row)} accessed memory {counts.sum()} times "
+                f"in {entered[node]} passages"
+            )
+
+
+def _place(record: ExecutionRecord, blocks: list[Block], row: int) -> str:
+    block = blocks[record.node_block[record.site_node[row]]]
+    index = int(record.site_insn[row])
+    return f"{block.insns[index].text} (0x{block.addresses[index]:08x})"

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from vtarget.base.errors import InputError
+from vtarget.data import record
 from vtarget.data.image import Image, Segment
 from vtarget.logic.buildattributes import cpu_profile
 from vtarget.logic.elfheader import (
@@ -58,6 +59,9 @@ def read_elf(path: str, data: bytes) -> Image:
         objects=named,
         data_ranges=code.data_ranges(),
         vector_table=vector_table(named, sections, loaded),
+        sections=tuple(
+            record.Section(s.name, s.address, s.size_bytes) for s in sections if s.allocated and s.size_bytes
+        ),
     )
 
 

@@ -26,6 +26,7 @@ from vtarget.data.record import (
     Frame,
     RecordedFunction,
     RecordedRegion,
+    Section,
     Sleep,
     SpanFacts,
     Stack,
@@ -43,14 +44,16 @@ _DAMAGES = (ValueError, TypeError, LookupError, EOFError, RuntimeError, Attribut
             RunError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile)  # fmt: skip
 _ARRAYS = (
     "chain_parent", "chain_function", "context_chain", "context_function", "node_block", "node_context",
-    "edge_source", "edge_target", "edge_exit", "edge_call", "edge_executed", "site_node", "site_insn",
+    "edge_source", "edge_target", "edge_exit", "edge_call", "edge_executed", "site_node", "site_insn", "site_kind",
     "unfinished",
 )  # fmt: skip
 _SPAN_FIELDS = ("name", "index", "epoch", "adjust_cycles", "adjust_instructions")
-_COUNTS = ("block_address", "edge_count", "site_counts")
+_EPOCH_FIELDS = ("clock_hz", "wait_states", "switches")
+_COUNTS = ("block_address", "edge_count", "site_low", "site_high")
 _PLAIN = (
     "image_path", "image_sha256", "board", "core", "board_sha256", "clock_hz", "final_node",
     "final_instructions", "instructions", "live_cycles", "console", "clock_reads", "not_modelled",
+    "zones", "caches",
 )  # fmt: skip
 
 
@@ -67,9 +70,10 @@ def save_record(record: ExecutionRecord, path: str) -> None:
         "block_sizes": [len(code) for code in record.block_code],
         "spans": [{name: getattr(s, name) for name in _SPAN_FIELDS} for s in record.spans],
         "sleep": [asdict(s) for s in record.sleep],
-        "epochs": [{"clock_hz": e.clock_hz, "wait_states": e.wait_states} for e in record.epochs],
+        "epochs": [{name: getattr(e, name) for name in _EPOCH_FIELDS} for e in record.epochs],
+        "sections": [asdict(s) for s in record.sections],
     }
-    arrays: dict[str, Any] = {name: getattr(record, name) for name in (*_ARRAYS, *_COUNTS)}
+    arrays: dict[str, Any] = {name: getattr(record, name) for name in (*_ARRAYS, *_COUNTS, "site_counts")}
     arrays["code"] = np.frombuffer(b"".join(record.block_code), dtype=np.uint8)
     for kind, rows in (("span", record.spans), ("epoch", record.epochs)):
         for number, row in enumerate(rows):
@@ -119,11 +123,10 @@ def _check_expansion(archive: Any) -> None:
 def _from_arrays(arrays: dict[str, Any]) -> ExecutionRecord:
     header = parse_json(_column(arrays, "header", np.uint8).tobytes(), RecordHeader)
     tables: dict[str, Any] = {name: _column(arrays, name, np.int32) for name in _ARRAYS}
+    tables |= {name: _column(arrays, name, np.int64) for name in _COUNTS}
     return ExecutionRecord(
         **{name: getattr(header, name) for name in _PLAIN},
         **tables,
-        block_address=_column(arrays, "block_address", np.int64),
-        edge_count=_column(arrays, "edge_count", np.int64),
         site_counts=_column(arrays, "site_counts", np.int64, dimensions=2),
         block_code=_blocks(_column(arrays, "code", np.uint8).tobytes(), header.block_sizes),
         exit=Exit(
@@ -150,9 +153,10 @@ def _from_arrays(arrays: dict[str, Any]) -> ExecutionRecord:
         ),
         sleep=tuple(Sleep(**sleep.model_dump()) for sleep in header.sleep),
         epochs=tuple(
-            Epoch(epoch.clock_hz, epoch.wait_states, *_counts(arrays, f"epoch{number}"))
+            Epoch(epoch.clock_hz, epoch.wait_states, *_counts(arrays, f"epoch{number}"), epoch.switches)
             for number, epoch in enumerate(header.epochs)
         ),
+        sections=tuple(Section(**section.model_dump()) for section in header.sections),
     )
 
 

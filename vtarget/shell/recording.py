@@ -42,6 +42,7 @@ def make_record(machine: Machine, ended: Exit, executed: int) -> ExecutionRecord
         not_modelled=_not_modelled(machine),
         sleep=machine.waiting.result(),
         epochs=machine.epochs.result(),
+        sections=machine.image.sections,
         **recorded_tables(recorder),
     )
 

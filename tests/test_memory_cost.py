@@ -21,7 +21,7 @@ from vtarget.data.board import (
 from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.insn import Insn
 from vtarget.logic.decode import decode_block
-from vtarget.logic.memory_cost import MemoryModel, high_budget_pct, wait_states
+from vtarget.logic.memory_cost import MemoryModel, Moved, high_budget_pct, wait_states
 from vtarget.logic.zones import (
     JUMP_MISS,
     SEQUENCE_MISS,
@@ -201,9 +201,10 @@ def test_unknown_wait_states_are_said_to_be_unknown() -> None:
 
 
 def test_placement_prices_what_lies_in_a_region_as_if_it_lay_elsewhere() -> None:
-    moved = MemoryModel(board(), 60_000_000, placement=(("FLASH", "RAM"),))
+    moved = MemoryModel(board(), 60_000_000, placement=(Moved(0x08000000, 0x08010000, "RAM"),))
     assert stall(moved, 0x08000000, 64, None) == NO_CYCLES
-    assert load(moved, "FLASH", missed=False) == NO_CYCLES
+    assert moved.moved(0x08000000, 0x0800FFFF) == moved.board.region("RAM")
+    assert moved.moved(0x08000000, 0x08010000) is None
     assert moved.region_name(0x08000000) == "RAM"
 
 

@@ -10,6 +10,7 @@ import click
 
 from vtarget.app.run_devices import connections, device_options, refuse_device_options, takes_terminal
 from vtarget.app.run_model import refuse_with_model, refuse_without_model
+from vtarget.app.run_whatif import priced, refuse_what_if, show_table, table, what_if, whatif_options
 from vtarget.base.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -53,9 +54,7 @@ class Positive(click.FloatRange):
               help="Put a file's bytes at SYMBOL at reset and again when main is entered.")  # fmt: skip
 @click.option("--read", "reads", multiple=True, metavar="SYMBOL[:SIZE]=FILE", help="Save memory at the end of the run.")
 @click.option("--base", metavar="ADDRESS", help="Load address of a raw binary (default: the board's boot region).")
-@click.option("--clock", metavar="HZ", help="Core clock, such as '80 MHz' (default: the board's typical clock).")
-@click.option("--place", "places", multiple=True, metavar="REGION=REGION",
-              help="Price code of one region as if it lay in another.")  # fmt: skip
+@whatif_options
 @click.option("--power", "power_state", metavar="STATE", help="Power state to price energy for (default: the first).")
 @click.option("--record", "record_path", metavar="FILE", help="Save the facts of the run.")
 @click.option("--from-record", "from_record", metavar="FILE", help="Price a stored record instead of running.")
@@ -98,15 +97,17 @@ def run(
     else than the interpreter; 2 unusable input.
     """
     from vtarget.logic.report import failure
-    from vtarget.shell.running import price
+    from vtarget.shell.running import pricer_for
 
     pattern = _pattern(kernels)
     _check_targets(json_path, record_path)
-    pricer = _pricer(board, options["clock"], options["places"])
+    supposed = what_if(options, _clock)
+    pricer = pricer_for(board, clock_hz=supposed.clock_hz)
     if options["battery_mah"] and not pricer.board.power:
         raise InputError(f"--battery-mah: board {pricer.board.name} has no power figures")
     if options["model"] is not None:
         refuse_device_options(options, "does not go with --model")
+        refuse_what_if(supposed, "does not go with --model")
         others = {"kernels": kernels, "record_path": record_path, "from_record": from_record}
         model_profile = _model_profile(firmware, pricer, options | others | {"power_state": power_state})
         return _show_model(model_profile, json_path, strict=strict, quiet=quiet)
@@ -116,16 +117,19 @@ def run(
         from vtarget.shell.recordfile import load_record
 
         record = load_record(from_record)
-        profile = price(record, pricer, power_state=power_state, battery_mah=options["battery_mah"])
     else:
         if firmware is None:
             raise click.UsageError("missing argument FIRMWARE (or --from-record FILE)")
         outside = connections(options, pricer.board, json_path)
-        record, profile = _emulate(firmware, pricer, options, power_state, outside)
+        record = _emulate(firmware, pricer, options, power_state, outside)
     if record_path is not None:
         from vtarget.shell.recordfile import save_record
 
         save_record(record, record_path)
+    if supposed.table:
+        show_table(table(record, board, supposed, power_state), json_path, quiet=quiet)
+        return 0
+    profile = priced(record, pricer, supposed.settings[-1], power_state, options["battery_mah"])
     _show(profile, pattern, json_path, quiet)
     reason = failure(profile)
     if reason is not None:
@@ -196,11 +200,10 @@ def parse_clock(text: str | None) -> int | None:
         raise InputError(f"--clock: {error}") from None
 
 
-def _pricer(board: str, clock: str | None, places: tuple[str, ...]) -> Pricer:
-    from vtarget.shell.running import pricer_for
-
-    placement = tuple(_pair("--place", place, "REGION=REGION") for place in places)
-    return pricer_for(board, clock_hz=parse_clock(clock), placement=placement)
+def _clock(text: str) -> int:
+    clock_hz = parse_clock(text)
+    assert clock_hz is not None
+    return clock_hz
 
 
 def _pair(option: str, text: str, form: str) -> tuple[str, str]:
@@ -222,9 +225,9 @@ def _refuse_with_record(firmware: str | None, options: dict[str, Any]) -> None:
 
 def _emulate(
     firmware: str, pricer: Pricer, options: dict[str, Any], power_state: str | None, outside: dict[str, Any]
-) -> tuple[ExecutionRecord, Profile]:
+) -> ExecutionRecord:
     from vtarget.data.limits import RunLimits
-    from vtarget.shell.running import check_power_state, execute, price
+    from vtarget.shell.running import check_power_state, execute
 
     check_power_state(pricer, power_state)
     saves = [_read_request(text) for text in options["reads"]]
@@ -241,10 +244,9 @@ def _emulate(
             progress=progress,
             **outside,
         )
-    profile = price(result.record, pricer, power_state=power_state, battery_mah=options["battery_mah"])
     for (_, _, path), data in zip(saves, result.reads, strict=True):
         _save(path, data)
-    return result.record, profile
+    return result.record
 
 
 def _base(text: str | None) -> int | None:

@@ -145,17 +145,24 @@ def _price(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> tupl
 
 def _price_sites(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> NDArray[np.int64]:
     sites = np.zeros((len(record.site_node), OPERAND_CLASSES, 3), dtype=np.int64)
-    prices = {SiteKind.OPERANDS: pricer.site, SiteKind.DATA: pricer.data, SiteKind.FETCH: pricer.fetch}
+    prices = {SiteKind.OPERANDS: pricer.site, SiteKind.FETCH: pricer.fetch}
     known: dict[tuple[int, int, int, int], tuple[int, int, int]] = {}
     rows, classes = np.nonzero(record.site_counts)
     block_of = record.node_block[record.site_node].tolist()
     insns, kinds = record.site_insn.tolist(), record.site_kind.tolist()
+    reach = list(zip(record.site_low.tolist(), record.site_high.tolist(), strict=True))
     for row, klass in zip(rows.tolist(), classes.tolist(), strict=True):
         key = (kinds[row], block_of[row], insns[row], klass)
         cost = known.get(key)
         if cost is None:
-            cycles = prices[SiteKind(kinds[row])](blocks[block_of[row]], insns[row], klass)
-            cost = known[key] = (cycles.low, cycles.nominal, cycles.high)
+            block, index = blocks[block_of[row]], insns[row]
+            if kinds[row] == SiteKind.DATA:
+                cycles = pricer.data(block, index, klass, reach[row])
+            else:
+                cycles = prices[SiteKind(kinds[row])](block, index, klass)
+            cost = (cycles.low, cycles.nominal, cycles.high)
+            if kinds[row] != SiteKind.DATA or not pricer.memory.placement:
+                known[key] = cost
         sites[row, klass] = cost
     return sites
 

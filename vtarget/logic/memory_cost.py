@@ -60,8 +60,17 @@ def wait_states(region: Region, clock_hz: int) -> int | None:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """What lies at ``low`` .. ``high`` (excluded) is priced as if it lay in ``region``."""
+
+    low: int
+    high: int
+    region: str
+
+
+@dataclass(frozen=True)
 class MemoryModel:
-    """Memory of one board at one clock. ``placement`` prices what lies in a region as if it lay in another.
+    """Memory of one board at one clock, with what is supposed to lie elsewhere (``placement``).
 
     ``programmed`` wait states and ``switches`` (caches and prefetch buffers, on or off) are those that the firmware
     set. ``caches_on`` overrides every switch. ``simulated`` tells whether the run to be priced followed the caches.
@@ -69,7 +78,7 @@ class MemoryModel:
 
     board: Board
     clock_hz: int
-    placement: tuple[tuple[str, str], ...] = ()
+    placement: tuple[Moved, ...] = ()
     wait_states_override: int | None = None
     programmed: tuple[tuple[str, int], ...] = ()
     switches: tuple[tuple[str, bool], ...] = ()
@@ -78,13 +87,14 @@ class MemoryModel:
 
     def region(self, address: int) -> Region | None:
         """The region that what lies at ``address`` is priced in."""
-        region = self.board.region_at(address)
-        return None if region is None else self.placed(region)
+        return self.moved(address, address) or self.board.region_at(address)
 
-    def placed(self, region: Region) -> Region:
-        """The region that what lies in ``region`` is priced in."""
-        target = dict(self.placement).get(region.name)
-        return self.board.region(target) if target else region
+    def moved(self, low: int, high: int) -> Region | None:
+        """The region that all of ``low`` .. ``high`` (included) is supposed to lie in, if it is another."""
+        for moved in self.placement:
+            if moved.low <= low and high < moved.high:
+                return self.board.region(moved.region)
+        return None
 
     def waits(self, region: Region) -> int | None:
         """Wait states of ``region`` in core cycles at this clock, or the override for regions that have any."""
@@ -146,7 +156,6 @@ class MemoryModel:
 
     def fetched(self, region: Region, event: int, line_cycles: float) -> Cycles:
         """One line missed in the instruction cache; ``line_cycles`` is what the core took for the line before."""
-        region = self.placed(region)
         unit = self.instruction_cache(region)
         if unit is None or not self.simulated:
             return NO_CYCLES
@@ -158,7 +167,6 @@ class MemoryModel:
 
     def data(self, insn: Insn, before: Insn | None, region: Region, *, missed: bool) -> Cycles:
         """What one load or store of ``region`` (for a cache: one line of it) adds to the core's own cycles."""
-        region = self.placed(region)
         unit = self.data_cache(region)
         store = insn.kind in STORES
         if unit is not None and (unit.write != "around" or not store):

@@ -11,7 +11,7 @@ from vtarget.data.core import Core
 from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.logic.cost import CostModel, Exit
 from vtarget.logic.decode import Block
-from vtarget.logic.memory_cost import MemoryModel
+from vtarget.logic.memory_cost import MemoryModel, Moved
 from vtarget.logic.zones import UNALIGNED, zones
 
 
@@ -33,12 +33,9 @@ class Pricer:
         board: Board,
         *,
         clock_hz: int | None = None,
-        placement: tuple[tuple[str, str], ...] = (),
-        wait_states: int | None = None,
-        caches_on: bool | None = None,
     ) -> Pricer:
         """A pricer for ``board`` at ``clock_hz``; if None, at its typical clock until the firmware chooses one."""
-        memory = MemoryModel(board, clock_hz or board.clock.typical, placement, wait_states, caches_on=caches_on)
+        memory = MemoryModel(board, clock_hz or board.clock.typical)
         configured = core.configured(fpu=board.fpu, dsp=board.dsp)
         regions = tuple(board.region(names[0]) for names in zones(board))
         return cls(configured, board, memory, CostModel(configured), regions, clock_hz is not None)
@@ -51,6 +48,17 @@ class Pricer:
     ) -> Pricer:
         """The same prices at another clock, with the wait states and cache switches that a firmware programmed."""
         return replace(self, memory=replace(self.memory, clock_hz=clock_hz, programmed=wait_states, switches=switches))
+
+    def supposing(
+        self,
+        *,
+        placement: tuple[Moved, ...] = (),
+        wait_states: int | None = None,
+        caches_on: bool | None = None,
+    ) -> Pricer:
+        """Prices of the board as it isn't: memory moved, wait states and caches as given."""
+        memory = replace(self.memory, placement=placement, wait_states_override=wait_states, caches_on=caches_on)
+        return replace(self, memory=memory)
 
     def watching(self, zones: tuple[Region, ...], *, simulated: bool) -> Pricer:
         """The same prices for a record whose data events are counted by these zones; ``simulated``: as this board's
@@ -83,20 +91,24 @@ class Pricer:
         """What one execution of dynamic instruction ``index`` adds for operands of that class."""
         return self.model.site(block, index, operand_class)
 
-    def data(self, block: Block, index: int, event: int) -> Cycles:
-        """What one event of the load or store at ``index`` adds: unaligned, or an access of a zone (hit or miss)."""
+    def data(self, block: Block, index: int, event: int, reach: tuple[int, int] = (-1, -1)) -> Cycles:
+        """What one event of the load or store at ``index`` adds: unaligned, or an access of a zone (hit or miss).
+
+        ``reach`` is the lowest and highest address that it accessed in the run, if that is known.
+        """
         if event == UNALIGNED:
             return self.model.unaligned
         zone, missed = divmod(event, 2)
         if not 1 <= zone <= len(self.zones):
             return NO_CYCLES
+        region = self.memory.moved(*reach) or self.zones[zone - 1]
         before = block.insns[index - 1] if index > 0 else None
-        return self.memory.data(block.insns[index], before, self.zones[zone - 1], missed=bool(missed))
+        return self.memory.data(block.insns[index], before, region, missed=bool(missed))
 
     def fetch(self, block: Block, index: int, event: int) -> Cycles:
         """What one miss of the line in which instruction ``index`` stands adds, after a jump or in sequence."""
-        region = self.board.region_at(block.address)
-        unit = None if region is None else self.memory.instruction_cache(self.memory.placed(region))
+        region = self.memory.region(block.address)
+        unit = None if region is None else self.memory.instruction_cache(region)
         if region is None or unit is None or unit.line is None:
             return NO_CYCLES
         return self.memory.fetched(region, event, self._cycles_per_byte(block) * unit.line)

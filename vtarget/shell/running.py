@@ -141,26 +141,15 @@ def run_options(
     )
 
 
-def pricer_for(
-    board: str | Board,
-    *,
-    clock_hz: int | None = None,
-    placement: tuple[tuple[str, str], ...] = (),
-    wait_states: int | None = None,
-) -> Pricer:
-    """A pricer for a board by name, path or value. InputError for unknown boards and regions, or a clock beyond it."""
+def pricer_for(board: str | Board, *, clock_hz: int | None = None) -> Pricer:
+    """A pricer for a board by name, path or value. InputError for unknown boards, or a clock beyond the board's."""
     loaded = load_board(board) if isinstance(board, str) else board
-    for pair in placement:
-        for name in pair:
-            if all(r.name != name for r in loaded.regions):
-                known = ", ".join(r.name for r in loaded.regions)
-                raise InputError(f"--place: board {loaded.name} has no region '{name}'", hint=f"it has {known}")
     if clock_hz is not None and not 0 < clock_hz <= loaded.clock.max:
         raise InputError(
             f"--clock: {clock_hz / 1e6:g} MHz is not a clock of board {loaded.name}",
             hint=f"it runs at up to {loaded.clock.max / 1e6:g} MHz",
         )
-    return Pricer.of(load_core(loaded.core), loaded, clock_hz=clock_hz, placement=placement, wait_states=wait_states)
+    return Pricer.of(load_core(loaded.core), loaded, clock_hz=clock_hz)
 
 
 def check_power_state(pricer: Pricer, power_state: str | None) -> None:
@@ -177,6 +166,11 @@ def price(
     from vtarget.logic.profile import build_profile
 
     return build_profile(record, pricer, power_state=power_state, battery_mah=battery_mah)
+
+
+def with_notes(profile: Profile, *notes: str) -> Profile:
+    """The profile with more to say under "not modelled"."""
+    return replace(profile, not_modelled=(*profile.not_modelled, *notes))
 
 
 def _pairs(writes: Mapping[str, bytes] | None) -> Iterable[tuple[str, bytes]]:

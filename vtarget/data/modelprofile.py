@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vtarget.data.profile import Profile
+from vtarget.data.waterfall import Waterfall
 
 if TYPE_CHECKING:
     from vtarget.data.plan import Plan
@@ -28,7 +29,7 @@ class LayerProfile:
     """One operator of the model. ``cycles`` are its median warm ones; ``ideal_cycles`` what its MACs alone would take.
 
     ``efficiency`` = ideal_cycles / cycles, None for a layer without MACs. ``share`` is of the inference's cycles.
-    ``reason`` is at most one sentence on why the layer is slow.
+    ``reason`` is at most one sentence on why the layer is slow; ``waterfall`` splits its cycles.
     """
 
     index: int
@@ -49,6 +50,7 @@ class LayerProfile:
     efficiency: float | None
     notes: tuple[str, ...]
     reason: str | None
+    waterfall: Waterfall | None = None
 
 
 @dataclass(frozen=True)

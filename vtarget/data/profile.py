@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vtarget.data.image import RegionUse
 from vtarget.data.record import Exit, Stack
+from vtarget.data.waterfall import Waterfall
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Bound:
 class Kernel:
     """A function: ``cycles`` inside it, ``total_cycles`` callees included; no ``energy_j`` where power is unknown.
 
-    Of its ``calls``, ``interrupts`` came from exceptions; their entries and returns are in its cycles.
+    Of its ``calls``, ``interrupts`` came from exceptions; their entries and returns are in its cycles, which the
+    ``waterfall`` splits.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Kernel:
     latency_s: float
     energy_j: float | None
     interrupts: int = 0
+    waterfall: Waterfall | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Span:
     cycles: int
     latency_s: float
     energy_j: float | None
+    waterfall: Waterfall | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Profile:
-    """What one run costs on one board at one clock."""
+    """What one run costs on one board at one clock. Without a ``waterfall`` if none was asked for."""
 
     board: str
     core: str
@@ -117,3 +121,4 @@ class Profile:
     sleep: tuple[Sleeping, ...]
     duty: Duty
     battery: Battery | None = None
+    waterfall: Waterfall | None = None

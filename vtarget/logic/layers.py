@@ -95,6 +95,7 @@ def _layer(
         efficiency=ideal / cycles if ideal is not None and cycles else None,
         notes=layer.notes,
         reason=None,
+        waterfall=next((span.waterfall for span in spans if span.cycles == cycles), None),
     )
     return _with_reason(row, layer, operator, graph, context)
 

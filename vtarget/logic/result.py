@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from vtarget import __version__
 from vtarget.data.profile import Battery, Bound, Profile
 from vtarget.data.record import Frame
+from vtarget.data.waterfall import Waterfall
 
 SCHEMA = "vtarget.profile"
 SCHEMA_VERSION = 1
@@ -35,6 +37,7 @@ def profile_json(profile: Profile) -> dict[str, Any]:
         **_maybe_bounds("energy_j", profile.energy_j),
         "power_source": profile.power_source,
         "provenance": profile.provenance,
+        "waterfall": waterfall_json(profile.waterfall),
         "kernels": [
             {
                 "name": k.name,
@@ -46,6 +49,7 @@ def profile_json(profile: Profile) -> dict[str, Any]:
                 "latency_s": k.latency_s,
                 "energy_j": k.energy_j,
                 "interrupts": k.interrupts,
+                "waterfall": waterfall_json(k.waterfall),
             }
             for k in profile.kernels
         ],
@@ -57,6 +61,7 @@ def profile_json(profile: Profile) -> dict[str, Any]:
                 "cycles": s.cycles,
                 "latency_s": s.latency_s,
                 "energy_j": s.energy_j,
+                "waterfall": waterfall_json(s.waterfall),
             }
             for s in profile.spans
         ],
@@ -95,6 +100,11 @@ def profile_json(profile: Profile) -> dict[str, Any]:
         "console": profile.console,
         "not_modelled": list(profile.not_modelled),
     }
+
+
+def waterfall_json(waterfall: Waterfall | None) -> dict[str, int] | None:
+    """A waterfall by the names of its parts."""
+    return None if waterfall is None else asdict(waterfall)
 
 
 def _frame(frame: Frame) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtarget.base.errors import RunError
-from vtarget.data.record import OPERAND_CLASSES, SiteKind, SpanFacts
+from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, SiteKind, SpanFacts
 from vtarget.data.waterfall import CyclePart, Waterfall
 from vtarget.logic.attribution import Attribution, Charge
 from vtarget.logic.cost import EXITS, Exit
@@ -29,9 +29,26 @@ class Split:
     nodes: Counts  # n x parts, all of a node's own cycles
 
 
-def split(part: Part, blocks: Sequence[Block]) -> Split:
+def split_parts(parts: Sequence[Part], blocks: Sequence[Block]) -> list[Split]:
+    """Every epoch's ``split``."""
+    attributions = {id(part.pricer.model): Attribution(part.pricer.model, remarks=False) for part in parts}
+    return [split(part, blocks, attributions[id(part.pricer.model)]) for part in parts]
+
+
+def sum_nodes(splits: Sequence[Split]) -> Counts:
+    """Own cycles per node of the whole record, by CyclePart."""
+    return sum((found.nodes for found in splits), np.zeros_like(splits[0].nodes))
+
+
+def by_function(record: ExecutionRecord, splits: Sequence[Split]) -> Counts:
+    """Own cycles per function of the record, by CyclePart."""
+    functions = np.zeros((len(record.functions), len(CyclePart)), dtype=np.int64)
+    np.add.at(functions, record.context_function[record.node_context], sum_nodes(splits))
+    return functions
+
+
+def split(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Split:
     """The cycles of one epoch; ``blocks`` are those that it was priced with. RunError if a node's don't add up."""
-    attribution = Attribution(part.pricer.model, remarks=False)
     edges = np.array([_sum(charges) for charges in edge_charges(part, blocks, attribution)], dtype=np.int64)
     edges = edges.reshape(-1, len(CyclePart))
     sites = _sites(part, blocks, attribution)

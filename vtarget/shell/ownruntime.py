@@ -18,6 +18,7 @@ from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.data.runtimeprofile import RuntimeProfile, UnmappedKernel
 from vtarget.data.target import target_of
 from vtarget.data.validation import Tolerance, Validation
+from vtarget.data.waterfall import NO_WATERFALL
 from vtarget.logic.codegen.registry import emit, problem
 from vtarget.logic.knowndifferences import allowances
 from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
@@ -268,12 +269,14 @@ def _layers(graph: Graph, pricer: Pricer, ran: Sequence[_Ran]) -> tuple[list[Lay
 
 def _sum(spans: Sequence[Span]) -> Span:
     energies = [span.energy_j for span in spans if span.energy_j is not None]
+    waterfalls = [span.waterfall for span in spans if span.waterfall is not None]
     return replace(
         spans[0],
         instructions=sum(span.instructions for span in spans),
         cycles=sum(span.cycles for span in spans),
         latency_s=sum(span.latency_s for span in spans),
         energy_j=sum(energies) if energies else None,
+        waterfall=sum(waterfalls, NO_WATERFALL) if waterfalls else None,
     )
 
 

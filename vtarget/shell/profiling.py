@@ -19,6 +19,7 @@ from vtarget.data.profile import Profile, Span
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.data.target import target_of
 from vtarget.data.validation import Tolerance
+from vtarget.data.waterfall import NO_WATERFALL
 from vtarget.logic.codegen.project import layer_function
 from vtarget.logic.knowndifferences import allowances
 from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
@@ -187,7 +188,7 @@ def _profile(
 
 def _nothing(samples: int) -> list[Span]:
     """Spans of a layer without code, which the compiler leaves out: a handle, or a shape changed in place."""
-    return [Span("", number, 0, 0, 0.0, None) for number in range(samples)]
+    return [Span("", number, 0, 0, 0.0, None, NO_WATERFALL) for number in range(samples)]
 
 
 def _context(firmware: ModelFirmware, pricer: Pricer) -> LayerContext:

@@ -85,8 +85,8 @@ def at_60_mhz(*caches: Cache, prefetch: bool = False, ram: DataAccess | None = N
     return MemoryModel(board(*caches, prefetch=prefetch, ram=ram), 60_000_000)
 
 
-def stall(memory: MemoryModel, address: int, size_bytes: int, before: int | None, pace: float = 0.0) -> Cycles:
-    return memory.stall(address, size_bytes, before, lambda: pace)
+def stall(memory: MemoryModel, address: int, size_bytes: int, fallen_from: int | None, pace: float = 0.0) -> Cycles:
+    return memory.stall(address, size_bytes, fallen_from, fallen_from is None, lambda: pace)
 
 
 def load(memory: MemoryModel, region: str, insn: Insn = LOAD, before: Insn | None = None, *, missed: bool) -> Cycles:
@@ -108,14 +108,21 @@ def test_a_slower_bus_counts_its_own_cycles() -> None:
 def test_each_new_fetch_line_waits() -> None:
     memory = at_60_mhz()
     assert stall(memory, 0x08000000, 8, None) == Cycles(0, 2, 2)
-    assert stall(memory, 0x08000004, 8, None) == Cycles(0, 4, 4)
+    assert stall(memory, 0x08000004, 8, None) == Cycles(2, 4, 4)
     assert stall(memory, 0x08000000, 2, None) == Cycles(0, 2, 2)
 
 
 def test_falling_through_inside_a_line_does_not_fetch_it_again() -> None:
     memory = at_60_mhz()
     assert stall(memory, 0x08000004, 4, 0x08000003) == NO_CYCLES
-    assert stall(memory, 0x08000008, 4, 0x08000007) == Cycles(0, 2, 2)
+    assert stall(memory, 0x08000008, 4, 0x08000007) == Cycles(2, 2, 2)
+
+
+def test_a_jump_inside_a_line_does_not_fetch_it_again() -> None:
+    memory = at_60_mhz()
+    assert memory.stall(0x08000000, 6, 0x08000005, True, lambda: 1.0) == NO_CYCLES
+    assert memory.stall(0x08000004, 6, 0x08000007, True, lambda: 1.0) == Cycles(2, 2, 2)
+    assert memory.stall(0x08000010, 6, 0x08000007, True, lambda: 1.0) == Cycles(0, 2, 2)
 
 
 def test_a_prefetch_buffer_hides_what_the_line_before_takes() -> None:
@@ -123,7 +130,7 @@ def test_a_prefetch_buffer_hides_what_the_line_before_takes() -> None:
     assert stall(memory, 0x08000000, 16, None, pace=0.5) == Cycles(0, 2, 4)  # four cycles a line hide three
     assert stall(memory, 0x08000000, 16, None, pace=0.25) == Cycles(0, 3, 4)  # two cycles a line leave one
     off = replace(memory, switches=(("FLASH.PRFTEN", False),))
-    assert stall(off, 0x08000000, 16, None, pace=0.5) == Cycles(0, 4, 4)
+    assert stall(off, 0x08000000, 16, None, pace=0.5) == Cycles(2, 4, 4)
 
 
 def test_ram_cached_flash_and_slow_clocks_do_not_stall_here() -> None:

@@ -128,12 +128,13 @@ class MemoryModel:
         return unit is not None and self.is_on(unit.switch, unit.typical)
 
     def stall(
-        self, address: int, size_bytes: int, entered_in_line: int | None, cycles_per_byte: Callable[[], float]
+        self, address: int, size_bytes: int, before: int | None, jumped: bool, cycles_per_byte: Callable[[], float]
     ) -> Cycles:
         """Fetch stalls of a block where no cache is in front: each new line costs the region's wait states.
 
-        ``entered_in_line`` is the last address fetched before, when the block is reached by falling through. A buffer
-        reads the next line while the core takes ``cycles_per_byte`` for the one before; low has it hide all of that.
+        ``before`` is the last address fetched before it; the line that holds it is there still. A buffer reads the next
+        line while the core takes ``cycles_per_byte`` for the one before. What a jump costs at least isn't known: the
+        interface may hold more than the last line.
         """
         region = self.region(address)
         if region is None or self.instruction_cache(region) is not None:
@@ -143,16 +144,14 @@ class MemoryModel:
             return NO_CYCLES
         line_bytes = (real_region(self.board, region).fetch_bits or FETCH_BITS_DEFAULT) // 8
         first, last = address // line_bytes, (address + size_bytes - 1) // line_bytes
-        jumped, following = 1, last - first
-        if entered_in_line is not None:
-            same = entered_in_line // line_bytes == first
-            jumped, following = 0, following + (0 if same else 1)
+        new = 0 if before is not None and before // line_bytes == first else 1
+        after_jump = new if jumped else 0
+        following = last - first + new - after_jump
+        most = (after_jump + following) * waits
         if not self.prefetches(region):
-            lines = jumped + following
-            return Cycles(0, lines * waits, lines * waits)
-        hidden = max(0.0, waits + 1 - cycles_per_byte() * line_bytes)
-        nominal = jumped * waits + round(following * min(hidden, waits))
-        return Cycles(0, nominal, (jumped + following) * waits)
+            return Cycles(following * waits, most, most)
+        shown = min(waits, max(0.0, waits + 1 - cycles_per_byte() * line_bytes))
+        return Cycles(0, after_jump * waits + round(following * shown), most)
 
     def fetched(self, region: Region, event: int, line_cycles: float) -> Cycles:
         """One line missed in the instruction cache; ``line_cycles`` is what the core took for the line before."""

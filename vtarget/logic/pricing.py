@@ -118,8 +118,10 @@ class Pricer:
         return self.model.prefix(block, index)
 
     def _fetch(self, source: Block, leaving: Exit, target: Block) -> Cycles:
-        before = source.address + len(source.code) - 1 if leaving is Exit.FALLTHROUGH else None
-        return self.memory.stall(target.address, len(target.code), before, partial(self._cycles_per_byte, target))
+        before = source.address + len(source.code) - 1
+        jumped = leaving is not Exit.FALLTHROUGH
+        pace = partial(self._cycles_per_byte, target)
+        return self.memory.stall(target.address, len(target.code), before, jumped, pace)
 
     def _cycles_per_byte(self, block: Block) -> float:
         return self.model.prefix(block, len(block.insns)) / max(1, len(block.code))

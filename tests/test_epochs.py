@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.logic.costs import follows_firmware, price_parts
 from vtarget.logic.recordcheck import check_tables
 from vtarget.logic.selfcheck import check_record
-from vtarget.shell.epochs import ClockProgrammedError
+from vtarget.shell.epochs import ClockProgrammedError, Epochs
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine, RunOptions
 from vtarget.shell.recordfile import load_record, save_record
@@ -109,6 +111,152 @@ def test_wait_states_that_the_firmware_programs_are_priced_from_there_on(tmp_pat
     profile = price(record, machine.pricer)
     assert profile.cycles.nominal == record.live_cycles
     assert profile.spans[1].cycles >= profile.spans[0].cycles
+
+
+# The STM32L4's ACR: PRFTEN is bit 8, ICEN 9, DCEN 10 (RM0432 3.7.1); 0x600 after reset.
+ACR = "ldr r0, =0x40022000\nldr r1, ={value}\nstr r1, [r0]\n"
+# CCR: IC is bit 17, DC 16, STKALIGN 9.
+CCR = "ldr r0, =0xE000ED14\nldr r1, ={value}\nstr r1, [r0]\ndsb\nisb\n"
+
+
+def unmanaged(directory: Path, board: str, source: str, **options: object) -> tuple[ExecutionRecord, Machine]:
+    """A run at the board's typical clock; ClockProgrammedError if the firmware programs it."""
+    path = assemble_program(directory / "p.elf", board, source, {})
+    clock_hz = options.pop("clock_hz", None)
+    machine = Machine(load_image(str(path)), pricer_for(board, clock_hz=clock_hz), RunOptions(**options))  # type: ignore[arg-type]
+    return machine.run().record, machine
+
+
+def test_a_managed_run_begins_with_what_is_on_after_reset(tmp_path: Path) -> None:
+    source = program("work", ACR.format(value=0x104), "work", ACR.format(value=0x604), "work")
+    record, machine = run(tmp_path, source)
+    assert [dict(e.switches) for e in record.epochs] == [
+        {"FLASH.DCEN": True, "FLASH.ICEN": True, "FLASH.PRFTEN": False},
+        {"FLASH.DCEN": False, "FLASH.ICEN": False, "FLASH.PRFTEN": True},
+        {"FLASH.DCEN": True, "FLASH.ICEN": True, "FLASH.PRFTEN": False},
+    ]
+    assert [dict(e.wait_states) for e in record.epochs] == [{}, {"FLASH": 4}, {"FLASH": 4}]
+    assert price(record, machine.pricer).cycles.nominal == record.live_cycles
+    path = str(tmp_path / "record")
+    save_record(record, path)
+    assert [e.switches for e in load_record(path).epochs] == [e.switches for e in record.epochs]
+
+
+def test_caches_turned_on_at_the_typical_clock_only_confirm_what_was_assumed(tmp_path: Path) -> None:
+    source = program("work", CCR.format(value=0x2_0200), CCR.format(value=0x3_0200), "work")
+    record, machine = unmanaged(tmp_path, "nucleo-f746zg", source)
+    assert (record.epochs, record.clock_hz, machine.epochs.changes) == ((), machine.board.clock.typical, 0)
+
+
+def test_a_cache_turned_off_at_the_typical_clock_is_off_from_there_on(tmp_path: Path) -> None:
+    source = program("work", CCR.format(value=0x3_0200), "work", CCR.format(value=0x1_0200), "work")
+    record, machine = unmanaged(tmp_path, "nucleo-f746zg", source, spans=("work",))
+    first, second = record.epochs
+    assert first.clock_hz == second.clock_hz == record.clock_hz == machine.board.clock.typical
+    assert {name for name, on in first.switches if not dict(second.switches)[name]} == {"SCB.IC"}
+    assert [span.epoch for span in record.spans] == [0, 0, 1]
+    profile = price(record, machine.pricer)
+    assert profile.cycles.nominal == record.live_cycles
+    spans = [span.cycles for span in profile.spans]
+    assert spans[0] == spans[1] < spans[2]  # from here on, flash is read line by line
+
+
+def test_switches_that_the_board_does_not_name_begin_no_epoch(tmp_path: Path) -> None:
+    """The STM32U5's DCACHE1 is in front of external memory alone (RM0456 9.1), which the board hasn't."""
+    enable = "ldr r0, =0x40031400\nmovs r1, #1\nstr r1, [r0]\n"
+    record, machine = unmanaged(tmp_path, "nucleo-u575zi-q", program("work", enable, "work"))
+    assert (record.epochs, machine.epochs.changes) == ((), 0)
+
+
+def test_a_pinned_clock_leaves_switches_out(tmp_path: Path) -> None:
+    source = program("work", CCR.format(value=0x3_0200), CCR.format(value=0x200), "work")
+    record, _ = unmanaged(tmp_path, "nucleo-f746zg", source, clock_hz=100_000_000)
+    assert (record.epochs, record.clock_hz) == ((), 100_000_000)
+
+
+class FakeMemory:
+    """Remembers what was switched."""
+
+    def __init__(self) -> None:
+        self.switched: list[tuple[str, bool]] = []
+
+    def set_switch(self, name: str, on: bool) -> None:
+        self.switched.append((name, on))
+
+
+def fake_recorder(board: str, **options: object) -> Any:
+    empty = np.zeros(0, dtype=np.int64)
+    return SimpleNamespace(
+        pricer=pricer_for(board, **options),  # type: ignore[arg-type]
+        memory=FakeMemory(),
+        spans=SimpleNamespace(epoch=0),
+        edges=[],
+        sites=[],
+        words=empty,
+        edge_counts=empty.copy,
+        site_counts=lambda: np.zeros((0, 16), dtype=np.int64),
+    )
+
+
+def test_the_simulated_caches_are_switched_when_the_epoch_begins() -> None:
+    recorder = fake_recorder(BOARD)
+    soon: list[bool] = []
+    epochs = Epochs(recorder, lambda: soon.append(True))
+    epochs.set_switch("FLASH.ICEN", False)
+    epochs.set_switch("XIP.EN", False)
+    assert (epochs.changed, epochs.reclocked, len(soon), recorder.memory.switched) == (True, False, 1, [])
+    epochs.change()
+    assert recorder.memory.switched == [("FLASH.ICEN", False)]
+    assert dict(recorder.pricer.memory.switches)["FLASH.ICEN"] is False
+    epochs.set_switch("FLASH.ICEN", True)
+    epochs.set_switch("FLASH.ICEN", False)
+    assert not epochs.changed
+
+
+def test_what_the_firmware_has_not_switched_when_it_sets_up_the_flash_is_as_after_reset() -> None:
+    """The STM32F4's caches are off after reset; a firmware that isn't seen to set up anything is taken to have them."""
+    recorder = fake_recorder("disco-f407vg")
+    epochs = Epochs(recorder)
+    epochs.set_switch("FLASH.DCEN", True)
+    assert not epochs.changed
+    epochs.set_wait_states("FLASH", 5)
+    assert epochs.changed and epochs.reclocked
+    epochs.change()
+    assert recorder.memory.switched == [("FLASH.ICEN", False), ("FLASH.PRFTEN", False)]
+    epochs.set_switch("FLASH.ICEN", True)
+    epochs.set_clock(84_000_000)
+    epochs.change()
+    assert [e.switches for e in epochs.result()] == [
+        (("FLASH.DCEN", True), ("FLASH.ICEN", True), ("FLASH.PRFTEN", True)),
+        (("FLASH.DCEN", True), ("FLASH.ICEN", False), ("FLASH.PRFTEN", False)),
+        (("FLASH.DCEN", True), ("FLASH.ICEN", True), ("FLASH.PRFTEN", False)),
+    ]
+
+
+def test_a_pinned_recorder_ignores_wait_states_and_switches() -> None:
+    recorder = fake_recorder(BOARD, clock_hz=80_000_000)
+    epochs = Epochs(recorder)
+    epochs.set_switch("FLASH.ICEN", False)
+    epochs.set_wait_states("FLASH", 3)
+    assert not epochs.changed and epochs.result() == ()
+
+
+@given(st.lists(st.tuples(st.sampled_from(["FLASH.ICEN", "FLASH.DCEN", "FLASH.PRFTEN", None]), st.booleans())))
+def test_the_simulation_follows_every_switch(steps: list[tuple[str | None, bool]]) -> None:
+    """None is the beginning of the next block. What the simulation was told adds up to the pricer's state."""
+    recorder = fake_recorder(BOARD)
+    epochs = Epochs(recorder)
+    told = {"FLASH.DCEN": True, "FLASH.ICEN": True, "FLASH.PRFTEN": False}
+    wanted = dict(told)
+    for name, on in [*steps, (None, True)]:
+        if name is not None:
+            epochs.set_switch(name, on)
+            wanted[name] = on
+        elif epochs.changed:
+            epochs.change()
+    told |= dict(recorder.memory.switched)
+    assert told == wanted
+    assert epochs.changes == 0 or dict(recorder.pricer.memory.switches) == wanted
 
 
 def test_a_pinned_clock_prices_all_as_one(tmp_path: Path) -> None:

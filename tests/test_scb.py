@@ -283,3 +283,20 @@ def test_privileged_access_to_the_fpu_is_access() -> None:
     assert bench.control.fpu_enabled
     bench.write(CPACR, 0x1 << 20)
     assert not bench.control.fpu_enabled
+
+
+def test_the_m7_s_cache_bits_are_switches() -> None:
+    """CCR.IC is bit 17, CCR.DC bit 16 (core_cm7.h); only changes are reported."""
+    bench = Bench("cortex-m7")
+    switched: list[tuple[str, bool]] = []
+    bench.control.on_switch = lambda name, on: switched.append((name, on))
+    for value in (0x200, 0x2_0200, 0x2_0210, 0x3_0200, 0x1_0200, 0x200):
+        bench.write(CCR, value)
+    assert switched == [("SCB.IC", True), ("SCB.DC", True), ("SCB.IC", False), ("SCB.DC", False)]
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4", "cortex-m33"])
+def test_other_cores_have_no_caches_to_switch(core: str) -> None:
+    bench = Bench(core)
+    bench.control.on_switch = lambda name, on: pytest.fail(f"{name} {on}")
+    bench.write(CCR, 0x3_0200)

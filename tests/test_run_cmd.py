@@ -388,7 +388,7 @@ def refused(*arguments: str | Path) -> str:
             r"--clock: 121 MHz is not a clock of board nucleo-l4r5zi .*up to 120 MHz\)",
         ),
         (["-b", BOARD, "--clock", "0 Hz"], r"--clock: '0 Hz' is out of range, .*"),
-        (["-b", BOARD, "--place", "FLASH"], r"--place 'FLASH': expected REGION=REGION"),
+        (["-b", BOARD, "--place", "FLASH"], r"--place 'FLASH': expected WHAT=REGION"),
         (["-b", BOARD, "--place", "FLASH=SRAM9"], r"--place: board nucleo-l4r5zi has no region 'SRAM9' .*"),
         (["-b", BOARD, "--power", "runn"], r".*'runn'.*"),
         (["-b", BOARD, "--write", "iterations"], r"--write 'iterations': expected SYMBOL=FILE"),

@@ -95,7 +95,7 @@ class _Walk:
             following = self._block(target) if target < self._end else None
             total += self._costs.edge(block, leaving if following else Exit.END, following).nominal
             for index, insn in enumerate(block.insns):
-                if insn.dynamic is Dynamic.PREDICATED and insn.condition == _EQ:
+                if insn.dynamic is Dynamic.LONG_MULTIPLY or (insn.dynamic is not None and insn.condition == _EQ):
                     total += self._costs.site(block, index, 0).nominal
             at = target
             if once_round and at == _BASE:

@@ -89,6 +89,8 @@ class Rule(StrEnum):
     LOAD_AFTER_LOAD_SAVING = "load_after_load_saving"
     INDEXED_LOAD_AFTER_LOAD_SAVING = "indexed_load_after_load_saving"
     STORE_AFTER_LOAD_SAVING = "store_after_load_saving"
+    INDEXED_STORE_AFTER_LOAD_PENALTY = "indexed_store_after_load_penalty"
+    SAME_BASE_STORE_PENALTY = "same_base_store_penalty"
     MIXED_MEMORIES_PENALTY = "mixed_memories_penalty"
     LITERAL_LOAD_PENALTY = "literal_load_penalty"
     ALU_TO_ADDRESS_PENALTY = "alu_to_address_penalty"

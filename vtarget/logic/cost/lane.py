@@ -13,7 +13,6 @@ from vtarget.logic.cost.forms import has_shifted_constant, is_shift
 from vtarget.logic.cost.latency import NO_DATAFLOW, Dataflow, LatencyTable, Result, Use
 from vtarget.logic.cost.pairing import Bound, pairs_m7, pairs_m33
 
-_BY_OPERANDS = (Dynamic.DIVIDE, Dynamic.LONG_MULTIPLY)
 _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC})
 _FP_TRANSFERS = frozenset({Kind.FP_LOAD, Kind.FP_STORE, Kind.FP_MOVE})
 _STORE_BUFFER = 5
@@ -162,7 +161,7 @@ class Lane:
         return 0
 
     def _issue_cycles(self, insn: Insn) -> int:
-        if insn.dynamic in _BY_OPERANDS:
+        if insn.dynamic is Dynamic.DIVIDE:
             return self._issue[CostClass.SKIPPED] if insn.predicated else 0
         row = cost_class(insn)
         cycles = self._issue.get(row, self._issue[CostClass.UNDEFINED])

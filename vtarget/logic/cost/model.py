@@ -167,6 +167,8 @@ class CostModel:
             raise ValueError(f"instruction {index} of the block at 0x{block.address:08x} has no dynamic cost")
         if insn.dynamic is Dynamic.PREDICATED:
             return self._executed(block, index)
+        if insn.dynamic is Dynamic.LONG_MULTIPLY and self.core.pipeline != "scalar":
+            return NO_CYCLES  # always the same there, and part of the edge
         cost = self._by_operands(insn, operand_class)
         if insn.predicated:
             skipped = self.core.cycles[CostClass.SKIPPED].cycles

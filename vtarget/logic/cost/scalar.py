@@ -140,11 +140,17 @@ class ScalarPipeline:
             return NO_CYCLES
         if insn.kind in isa.MEMORY_KINDS:
             return self._access(insn, executed)
-        if insn.kind is Kind.NOP and executed.kind in _LOADS:
-            return _less(self._rules[Rule.NOP_AFTER_LOAD_SAVING])
+        if insn.kind is Kind.NOP:
+            return self._nop(insn, executed)
         if insn.kind in isa.FP_KINDS:
             return self._fp_dependency(insn, executed)
         return NO_CYCLES
+
+    def _nop(self, insn: Insn, before: Insn) -> Cycles:
+        """A 16-bit NOP fits into the second cycle of a load, or of a store that takes two."""
+        two_cycles = before.kind is Kind.LOAD or (before.kind is Kind.STORE and before.register_offset)
+        free = two_cycles and insn.size == 2 and before.flow is Flow.NONE
+        return _less(self._rules[Rule.NOP_AFTER_LOAD_SAVING]) if free else NO_CYCLES
 
     def _access(self, insn: Insn, before: Insn) -> Cycles:
         if before.kind in _ADDRESS_SOURCES and before.writes & 0xFFFF:
@@ -153,6 +159,8 @@ class ScalarPipeline:
         if before.kind in _LOADS and before.flow is Flow.NONE and insn.flow is Flow.NONE:
             return self._after_load(insn, before)
         cost = NO_CYCLES
+        if insn.kind is before.kind is Kind.STORE and insn.writeback and before.writeback:
+            cost = self._rules[Rule.SAME_BASE_STORE_PENALTY] if _base_bit(insn) == _base_bit(before) else NO_CYCLES
         if insn.kind is Kind.STORE_MULTIPLE and before.kind is Kind.STORE:
             cost = _less(self._rules[Rule.STORE_MULTIPLE_AFTER_STORE_SAVING])
         return cost + self._fp_dependency(insn, before) if insn.kind in isa.FP_KINDS else cost
@@ -164,6 +172,8 @@ class ScalarPipeline:
             return NO_CYCLES
         if insn.kind in _LOADS:
             return self._load_after_load(insn, load)
+        if insn.kind is Kind.STORE and insn.writeback:
+            return self._rules[Rule.INDEXED_STORE_AFTER_LOAD_PENALTY]
         store_waits = insn.kind is Kind.FP_STORE or (insn.kind is Kind.STORE and insn.register_offset)
         return _less(self._rules[Rule.STORE_AFTER_LOAD_SAVING]) if store_waits else NO_CYCLES
 

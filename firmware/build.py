@@ -64,8 +64,11 @@ QEMU_BOARDS: dict[str, tuple[str, ...]] = {
 TEST_TARGETS: dict[str, dict[str, str]] = {
     "clock": BOARD_OF_CORE,
     "ticks": BOARD_OF_CORE,
+    "weights": BOARD_OF_CORE,
     # Memory without wait states where a board has it, so that the core's own numbers show.
-    "microkernels": {"m0plus": "rpi-pico", "m3": "mps2-an385", "m4f": "mps2-an386"},
+    "microkernels": {
+        **{"m0plus": "rpi-pico", "m3": "mps2-an385", "m4f": "mps2-an386", "m7": "mps2-an500", "m33": "mps2-an505"},
+    },
 }
 TEST_DEFINES: dict[str, tuple[str, ...]] = {
     "return_main": ("NO_SEMIHOST_EXIT",),

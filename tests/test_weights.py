@@ -1,4 +1,4 @@
-"""firmware/tests/weights.c: what it computes doesn't depend on where the weights are, and RAM is never the slower place."""
+"""firmware/tests/weights.c: the sums don't depend on where the weights are, and RAM is never the slower place."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-/* One int8 fully connected layer, its weights read once from where the linker put constants and once from a copy in RAM. What
-   the first costs more, divided by WEIGHT_BYTES, is the cost of a byte that streams in from that memory. The weights are larger
-   than every cache in front of a flash that matters here but the L1 caches of the STM32H7. */
+/* One int8 fully connected layer, its weights read once from where the linker put constants and once from a copy in RAM.
+   What the first costs more, divided by WEIGHT_BYTES, is the cost of a byte that streams in from that memory. They are
+   larger than the caches in front of the flash of an STM32L4+, U5 or F7. */
 #include "check.h"
 #include "print.h"
 

@@ -91,6 +91,7 @@ class Rule(StrEnum):
     STORE_AFTER_LOAD_SAVING = "store_after_load_saving"
     INDEXED_STORE_AFTER_LOAD_PENALTY = "indexed_store_after_load_penalty"
     SAME_BASE_STORE_PENALTY = "same_base_store_penalty"
+    LOAD_AFTER_STORE_PENALTY = "load_after_store_penalty"
     MIXED_MEMORIES_PENALTY = "mixed_memories_penalty"
     LITERAL_LOAD_PENALTY = "literal_load_penalty"
     ALU_TO_ADDRESS_PENALTY = "alu_to_address_penalty"
@@ -228,10 +229,12 @@ class LongMultiply(Model):
 
 
 class FetchQueue(Model):
-    """The prefetch unit: ``words`` it holds; a slot that decode empties has its new word ``refill`` cycles later."""
+    """The prefetch unit: ``words`` it holds; a slot that decode empties has its new word ``refill`` cycles later, or
+    ``streaming`` cycles while the bus brings a word each cycle."""
 
     words: Annotated[int, Field(ge=1, le=16)]
     refill: Count
+    streaming: Count
     source: str
 
 

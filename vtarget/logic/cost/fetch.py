@@ -43,7 +43,8 @@ class Prefetch:
         """When the word ``newest`` arrives: its slot in the queue is empty and the bus is not used for another."""
         behind = decoding - 1 - (self.newest - self.queue.words)
         emptied = self.freed[behind] if 0 <= behind < len(self.freed) else _LONG_AGO
-        arrival = max(self.free_slot, emptied + self.queue.refill)
+        streams = emptied + self.queue.streaming <= self.free_slot
+        arrival = max(self.free_slot, emptied + (self.queue.streaming if streams else self.queue.refill))
         if arrival == self.taken_slot:
             arrival += 1
         self.free_slot = arrival + 1

@@ -17,6 +17,7 @@ from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
 
 _LOADS = frozenset({Kind.LOAD, Kind.FP_LOAD})
+_ALL_LOADS = _LOADS | {Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE, Kind.FP_LOAD_MULTIPLE}
 _ADDRESS_SOURCES = frozenset(
     {Kind.ALU, Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA, Kind.DIVIDE, Kind.DSP, Kind.FP_MOVE}
 )
@@ -42,6 +43,7 @@ class ScalarPipeline:
     def __init__(self, core: Core) -> None:
         self._base = {key: figure.cycles for key, figure in core.cycles.items()}
         self._rules = {rule: core.rules[rule].cycles if rule in core.rules else NO_CYCLES for rule in Rule}
+        self._stated = frozenset(core.rules)
         self._queue = core.fetch
         self._least_divide = core.divide.least if core.divide is not None else 0
         self._words_per_cycle = core.words_per_cycle
@@ -161,6 +163,8 @@ class ScalarPipeline:
         cost = NO_CYCLES
         if insn.kind is before.kind is Kind.STORE and insn.writeback and before.writeback:
             cost = self._rules[Rule.SAME_BASE_STORE_PENALTY] if _base_bit(insn) == _base_bit(before) else NO_CYCLES
+        if insn.kind in _ALL_LOADS and _is_buffered(before) and not insn.literal:
+            cost = self._rules[Rule.LOAD_AFTER_STORE_PENALTY]
         if insn.kind is Kind.STORE_MULTIPLE and before.kind is Kind.STORE:
             cost = _less(self._rules[Rule.STORE_MULTIPLE_AFTER_STORE_SAVING])
         return cost + self._fp_dependency(insn, before) if insn.kind in isa.FP_KINDS else cost
@@ -172,10 +176,11 @@ class ScalarPipeline:
             return NO_CYCLES
         if insn.kind in _LOADS:
             return self._load_after_load(insn, load)
-        if insn.kind is Kind.STORE and insn.writeback:
+        if insn.kind not in (Kind.STORE, Kind.FP_STORE):
+            return NO_CYCLES
+        if insn.writeback and Rule.INDEXED_STORE_AFTER_LOAD_PENALTY in self._stated:
             return self._rules[Rule.INDEXED_STORE_AFTER_LOAD_PENALTY]
-        store_waits = insn.kind is Kind.FP_STORE or (insn.kind is Kind.STORE and insn.register_offset)
-        return _less(self._rules[Rule.STORE_AFTER_LOAD_SAVING]) if store_waits else NO_CYCLES
+        return _less(self._rules[Rule.STORE_AFTER_LOAD_SAVING])
 
     def _load_after_load(self, insn: Insn, load: Insn) -> Cycles:
         rule = Rule.INDEXED_LOAD_AFTER_LOAD_SAVING if insn.writeback else Rule.LOAD_AFTER_LOAD_SAVING
@@ -207,6 +212,11 @@ class ScalarPipeline:
 
 def _base_bit(insn: Insn) -> int:
     return 1 << insn.address.base if insn.address is not None else 0
+
+
+def _is_buffered(insn: Insn) -> bool:
+    """Whether it is a store whose data phase passes beside the next instruction."""
+    return insn.kind is Kind.STORE and not insn.register_offset
 
 
 def _less(saving: Cycles) -> Cycles:

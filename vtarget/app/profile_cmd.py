@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vtarget.app.run_explain import explain_options, print_explanations, print_waterfall
 from vtarget.base.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ ENGINES = ("reference", "simd")
               help="How many steps integers may differ by.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="S")
 @click.option("--no-validate", is_flag=True, help="Don't run the interpreter.")
+@explain_options("FUNCTION|LAYER")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def profile(
     model: str, boards: tuple[str, ...], engines: tuple[str, ...], json_path: str | None, **options: Any
@@ -52,7 +54,7 @@ def profile(
     """
     _check_options(json_path, options)
     profiles = _profiles(model, tuple(dict.fromkeys(boards)), tuple(dict.fromkeys(engines)) or ("simd",), options)
-    _show(profiles, json_path, options["quiet"])
+    _show(profiles, json_path, options["quiet"], waterfall=options["waterfall"])
     for one in profiles:
         if one.validation is not None and not one.validation.passed:
             from vtarget.logic.modelreport import verdict
@@ -142,6 +144,7 @@ def _job(graph: Graph, model: str, samples: Samples, engine: str, options: dict[
         limits=RunLimits(wall_seconds=options["timeout"]),
         power_state=options["power_state"],
         progress=progress,
+        explained=options["explained"],
     )
 
 
@@ -153,7 +156,7 @@ def _samples(graph: Graph, options: dict[str, Any]) -> Samples:
     return load_samples(graph, options["inputs"], most=options["samples"])
 
 
-def _show(profiles: list[ModelProfile], json_path: str | None, quiet: bool) -> None:
+def _show(profiles: list[ModelProfile], json_path: str | None, quiet: bool, *, waterfall: bool) -> None:
     from vtarget.app.terminal import write_json
     from vtarget.logic.modelresult import model_json
 
@@ -166,12 +169,12 @@ def _show(profiles: list[ModelProfile], json_path: str | None, quiet: bool) -> N
     for one in profiles:
         by_board.setdefault(one.inference.board, []).append(one)
     for number, of_board in enumerate(by_board.values()):
-        _print_board(of_board, first=number == 0)
+        _print_board(of_board, first=number == 0, waterfall=waterfall)
 
 
-def _print_board(profiles: list[ModelProfile], *, first: bool) -> None:
+def _print_board(profiles: list[ModelProfile], *, first: bool, waterfall: bool) -> None:
     from vtarget.app.terminal import Column, print_line, print_table
-    from vtarget.logic import modelreport, report
+    from vtarget.logic import modelreport, report, waterfallreport
 
     if not first:
         print_line()
@@ -189,6 +192,9 @@ def _print_board(profiles: list[ModelProfile], *, first: bool) -> None:
             print_line()
         else:
             print_line(modelreport.model_heading(one), style="bold")
+        if waterfall:
+            print_waterfall("layer", waterfallreport.of_layers(one.layers), one.inference.waterfall)
+        print_explanations(one.explanations)
         for label, value in modelreport.model_lines(one):
             print_line(f"{label:<14} {value}")
         print_line()

@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vtarget.app.run_devices import connections, device_options, refuse_device_options, takes_terminal
+from vtarget.app.run_explain import (
+    explain_kernels,
+    explain_options,
+    print_explanations,
+    print_waterfall,
+    refuse_explaining,
+    supposed_pricer,
+)
 from vtarget.app.run_model import refuse_with_model, refuse_without_model
 from vtarget.app.run_whatif import priced, refuse_what_if, show_table, table, what_if, whatif_options
 from vtarget.base.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vtarget.data.explanation import Explanation
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
     from vtarget.data.runtimeprofile import RuntimeProfile
@@ -50,6 +61,7 @@ class Positive(click.FloatRange):
               help="Stop after S seconds of wall time.")  # fmt: skip
 @click.option("--span", "spans", multiple=True, metavar="SYMBOL", help="Report each call of this function by itself.")
 @click.option("--kernels", metavar="REGEX", help="Show only kernels whose name matches.")
+@explain_options("KERNEL")
 @click.option("--write", "writes", multiple=True, metavar="SYMBOL=FILE",
               help="Put a file's bytes at SYMBOL at reset and again when main is entered.")  # fmt: skip
 @click.option("--read", "reads", multiple=True, metavar="SYMBOL[:SIZE]=FILE", help="Save memory at the end of the run.")
@@ -110,7 +122,7 @@ def run(
         refuse_what_if(supposed, "does not go with --model")
         others = {"kernels": kernels, "record_path": record_path, "from_record": from_record}
         model_profile = _model_profile(firmware, pricer, options | others | {"power_state": power_state})
-        return _show_model(model_profile, json_path, strict=strict, quiet=quiet)
+        return _show_model(model_profile, json_path, strict=strict, quiet=quiet, waterfall=options["waterfall"])
     refuse_without_model(options)
     if from_record is not None:
         _refuse_with_record(firmware, options)
@@ -127,10 +139,12 @@ def run(
 
         save_record(record, record_path)
     if supposed.table:
+        refuse_explaining(options, "does not go with a table of suppositions")
         show_table(table(record, board, supposed, power_state), json_path, quiet=quiet)
         return 0
     profile = priced(record, pricer, supposed.settings[-1], power_state, options["battery_mah"])
-    _show(profile, pattern, json_path, quiet)
+    explanations = explain_kernels(record, supposed_pricer(record, pricer, supposed.settings[-1]), options["explained"])
+    _show(profile, pattern, json_path, quiet, explanations, waterfall=options["waterfall"])
     reason = failure(profile)
     if reason is not None:
         raise RunError(reason)
@@ -165,10 +179,10 @@ def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]
         return profile_runtime(image, pricer, run, options)
 
 
-def _show_model(profile: RuntimeProfile, json_path: str | None, *, strict: bool, quiet: bool) -> int:
+def _show_model(profile: RuntimeProfile, json_path: str | None, *, strict: bool, quiet: bool, waterfall: bool) -> int:
     from vtarget.app.run_model import check_validation, show_runtime
 
-    show_runtime(profile, json_path, quiet=quiet)
+    show_runtime(profile, json_path, quiet=quiet, waterfall=waterfall)
     check_validation(profile)
     _check_strict(profile.inference, strict)
     return 0
@@ -290,7 +304,15 @@ def _progress(limit: int | None, *, show: bool = True) -> Any:
     return run_progress(limit, show=show)
 
 
-def _show(profile: Profile, pattern: re.Pattern[str] | None, json_path: str | None, quiet: bool) -> None:
+def _show(
+    profile: Profile,
+    pattern: re.Pattern[str] | None,
+    json_path: str | None,
+    quiet: bool,
+    explanations: Sequence[Explanation],
+    *,
+    waterfall: bool,
+) -> None:
     from dataclasses import replace
 
     from vtarget.app.terminal import write_json
@@ -298,14 +320,17 @@ def _show(profile: Profile, pattern: re.Pattern[str] | None, json_path: str | No
     from vtarget.logic.result import profile_json
 
     if json_path is not None:
-        write_json(json_path, profile_json(replace(profile, kernels=select_kernels(profile, pattern))))
+        chosen = replace(profile, kernels=select_kernels(profile, pattern))
+        write_json(json_path, profile_json(chosen, explanations))
     if json_path != "-" and not quiet:
-        _print(profile, pattern)
+        _print(profile, pattern, explanations, waterfall=waterfall)
 
 
-def _print(profile: Profile, pattern: re.Pattern[str] | None) -> None:
+def _print(
+    profile: Profile, pattern: re.Pattern[str] | None, explanations: Sequence[Explanation], *, waterfall: bool
+) -> None:
     from vtarget.app.terminal import Column, print_line, print_table
-    from vtarget.logic import report
+    from vtarget.logic import report, waterfallreport
 
     if profile.console:
         print_line("console", style="bold")
@@ -321,6 +346,9 @@ def _print(profile: Profile, pattern: re.Pattern[str] | None) -> None:
     if table.left_out:
         print_line(f"… and {table.left_out} more kernels with {100 * table.left_out_share:.1f} % of the cycles")
     print_line()
+    if waterfall:
+        print_waterfall("kernel", waterfallreport.of_kernels(profile, pattern), profile.waterfall)
+    print_explanations(explanations)
     if profile.spans:
         right = [Column(name, "right") for name in ("call", "instructions", "cycles", "time", "energy")]
         print_table(["span", *right], report.span_rows(profile))

@@ -38,6 +38,7 @@ _EXCLUDED = {
     "spans": "--span",
     "reads": "--read",
     "kernels": "--kernels",
+    "explained": "--explain",
     "battery_mah": "--battery-mah",
 }
 
@@ -141,7 +142,7 @@ def _place(graph: Graph, index: int, image: Image, board: Board, text: str, opti
     return address + offset
 
 
-def show_runtime(profile: RuntimeProfile, json_path: str | None, *, quiet: bool) -> None:
+def show_runtime(profile: RuntimeProfile, json_path: str | None, *, quiet: bool, waterfall: bool) -> None:
     """JSON and table, as asked for."""
     from vtarget.app.terminal import write_json
     from vtarget.logic.runtimereport import runtime_json
@@ -149,7 +150,7 @@ def show_runtime(profile: RuntimeProfile, json_path: str | None, *, quiet: bool)
     if json_path is not None:
         write_json(json_path, runtime_json(profile))
     if json_path != "-" and not quiet:
-        _print(profile)
+        _print(profile, waterfall=waterfall)
 
 
 def check_validation(profile: RuntimeProfile) -> None:
@@ -162,14 +163,17 @@ def check_validation(profile: RuntimeProfile) -> None:
                        hint=suspects(profile))  # fmt: skip
 
 
-def _print(profile: RuntimeProfile) -> None:
+def _print(profile: RuntimeProfile, *, waterfall: bool) -> None:
+    from vtarget.app.run_explain import print_waterfall
     from vtarget.app.terminal import Column, print_line, print_table
-    from vtarget.logic import report, runtimereport
+    from vtarget.logic import report, runtimereport, waterfallreport
 
     left = {"operator", "output", "kernel"}
     columns = [title if title in left else Column(title, "right") for title in runtimereport.LAYER_COLUMNS]
     print_table(columns, runtimereport.layer_rows(profile), title=runtimereport.runtime_heading(profile))
     print_line()
+    if waterfall:
+        print_waterfall("layer", waterfallreport.of_layers(profile.layers), profile.inference.waterfall)
     for label, value in runtimereport.runtime_lines(profile):
         print_line(f"{label:<14} {value}")
     print_line()

@@ -33,6 +33,18 @@ class Column:
     wrap: bool = True
 
 
+@dataclass(frozen=True)
+class Styled:
+    """A cell of stretches of text, each with its style."""
+
+    stretches: tuple[tuple[str, str], ...]
+
+
+def terminal_width() -> int | None:
+    """Characters of a line of the terminal; None where standard output is none."""
+    return console().width if sys.stdout.isatty() else None
+
+
 def console() -> Console:
     """A rich console on the current standard output."""
     from rich.console import Console
@@ -56,7 +68,9 @@ def print_error_line(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
-def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+def print_table(
+    columns: Sequence[Column | str], rows: Iterable[Sequence[str | Styled]], *, title: str | None = None
+) -> None:
     """A table with one line per row where the width allows; ``title`` stands above it."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -68,7 +82,7 @@ def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[str]], 
         fixed = described.justify == "right" or not described.wrap
         table.add_column(Text(described.title), justify=described.justify, overflow="fold", no_wrap=fixed)
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text.assemble(*c.stretches) if isinstance(c, Styled) else Text(printable(c)) for c in row))
     if title is not None:
         print_line(title, style="bold")
     console().print(table)

@@ -9,6 +9,7 @@ from vtarget.data.profile import Profile
 from vtarget.data.waterfall import Waterfall
 
 if TYPE_CHECKING:
+    from vtarget.data.explanation import Explanation
     from vtarget.data.plan import Plan
     from vtarget.data.validation import QuantisationTable, Validation
 
@@ -67,7 +68,7 @@ class ModelMemory:
 class ModelProfile:
     """What one model costs on one board with one engine.
 
-    ``inference`` is the profile of one ``model_invoke``, the median warm one of ``samples``.
+    ``inference`` is the profile of one ``model_invoke``, the median warm one of ``samples``, as are ``explanations``.
     """
 
     model_path: str
@@ -83,6 +84,7 @@ class ModelProfile:
     plan: Plan
     validation: Validation | None
     quantisation: QuantisationTable | None = None
+    explanations: tuple[Explanation, ...] = ()
 
     @property
     def macs(self) -> int:

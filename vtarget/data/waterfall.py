@@ -21,17 +21,22 @@ class CyclePart(IntEnum):
     @property
     def title(self) -> str:
         """Its name for people."""
-        return _TITLES[self]
+        return _TITLES[self][0]
+
+    @property
+    def short_title(self) -> str:
+        """Its name over a narrow column."""
+        return _TITLES[self][1]
 
 
 _TITLES = {
-    CyclePart.ISSUE: "issue",
-    CyclePart.LOAD_STORE: "load/store",
-    CyclePart.BRANCH_REFILL: "branch refill",
-    CyclePart.FETCH_WAIT: "fetch wait",
-    CyclePart.DATA_WAIT: "data wait",
-    CyclePart.FPU_DIVIDE: "FPU/divide",
-    CyclePart.INTERRUPT: "interrupt",
+    CyclePart.ISSUE: ("issue", "issue"),
+    CyclePart.LOAD_STORE: ("load/store", "ld/st"),
+    CyclePart.BRANCH_REFILL: ("branch refill", "refill"),
+    CyclePart.FETCH_WAIT: ("fetch wait", "fetch"),
+    CyclePart.DATA_WAIT: ("data wait", "data"),
+    CyclePart.FPU_DIVIDE: ("FPU/divide", "FPU"),
+    CyclePart.INTERRUPT: ("interrupt", "irq"),
 }
 
 

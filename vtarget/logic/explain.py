@@ -18,7 +18,7 @@ from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.costs import Part, price_parts, relocated_blocks
 from vtarget.logic.decode import Block
 from vtarget.logic.pricing import Pricer
-from vtarget.logic.reasons import Transition, edge_reason, site_reason
+from vtarget.logic.reasons import Event, Transition, edge_reason, site_reason
 
 _RELATIVE = re.compile(r"pc[+-]0x[0-9a-f]+$")
 
@@ -80,7 +80,7 @@ def explain(
     return Explanation(kernel, callees, total, tuple(sorted(listed, key=lambda b: (-b.cycles, b.address))))
 
 
-def without_lines(explanation: Explanation, note: str) -> Explanation:
+def noted(explanation: Explanation, note: str | None) -> Explanation:
     """The explanation with a note on why it has no source lines."""
     return replace(explanation, note=note)
 
@@ -180,8 +180,9 @@ def _add_sites(
                 charges = attribution.site(block.insns[index], cycles)
             else:
                 charges = [Charge(HEAD, waits[kind][0], cycles, waits[kind][1])] if cycles else []
+            event = Event(kind, block, index, klass, (int(record.site_low[row]), int(record.site_high[row])))
             for charge in charges:
-                of(node).add(index, charge, site_reason(part.pricer, kind, block, index, klass, charge), times)
+                of(node).add(index, charge, site_reason(part.pricer, charge, event), times)
 
 
 def _block(

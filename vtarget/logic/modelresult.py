@@ -13,7 +13,7 @@ from vtarget.logic.result import profile_json
 
 def model_json(profile: ModelProfile) -> dict[str, Any]:
     """The contract's object; its totals are those of one inference, the median warm one."""
-    whole = profile_json(profile.inference)
+    whole = profile_json(profile.inference, profile.explanations)
     whole["firmware"] = {
         "path": profile.inference.firmware_path.rpartition("/")[2],
         "sha256": whole["firmware"]["sha256"],

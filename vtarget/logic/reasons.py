@@ -37,7 +37,7 @@ _WHAT = {
 _ENTRIES = {Exit.ENTRY: "exception entry", Exit.ENTRY_FP: "exception entry with FPU registers",
             Exit.TAIL_CHAIN: "tail-chained exception entry"}  # fmt: skip
 _LOADS_ONE = frozenset({Kind.LOAD, Kind.FP_LOAD})
-_CORE_NAMES = (*(f"r{n}" for n in range(13)), "sp", "lr", "pc")
+_CORE_NAMES = (*(f"r{n}" for n in range(9)), "sb", "sl", "fp", "ip", "sp", "lr", "pc")  # as capstone writes them
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _border(charge: Charge) -> str:
         return f"what follows ({other.mnemonic}) waits for its {part}: {cycles:+}"
     if charge.part is CyclePart.LOAD_STORE:
         return f"what follows ({other.mnemonic}) is pipelined behind it: {cycles:+}"
-    return f"what follows ({other.mnemonic}) issues with it: {cycles:+}"
+    return f"overlaps what follows ({other.mnemonic}): {cycles:+}"
 
 
 def _refill(charge: Charge, insn: Insn, target: Block | None) -> str:
@@ -171,36 +171,45 @@ def _refill(charge: Charge, insn: Insn, target: Block | None) -> str:
     return f"{what}: refill {charge.cycles}{', to 32 bits off their word' if wide else ''}"
 
 
-def site_reason(pricer: Pricer, kind: SiteKind, block: Block, index: int, klass: int, charge: Charge) -> str | None:
-    """Why an event of a site takes the cycles of ``charge``."""
-    insn, cycles = block.insns[index], charge.cycles
+@dataclass(frozen=True)
+class Event:
+    """One class of a site: an instruction of a block, and between which addresses it accessed (-1: unknown)."""
+
+    kind: SiteKind
+    block: Block
+    index: int
+    klass: int
+    reach: tuple[int, int] = (-1, -1)
+
+
+def site_reason(pricer: Pricer, charge: Charge, event: Event) -> str | None:
+    """Why an event takes the cycles of ``charge``; None for a slot."""
+    insn, cycles = event.block.insns[event.index], charge.cycles
     if charge.cause is Cause.ISSUE:
         return None
-    if kind is SiteKind.DATA:
-        return _data_reason(pricer, insn, klass, cycles)
-    if kind is SiteKind.FETCH:
-        how = "after a jump" if klass == JUMP_MISS else "in sequence"
-        region = pricer.board.region_at(block.address)
-        unit = None if region is None else pricer.memory.instruction_cache(pricer.memory.placed(region))
+    if event.kind is SiteKind.DATA:
+        return _data_reason(pricer, insn, event, cycles)
+    if event.kind is SiteKind.FETCH:
+        how = "after a jump" if event.klass == JUMP_MISS else "in sequence"
+        region = pricer.memory.region(event.block.address)
+        unit = None if region is None else pricer.memory.instruction_cache(region)
         return f"line miss in {unit.name if unit else 'the cache'} {how}: {cycles:+}"
-    if insn.kind is Kind.DIVIDE:
-        return f"divide, by its operands: {cycles + (0 if insn.predicated else 1)}"
-    if insn.kind in (Kind.LONG_MUL, Kind.LONG_MLA):
-        return f"long multiply: {cycles + (0 if insn.predicated else 1)}"
-    if not cycles:
-        return None
-    return f"its condition held, {_own(pricer, insn, None)}: {cycles:+}"
+    if insn.kind in (Kind.DIVIDE, Kind.LONG_MUL, Kind.LONG_MLA):
+        what = "divide, by its operands" if insn.kind is Kind.DIVIDE else "long multiply"
+        return f"{what}: {cycles + (0 if insn.predicated else 1)}"
+    return f"its condition held, {_own(pricer, insn, None)}: {cycles:+}" if cycles else None
 
 
-def _data_reason(pricer: Pricer, insn: Insn, klass: int, cycles: int) -> str:
-    if klass == UNALIGNED:
+def _data_reason(pricer: Pricer, insn: Insn, event: Event, cycles: int) -> str:
+    if event.klass == UNALIGNED:
         return f"unaligned: {cycles:+}"
-    zone, missed = divmod(klass, 2)
-    region: Region | None = pricer.zones[zone - 1] if 1 <= zone <= len(pricer.zones) else None
+    zone, missed = divmod(event.klass, 2)
+    region: Region | None = pricer.memory.moved(*event.reach)
+    if region is None and 1 <= zone <= len(pricer.zones):
+        region = pricer.zones[zone - 1]
     if region is None:
         return f"data: {cycles:+}"
-    placed = pricer.memory.placed(region)
-    unit = pricer.memory.data_cache(placed)
-    where = f"{placed.name}{'' if unit is None else f' through {unit.name}'}"
+    unit = pricer.memory.data_cache(region)
+    where = f"{region.name}{'' if unit is None else f' through {unit.name}'}"
     verb = "store to" if insn.kind in isa.STORES else "load from"
     return f"{'miss, ' if missed and unit is not None else ''}{verb} {where}: {cycles:+}"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from vtarget import __version__
+from vtarget.data.explanation import Explanation
 from vtarget.data.profile import Battery, Bound, Profile
 from vtarget.data.record import Frame
 from vtarget.data.waterfall import Waterfall
+from vtarget.logic.explanationreport import explanation_json
 
 SCHEMA = "vtarget.profile"
 SCHEMA_VERSION = 1
 
 
-def profile_json(profile: Profile) -> dict[str, Any]:
+def profile_json(profile: Profile, explanations: Sequence[Explanation] = ()) -> dict[str, Any]:
     """The contract's object. The same profile gives the same object: no dates, no host facts."""
     return {
         "schema": SCHEMA,
@@ -66,6 +69,7 @@ def profile_json(profile: Profile) -> dict[str, Any]:
             for s in profile.spans
         ],
         "layers": [],
+        "explain": [explanation_json(explanation) for explanation in explanations],
         "memory": {
             "flash_bytes": profile.memory.flash_bytes,
             "ram_bytes": profile.memory.ram_bytes,

@@ -268,3 +268,40 @@ def _entry(path: str, entry: int, code: CodeMap, profile: str | None) -> int | N
     if kind == "d" or (kind is None and profile == "M"):
         return None
     raise InputError(f"{path}: entry 0x{entry:08x} is Arm code; Cortex-M runs Thumb only")
+
+
+def read_lines(data: bytes) -> list[tuple[int, int, str, int]] | None:
+    """(first address, address behind, file, line) of the DWARF line tables; empty without any, None if damaged."""
+    from elftools.common.exceptions import DWARFError, ELFError
+    from elftools.construct import ConstructError
+    from elftools.elf.elffile import ELFFile
+
+    damage = (ELFError, DWARFError, ConstructError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
+    if not data.startswith(b"\x7fELF"):
+        return []
+    try:
+        elf = ELFFile(io.BytesIO(data))
+        if not elf.has_dwarf_info():
+            return []
+        dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
+        programs = (dwarf.line_program_for_CU(unit) for unit in dwarf.iter_CUs())
+        return [row for program in programs if program is not None for row in _rows_of(program)]
+    except damage:
+        return None
+
+
+def _rows_of(program: Any) -> Iterator[tuple[int, int, str, int]]:
+    """Stretches of one unit's code. Sequences at address 0 are what the linker threw away."""
+    first_file = 0 if program["version"] >= 5 else 1
+    files = program["file_entry"]
+    before, start = None, 0
+    for entry in program.get_entries():
+        state = entry.state
+        if state is None:
+            continue
+        if before is None:
+            start = state.address
+        elif start and state.address > before.address and before.line:
+            name = files[before.file - first_file].name.decode("utf-8", "backslashreplace")
+            yield before.address, state.address, name, before.line
+        before = None if state.end_sequence else state

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from vtarget.base.errors import RunError
+from vtarget.base.errors import InputError, RunError
+from vtarget.data.explanation import Explanation
 from vtarget.data.graph import Graph
 from vtarget.data.image import Image
 from vtarget.data.limits import RunLimits
@@ -21,6 +22,7 @@ from vtarget.data.target import target_of
 from vtarget.data.validation import Tolerance
 from vtarget.data.waterfall import NO_WATERFALL
 from vtarget.logic.codegen.project import layer_function
+from vtarget.logic.explain import explain, noted
 from vtarget.logic.knowndifferences import allowances
 from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
 from vtarget.logic.pricing import Pricer
@@ -34,6 +36,7 @@ from vtarget.shell.machine import Machine
 from vtarget.shell.modelbuild import ModelCode, ModelFirmware, ModelOptions, build_firmware, generate
 from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.samples import Samples
+from vtarget.shell.sourcelines import SourceLines, source_lines
 from vtarget.shell.toolchain import Toolchain
 
 INVOKE = "model_invoke"
@@ -44,7 +47,8 @@ ARENA = "model_arena"
 
 @dataclass(frozen=True)
 class ModelJob:
-    """What to do with a model: its samples, how to build it, and how closely to compare it."""
+    """What to do with a model: its samples, how to build it, how closely to compare it, and which functions or layers
+    (by number) to explain."""
 
     graph: Graph
     data: bytes = field(repr=False)
@@ -54,6 +58,7 @@ class ModelJob:
     limits: RunLimits = RunLimits()
     power_state: str | None = None
     progress: Callable[[int, int], None] | None = None
+    explained: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,8 +130,9 @@ def profile_model(
         elf = Path(folder) / f"{Path(job.graph.path).stem}.elf"
         firmware = build_firmware(code, pricer.board, toolchain, elf, job.options)
         ran = run_firmware(code, elf, pricer, job)
+        lines = source_lines(str(elf), ran.image.sha256) if job.explained else SourceLines()
     result = reference.result() if isinstance(reference, InterpreterJob) else reference
-    return _profile(job, firmware, ran, pricer, result), ran.tensors
+    return _profile(job, firmware, ran, pricer, result, lines), ran.tensors
 
 
 def run_firmware(code: ModelCode, elf: Path, pricer: Pricer, job: ModelJob) -> FirmwareRun:
@@ -152,14 +158,20 @@ def run_firmware(code: ModelCode, elf: Path, pricer: Pricer, job: ModelJob) -> F
 
 
 def _profile(
-    job: ModelJob, firmware: ModelFirmware, ran: FirmwareRun, pricer: Pricer, reference: InterpreterResult | None
+    job: ModelJob,
+    firmware: ModelFirmware,
+    ran: FirmwareRun,
+    pricer: Pricer,
+    reference: InterpreterResult | None,
+    lines: SourceLines,
 ) -> ModelProfile:
     code, build = firmware.code, firmware.build
     whole = build_profile(ran.record, pricer, power_state=job.power_state)
     invocations = [span for span in whole.spans if span.name == INVOKE]
     chosen = median_sample([span.cycles for span in invocations])
     facts = [span for span in ran.record.spans if span.name == INVOKE][chosen]
-    inference = build_profile(restricted(ran.record, facts), pricer, power_state=job.power_state)
+    invocation = restricted(ran.record, facts)
+    inference = build_profile(invocation, pricer, power_state=job.power_state)
     by_name: dict[str, list[Any]] = {}
     for span in whole.spans:
         by_name.setdefault(span.name, []).append(span)
@@ -183,7 +195,18 @@ def _profile(
         memory=_memory(code, ran.image, inference),
         plan=code.plan,
         validation=None if reference is None else _validate(job.graph, ran, reference, job.tolerance),
+        explanations=tuple(_explain(invocation, pricer, what, code, lines) for what in dict.fromkeys(job.explained)),
     )
+
+
+def _explain(record: ExecutionRecord, pricer: Pricer, what: str, code: ModelCode, lines: SourceLines) -> Explanation:
+    """Of a layer (its number, or its function) with all that it calls, of any other function alone."""
+    functions = {str(layer.operator): layer_function(layer, code.graph) for layer in code.layers}
+    if what.isdecimal() and what not in functions:
+        raise InputError(f"--explain {what}: the model has {len(code.graph.operators)} layers, from 0")
+    name = functions.get(what, what)
+    found = explain(record, pricer, name, callees=name in functions.values(), source_line=lines.at)
+    return noted(found, lines.note)
 
 
 def _nothing(samples: int) -> list[Span]:

@@ -152,7 +152,7 @@ def _check_instructions(record: ExecutionRecord) -> None:
 
 
 def _check_sites(record: ExecutionRecord, blocks: list[Block]) -> None:
-    reaching = [frozenset(access.index for access in accesses(block)) for block in blocks]
+    reaching: dict[int, frozenset[int]] = {}  # the instructions of a block that access memory
     rows = zip(record.site_node.tolist(), record.site_insn.tolist(), record.site_kind.tolist(), strict=True)
     for node, index, kind in rows:
         block = record.node_block[node]
@@ -161,8 +161,11 @@ def _check_sites(record: ExecutionRecord, blocks: list[Block]) -> None:
             raise ValueError("a site is no instruction of its block")
         if kind == SiteKind.OPERANDS and insns[index].dynamic is None:
             raise ValueError("a site is no instruction whose cost varies")
-        if kind == SiteKind.DATA and index not in reaching[block]:
-            raise ValueError("a site of data accesses is no load or store")
+        if kind == SiteKind.DATA:
+            if block not in reaching:
+                reaching[block] = frozenset(access.index for access in accesses(blocks[block]))
+            if index not in reaching[block]:
+                raise ValueError("a site of data accesses is no load or store")
     data = record.site_kind == SiteKind.DATA
     if np.any((record.site_low < 0) != (record.site_high < 0)) or np.any(record.site_low > record.site_high):
         raise ValueError("a site's lowest address is above its highest")

@@ -98,17 +98,18 @@ def _check_fetches(record: ExecutionRecord, blocks: list[Block], entered: Counts
 def _check_accesses(record: ExecutionRecord, blocks: list[Block], entered: Counts) -> None:
     """An instruction accesses memory once each time its node is entered; a cache counts each line that it touches, and
     a bus at most two more transfers of what isn't aligned."""
-    sizes: dict[int, dict[int, int]] = {}
-    for row in np.flatnonzero(record.site_kind == SiteKind.DATA).tolist():
-        node, index, counts = int(record.site_node[row]), int(record.site_insn[row]), record.site_counts[row]
-        block = int(record.node_block[node])
-        if record.caches and block not in sizes:
-            sizes[block] = {access.index: access.size_bytes for access in accesses(blocks[block])}
-        most = sizes[block].get(index, 0) // SMALLEST_LINE + 2 if record.caches else 1
-        if counts[UNALIGNED + 1 :].sum() > most * entered[node] or counts[UNALIGNED] > 2 * entered[node]:
+    rows = np.flatnonzero(record.site_kind == SiteKind.DATA)
+    counts, times = record.site_counts[rows], entered[record.site_node[rows]]
+    accessed, extra = counts[:, UNALIGNED + 1 :].sum(axis=1), counts[:, UNALIGNED]
+    for n in np.flatnonzero((accessed > times) | (extra > 2 * times)).tolist():
+        row = int(rows[n])
+        block = blocks[record.node_block[record.site_node[row]]]
+        sizes = [a.size_bytes for a in accesses(block) if a.index == record.site_insn[row]]
+        most = sizes[0] // SMALLEST_LINE + 2 if record.caches and sizes else 1
+        if accessed[n] > most * times[n] or extra[n] > 2 * times[n]:
             raise RunError(
-                f"self-check: {_place(record, blocks, row)} accessed memory {counts.sum()} times "
-                f"in {entered[node]} passages"
+                f"self-check: {_place(record, blocks, row)} accessed memory {accessed[n]} times, {extra[n]} times "
+                f"unaligned, in {times[n]} passages"
             )
 
 

@@ -83,7 +83,7 @@ class AccessWatch:
         place = f"{self.block.addresses[self.index]:#x} {insn.text}"
         self.index = -1
         writes = {write for write, _, _ in found}
-        real = sorted(at + i for _, at, size in found for i in range(size))
+        real = sorted((at + i) % 2**32 for _, at, size in found for i in range(size))
         if expected is None:
             if found:
                 self.differences.append(f"{place}: {found} wasn't foretold")

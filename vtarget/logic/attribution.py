@@ -73,6 +73,8 @@ def part_of(insn: Insn) -> CyclePart:
 _ARITHMETIC = frozenset({Kind.ALU, Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA, Kind.DIVIDE, Kind.DSP})
 _BY_OPERANDS = (Dynamic.DIVIDE, Dynamic.LONG_MULTIPLY)
 _REACH = 4
+_BUSY = frozenset({Kind.FP_MAC, Kind.FP_DIVIDE})
+_NOP = b"\x00\xbf"
 _LATENCIES = {
     Kind.LOAD: Latency.LOAD,
     Kind.LOAD_PAIR: Latency.LOAD,
@@ -127,12 +129,13 @@ class Attribution:
             charges.append(Charge(last, CyclePart.ISSUE, rest, Cause.NEXT))
         return charges
 
-    def site(self, insn: Insn, cycles: int) -> list[Charge]:
-        """The charges of one observation of a dynamic instruction; its index is left to the caller."""
-        issue = min(1, cycles) if insn.dynamic in _BY_OPERANDS and not insn.predicated else 0
-        found = [Charge(HEAD, CyclePart.ISSUE, issue, Cause.ISSUE)] if issue else []
-        if cycles > issue or not issue:
-            found.append(Charge(HEAD, part_of(insn), cycles - issue, Cause.OPERANDS))
+    def site(self, block: Block, index: int, cycles: int) -> list[Charge]:
+        """The charges of one observation of a dynamic instruction that costs ``cycles`` (``Pricer.site``)."""
+        insn = block.insns[index]
+        slot = 1 if cycles and insn.dynamic in _BY_OPERANDS and self._alone(block, index) == 0 else 0
+        found = [Charge(index, CyclePart.ISSUE, slot, Cause.ISSUE)] if slot else []
+        if cycles > slot:
+            found.append(Charge(index, part_of(insn), cycles - slot, Cause.OPERANDS))
         return found
 
     def _block(self, source: Block, leaving: Exit, target: Block | None, terms: Terms) -> tuple[Charge, ...]:
@@ -162,8 +165,8 @@ class Attribution:
         found = [Charge(index, CyclePart.ISSUE, issue, Cause.ISSUE)] if issue else []
         before = block.insns[index - 1] if index else None
         if cycles < own:
-            free = own == 1
-            cause, part = (Cause.FREE, CyclePart.ISSUE) if free else (Cause.SAVED, part_of(insn))
+            folded = own == 1 and (not self._scalar or insn.kind is Kind.IT)
+            cause, part = (Cause.FREE, CyclePart.ISSUE) if folded else (Cause.SAVED, part_of(insn))
             found.append(Charge(index, part, cycles - issue, cause, before))
             return found
         if own > 1:
@@ -174,13 +177,13 @@ class Attribution:
         return found
 
     def _alone(self, block: Block, index: int) -> int:
-        """Cycles of one instruction with nothing around it."""
+        """Cycles of one instruction with nothing before it and a NOP behind it."""
         insn = block.insns[index]
         own = self._own.get(insn)
         if own is None:
             start = block.addresses[index] - block.address
-            alone = Block(block.addresses[index], block.code[start : start + insn.size])
-            own = self._model.terms(alone, Exit.END, None).timing.cycles.nominal
+            alone = Block(block.addresses[index], block.code[start : start + insn.size] + _NOP)
+            own = self._model.terms(alone, Exit.END, None).timing.nominal_before[1]
             if insn.dynamic in _BY_OPERANDS and insn.predicated:
                 own = self._model.core.cycles[CostClass.SKIPPED].nominal
             self._own[insn] = own
@@ -191,30 +194,32 @@ class Attribution:
     def _wait(self, block: Block, index: int, cycles: int, skipped: bool, terms: Terms) -> Charge:
         insns, insn = block.insns, block.insns[index]
         divide = _last(insns[:index], Kind.FP_DIVIDE)
-        if divide is not None and (insn.kind not in isa.FP_KINDS or skipped) and index == len(insns) - 1:
-            return Charge(index, CyclePart.FPU_DIVIDE, cycles, Cause.RUNNING, divide)
+        if index == len(insns) - 1 and (insn.kind is Kind.FP_DIVIDE or (divide and _integer(insn, skipped))):
+            return Charge(index, CyclePart.FPU_DIVIDE, cycles, Cause.RUNNING, divide or insn)
         before = insns[index - 1] if index else None
         if self._scalar:
             return _scalar_wait(index, insn, cycles, before, divide)
-        producer = None if skipped else self._producer(insns[:index], insn, terms.timing.nominal_before)
-        if producer is not None:
+        starts = terms.timing.nominal_before[: index + 1]
+        producer, late = (None, False) if skipped else self._producer(insns[:index], insn, starts)
+        busy = _last_of(insns[:index], _BUSY) if insn.kind in isa.FP_KINDS else None
+        if producer is not None and (late or (busy is None and insn.kind not in isa.STORES)):
             return Charge(index, _part_of_wait(producer), cycles, Cause.RESULT, producer)
-        if insn.kind in isa.STORES or insn.kind in isa.FP_KINDS:
-            busy = before if insn.kind in isa.STORES else _last_of(insns[:index], isa.FP_KINDS)
-            return Charge(index, part_of(insn), cycles, Cause.UNIT, busy)
+        if busy is not None or insn.kind in isa.STORES or insn.kind in isa.FP_KINDS:
+            return Charge(index, part_of(insn), cycles, Cause.UNIT, busy or before)
         return Charge(index, part_of(insn), cycles, Cause.BEFORE, before)
 
-    def _producer(self, before: Sequence[Insn], insn: Insn, starts: Sequence[int]) -> Insn | None:
-        """Of the instructions that make what ``insn`` reads, the one whose result comes last."""
+    def _producer(self, before: Sequence[Insn], insn: Insn, starts: Sequence[int]) -> tuple[Insn | None, bool]:
+        """Of the instructions that make what ``insn`` reads, the one whose result comes last, and whether that is
+        behind the cycle in which ``insn`` could issue."""
         found, latest, left = None, -1, insn.reads
         for index in range(len(before) - 1, -1, -1):
             made = before[index].writes & left
             if made:
                 left &= ~made
-                arrives = starts[index] + self._latency(before[index])
+                arrives = starts[index + 1] - 1 + self._latency(before[index])
                 if arrives > latest:
                     found, latest = before[index], arrives
-        return found
+        return found, latest > starts[-1]
 
     def _latency(self, insn: Insn) -> int:
         """About how long its result takes; only to tell the slowest of several producers."""
@@ -263,6 +268,11 @@ def _scalar_wait(index: int, insn: Insn, cycles: int, before: Insn | None, divid
     if before is not None and insn.kind in isa.FP_KINDS and before.writes & insn.reads:
         return Charge(index, CyclePart.FPU_DIVIDE, cycles, Cause.RESULT, before)
     return Charge(index, part_of(insn), cycles, Cause.BEFORE, before)
+
+
+def _integer(insn: Insn, skipped: bool) -> bool:
+    """Whether the FPU doesn't matter to it."""
+    return skipped or insn.kind not in isa.FP_KINDS
 
 
 def _part_of_wait(producer: Insn) -> CyclePart:

@@ -177,7 +177,7 @@ def _add_sites(
         for klass in np.flatnonzero(record.site_counts[row]).tolist():
             cycles, times = int(part.sites[row, klass, 1]), int(record.site_counts[row, klass])
             if kind is SiteKind.OPERANDS:
-                charges = attribution.site(block.insns[index], cycles)
+                charges = attribution.site(block, index, cycles)
             else:
                 charges = [Charge(HEAD, waits[kind][0], cycles, waits[kind][1])] if cycles else []
             event = Event(kind, block, index, klass, (int(record.site_low[row]), int(record.site_high[row])))

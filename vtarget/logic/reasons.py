@@ -118,8 +118,6 @@ def _waits_for_base(pricer: Pricer, insn: Insn, before: Insn | None) -> bool:
 
 
 def _saved(insn: Insn, other: Insn | None) -> str:
-    if insn.kind is Kind.FP_DIVIDE:
-        return f"{insn.mnemonic} runs beside what follows"
     if insn.kind in isa.MEMORY_KINDS and other is not None and other.kind in isa.LOADS:
         return f"{'load' if insn.kind in isa.LOADS else 'store'} pipelined behind the load before"
     return "overlaps the instruction before"
@@ -196,7 +194,7 @@ def site_reason(pricer: Pricer, charge: Charge, event: Event) -> str | None:
         return f"line miss in {unit.name if unit else 'the cache'} {how}: {cycles:+}"
     if insn.kind in (Kind.DIVIDE, Kind.LONG_MUL, Kind.LONG_MLA):
         what = "divide, by its operands" if insn.kind is Kind.DIVIDE else "long multiply"
-        return f"{what}: {cycles + (0 if insn.predicated else 1)}"
+        return f"{what}: {cycles + 1}"
     return f"its condition held, {_own(pricer, insn, None)}: {cycles:+}" if cycles else None
 
 

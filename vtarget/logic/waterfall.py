@@ -114,9 +114,9 @@ def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Cou
         sites[rows, :, where] = prices[rows]
     block_of, insns = record.node_block[record.site_node].tolist(), record.site_insn.tolist()
     for row in np.flatnonzero(record.site_kind == SiteKind.OPERANDS).tolist():
-        insn = blocks[block_of[row]].insns[insns[row]]
+        block = blocks[block_of[row]]
         for klass in np.flatnonzero(record.site_counts[row]).tolist():
-            sites[row, klass] = _sum(attribution.site(insn, int(prices[row, klass])))
+            sites[row, klass] = _sum(attribution.site(block, insns[row], int(prices[row, klass])))
     return sites
 
 

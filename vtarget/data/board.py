@@ -242,6 +242,22 @@ class PowerState(Model):
         return self
 
 
+class CycleTimer(Model):
+    """A timer that counts the core's clock, for measuring on boards whose core has no counter, or not for the debugger.
+
+    ``setup`` are (address, value) words to write after a reset; ``counter`` the word to read, ``bits`` wide, a tick each
+    ``cycles_per_tick`` core cycles. It must stand still while the core is stopped.
+    """
+
+    name: Text
+    setup: tuple[tuple[Address, Annotated[int, Field(ge=0, lt=1 << 32)]], ...] = ()
+    counter: Address
+    bits: Annotated[int, Field(ge=16, le=32)]
+    counts_down: bool = False
+    cycles_per_tick: Annotated[int, Field(ge=1, le=1 << 16)] = 1
+    source: Text
+
+
 class Debug(Model):
     """Names that debug tools know this board by; None is unknown or not supported."""
 
@@ -250,6 +266,7 @@ class Debug(Model):
     openocd: str | None = None
     swo: bool | None = None
     console: str | None = None
+    cycle_timer: CycleTimer | None = None
     source: str | None = None
 
 

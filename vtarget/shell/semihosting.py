@@ -14,7 +14,6 @@ from typing import Protocol
 
 from vtarget.base.errors import InputError
 from vtarget.shell.console import CONSOLE_LIMIT_BYTES, Console, ConsoleInput
-from vtarget.shell.engine import Engine
 from vtarget.shell.hostfiles import HostFile, HostFiles, RefusedError
 
 __all__ = ["BREAKPOINT", "CONSOLE_LIMIT_BYTES", "Blocked", "Console", "FirmwareExit", "Semihosting", "Sys", "signed"]
@@ -76,6 +75,16 @@ class Blocked:
     """The firmware waits for console input that may still come: let time pass, then make the same call again."""
 
 
+class Memory(Protocol):
+    """The firmware's memory: what is needed of an engine."""
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        """Bytes of memory; InputError where there is none."""
+
+    def store(self, address: int, data: bytes) -> None:
+        """Put bytes into RAM; InputError elsewhere."""
+
+
 class Output(Protocol):
     """Where console output goes."""
 
@@ -122,7 +131,7 @@ class Semihosting:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Memory,
         console: Output,
         cycles: Callable[[], int],
         clock_hz: int,

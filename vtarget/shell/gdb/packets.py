@@ -11,6 +11,7 @@ from enum import Enum, auto
 MOST_BYTES = 0x4000  # of a packet's payload, as it is on the wire
 START, END, ESCAPE, INTERRUPT = ord("$"), ord("#"), ord("}"), 0x03
 ACK, NACK = ord("+"), ord("-")
+REPEAT, REPEAT_BASE = ord("*"), 29
 _ESCAPED = frozenset(b"$#}*")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 
@@ -35,9 +36,10 @@ Event = Packet | Mark
 
 
 class Decoder:
-    """Takes bytes as they arrive, gives events."""
+    """Takes bytes as they arrive, gives events. ``expands``: runs of equal bytes may be shortened, as servers do."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, expands: bool = False) -> None:
+        self._expands = expands
         self._payload: bytearray | None = None  # of the packet that has begun
         self._checksum: bytearray | None = None  # its digits so far, once '#' has come
         self._is_long = False
@@ -89,7 +91,7 @@ class Decoder:
             return Mark.TOO_LONG
         if not _HEX.issuperset(digits) or int(digits, 16) != checksum(payload):
             return Mark.BAD
-        return Packet(unescape(payload))
+        return Packet(unescape(expand(payload) if self._expands else payload))
 
 
 def checksum(payload: bytes) -> int:
@@ -118,6 +120,21 @@ def unescape(payload: bytes) -> bytes:
             out.append(byte)
         elif (escaped := next(rest, None)) is not None:
             out.append(escaped ^ 0x20)
+    return bytes(out)
+
+
+def expand(payload: bytes) -> bytes:
+    """The payload whose runs were shortened: ``*`` and a byte of n + 29 repeat the byte before them n times more."""
+    if REPEAT not in payload:
+        return payload
+    out, rest = bytearray(), iter(payload)
+    for byte in rest:
+        if byte == ESCAPE:
+            out += bytes((byte, *(b for b in (next(rest, None),) if b is not None)))
+        elif byte != REPEAT:
+            out.append(byte)
+        elif out and (count := next(rest, 0)) > REPEAT_BASE:
+            out += out[-1:] * (count - REPEAT_BASE)
     return bytes(out)
 
 

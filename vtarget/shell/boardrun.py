@@ -1,0 +1,331 @@
+"""One run of a firmware on a board behind a probe: the core is stopped where kernels begin and end.
+
+A call is timed from before its first instruction to before the one it returns to, as the virtual run counts it. While
+it is open its entry has no breakpoint, so that recursion belongs to it; a return at another depth of the stack is not
+its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median_low
+
+from vtarget.base.errors import InputError
+from vtarget.data.board import Board
+from vtarget.data.image import Image
+from vtarget.logic.decode import Block
+from vtarget.logic.measureplan import Pick
+from vtarget.shell.console import Console
+from vtarget.shell.probes.counters import Stopwatch
+from vtarget.shell.probes.errors import NeverReachedError, ProbeError, RefusedError
+from vtarget.shell.probes.probe import Halt, Probe
+from vtarget.shell.semihosting import BREAKPOINT, Blocked, FirmwareExit, Semihosting, Sys, signed
+
+EMPTY_SPANS = 5
+STEP_SECONDS = 5.0
+FIRST_SPECIAL_RETURN = 0xF0000000  # EXC_RETURN and FNC_RETURN values; the reset value of LR is one of them too
+EXITS = (Sys.EXIT, Sys.EXIT_EXTENDED)
+BKPT = 0xBE
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a run ends: before the instruction at ``address``. If that is a semihosting call, only one that exits."""
+
+    address: int
+
+
+@dataclass
+class Lap:
+    """What one run gave: cycles of each call by kernel, and what went unexpectedly. ``total_cycles`` of the whole run
+    still have the overhead of ``stops`` in them."""
+
+    calls: dict[int, list[int]] = field(default_factory=dict)  # by the kernel's address
+    total_cycles: int | None = None
+    stops: int = 0
+    exit_code: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Open:
+    """A call that has not returned yet; ``stops`` that happened in it, besides its own."""
+
+    address: int
+    returns_to: int
+    sp: int
+    start: int
+    stops: int = 0
+
+
+class _TargetMemory:
+    """The board's memory, as semihosting wants it."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        """Bytes of memory; InputError where there is none."""
+        try:
+            return self._probe.read_memory(address, size_bytes)
+        except RefusedError as error:
+            raise InputError(error.message) from None
+
+    def store(self, address: int, data: bytes) -> None:
+        """Put bytes into RAM; InputError elsewhere."""
+        try:
+            self._probe.write_memory(address, data)
+        except RefusedError as error:
+            raise InputError(error.message) from None
+
+
+class BoardRun:
+    """Runs one image on one board again and again. ``overhead_cycles`` are taken off each stop."""
+
+    def __init__(
+        self, probe: Probe, watch: Stopwatch, image: Image, board: Board, end: End | None, timeout_s: float
+    ) -> None:
+        self._probe = probe
+        self._watch = watch
+        self._image = image
+        self._board = board
+        self._end = end
+        self._timeout_s = timeout_s
+        self.console = Console()
+        self.overhead_cycles = 0
+
+    # A run.
+
+    def lap(self, picks: Iterable[Pick] = ()) -> Lap:
+        """Run from reset to the end, and time the calls of the kernels.
+
+        NeverReachedError if the end, or a kernel, isn't reached in time; without an end, a lap is over when each kernel
+        was called as often as in the virtual run.
+        """
+        self.console = Console()
+        self._semihosting = Semihosting(_TargetMemory(self._probe), self.console, lambda: 0, self._board.clock.typical)
+        self._lap, self._looks = Lap(), 0
+        self._open: _Open | None = None
+        self._picks = {pick.address: pick for pick in picks}
+        self._probe.reset_halt()
+        self._watch.start()
+        self._armed: set[int] = set()
+        for address in (*self._picks, *((self._end.address,) if self._end is not None else ())):
+            self._arm(address)
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            while not self._is_over(self._go(deadline)):
+                pass
+        finally:
+            self._semihosting.close()
+        self.console.write(self._probe.console().encode())
+        return self._lap
+
+    def _arm(self, address: int) -> None:
+        if address not in self._armed:
+            self._probe.set_breakpoint(address)
+            self._armed.add(address)
+
+    def _disarm(self, address: int) -> None:
+        if address in self._armed:
+            self._probe.clear_breakpoint(address)
+            self._armed.discard(address)
+
+    def _go(self, deadline: float) -> Halt:
+        """Let the core run to its next stop; now and then it is stopped just to look at the counter before it wraps."""
+        self._probe.resume()
+        while True:
+            left = deadline - time.monotonic()
+            halt = self._probe.wait_halt(min(max(left, 0.0), self._watch.look_seconds))
+            if halt is not None:
+                return halt
+            halt = self._probe.halt()
+            if halt.ended or halt.pc in self._armed:
+                return halt
+            if left <= 0:
+                raise self._never(halt.pc)
+            self._watch.now()
+            self._looks += 1
+            if self._open is not None:
+                self._open.stops += 1
+            self._probe.resume()
+
+    def _is_over(self, halt: Halt) -> bool:
+        """Take note of a stop; whether it was the last."""
+        if halt.ended:
+            self._lap.exit_code = halt.exit_code
+            self._check_reached(halt.pc)
+            return True
+        now, pc, call = self._watch.now(), halt.pc, self._open
+        known = pc in self._armed
+        if call is not None and pc == call.returns_to and not self._close(call, now):
+            return False
+        if self._end is not None and pc == self._end.address:
+            return self._ends(now)
+        if pc in self._picks and pc in self._armed:
+            self._enter(self._picks[pc], now)
+        elif not known:
+            return self._serve(halt, now)
+        return self._end is None and self._has_all_calls()
+
+    # Calls.
+
+    def _enter(self, pick: Pick, now: int) -> None:
+        self._disarm(pick.address)
+        if self._open is not None:
+            self._open.stops += 1
+            self._note(f"{pick.name} was entered while another measured kernel ran; that call was not measured")
+            return
+        link = self._probe.read_register("lr")
+        if link >= FIRST_SPECIAL_RETURN:
+            self._note(f"{pick.name} is not measured: it was entered as an exception handler or by reset")
+            return
+        self._open = _Open(pick.address, link & ~1, self._probe.read_register("sp"), now)
+        self._arm(link & ~1)
+
+    def _close(self, call: _Open, now: int) -> bool:
+        """Whether the call has returned; else the core is past the stop, which was for another call."""
+        if self._probe.read_register("sp") != call.sp:
+            call.stops += 2
+            self._pass(call.returns_to)
+            return False
+        if call.returns_to not in self._picks and (self._end is None or call.returns_to != self._end.address):
+            self._disarm(call.returns_to)
+        cycles = now - call.start - (1 + call.stops) * self.overhead_cycles
+        self._lap.calls.setdefault(call.address, []).append(max(0, cycles))
+        self._open = None
+        for address in self._picks:
+            self._arm(address)
+        return True
+
+    def _pass(self, address: int) -> None:
+        """Step over an instruction that has a breakpoint."""
+        self._disarm(address)
+        self._probe.step()
+        self._watch.now()
+        self._arm(address)
+
+    # Ends, and stops that nobody asked for.
+
+    def _ends(self, now: int) -> bool:
+        if self._instruction() == BREAKPOINT and self._probe.read_register("r0") not in EXITS:
+            return self._serve_call(now)
+        return self._finish(now)
+
+    def _finish(self, now: int) -> bool:
+        self._lap.total_cycles, self._lap.stops = now, 1 + self._looks
+        if self._instruction() == BREAKPOINT:
+            exited = self._semihosting.call(self._probe.read_register("r0"), self._probe.read_register("r1"))
+            self._lap.exit_code = exited.code if isinstance(exited, FirmwareExit) else None
+        if self._open is not None:
+            call, self._open = self._open, None
+            cycles = now - call.start - (1 + call.stops) * self.overhead_cycles
+            self._lap.calls.setdefault(call.address, []).append(max(0, cycles))
+            self._note(f"{self._picks[call.address].name} had not returned when the run ended; it counts up to there")
+        self._check_reached(self._end.address if self._end is not None else 0)
+        return True
+
+    def _serve(self, halt: Halt, now: int) -> bool:
+        """A stop of the firmware's own: a semihosting call that the server leaves to us, or the end of all."""
+        instruction = self._instruction()
+        if instruction == BREAKPOINT:
+            return self._serve_call(now)
+        where = self._where(halt.pc)
+        if instruction[1:] == bytes((BKPT,)):
+            raise ProbeError(f"the firmware stopped itself with BKPT {instruction[0]} at {where}")
+        raise ProbeError(
+            f"the core stopped at {where}, where no breakpoint is (signal {halt.signal})",
+            hint="a fault, a watchpoint, or another debugger",
+        )
+
+    def _serve_call(self, now: int) -> bool:
+        operation, argument = self._probe.read_register("r0"), self._probe.read_register("r1")
+        result = self._semihosting.call(operation, argument)
+        if isinstance(result, FirmwareExit):
+            self._lap.exit_code = result.code
+            return self._finish(now)
+        if isinstance(result, Blocked):
+            result = signed(0xFFFFFFFF)
+        if self._open is not None:
+            self._open.stops += 1
+        self._looks += 1
+        self._probe.write_register("r0", result & 0xFFFFFFFF)
+        self._probe.write_register("pc", self._probe.read_register("pc") + 2)
+        return False
+
+    def _instruction(self) -> bytes:
+        return self._probe.read_memory(self._probe.read_register("pc"), 2)
+
+    def _has_all_calls(self) -> bool:
+        done = self._lap.calls
+        return self._open is None and all(len(done.get(p.address, ())) >= p.calls for p in self._picks.values())
+
+    def _check_reached(self, pc: int) -> None:
+        missing = [pick for pick in self._picks.values() if pick.address not in self._lap.calls]
+        for pick in missing:
+            self._note(f"{pick.name} is not measured: the run ended at {self._where(pc)} without calling it")
+
+    def _never(self, pc: int) -> NeverReachedError:
+        missing = next((pick for pick in self._picks.values() if pick.address not in self._lap.calls), None)
+        if missing is not None:
+            what = f"{missing.name} at 0x{missing.address:08x}"
+        elif self._open is not None:
+            what = f"the return of {self._picks[self._open.address].name}"
+        elif self._end is not None:
+            what = f"the end of the run at {self._where(self._end.address)}"
+        else:
+            what = "as many calls as the virtual run made"
+        return NeverReachedError(
+            f"{what} was not reached within {self._timeout_s:g} s; the core is at {self._where(pc)}",
+            hint="--timeout S waits longer",
+        )
+
+    def _where(self, pc: int) -> str:
+        function = self._image.function_at(pc)
+        return f"0x{pc:08x} ({function.name})" if function is not None else f"0x{pc:08x}"
+
+    def _note(self, text: str) -> None:
+        if text not in self._lap.notes:
+            self._lap.notes.append(text)
+
+    # Overhead.
+
+    def calibrate(self) -> int | None:
+        """What stopping and going on adds to a span, from spans of one instruction that takes one cycle; it is to be
+        called when a lap is over, while the clocks are still as the firmware set them. None if it can't be told."""
+        place = empty_span(self._image)
+        if place is None:
+            return None
+        for address in tuple(self._armed):
+            self._disarm(address)
+        self._probe.set_breakpoint(place + 2)
+        found = []
+        for _ in range(EMPTY_SPANS):
+            self._probe.write_register("pc", place)
+            before = self._watch.now()
+            self._probe.resume()
+            halt = self._probe.wait_halt(STEP_SECONDS)
+            if halt is None:
+                self._probe.halt()
+            elif halt.pc == place + 2:
+                found.append(self._watch.now() - before - 1)
+        self._probe.clear_breakpoint(place + 2)
+        return median_low(found) if found else None
+
+
+def empty_span(image: Image) -> int | None:
+    """An instruction that takes one cycle on every core (a MOVS of a constant), word-aligned, its successor not in an
+    IT block; None if the image has none at the beginning of a function."""
+    for function in image.functions:
+        code = image.read(function.address, function.size_bytes & ~1) if 0 < function.size_bytes < 1 << 16 else None
+        if code is None or any(start < function.address + len(code) and function.address < end
+                               for start, end in image.data_ranges):  # fmt: skip
+            continue
+        block = Block(function.address, code)
+        for address, insn in zip(block.addresses, block.insns, strict=True):
+            opcode = int.from_bytes(code[address - function.address :][:2], "little")
+            if insn.size == 2 and opcode >> 11 == 0b00100 and address % 4 == 0 and not insn.predicated:
+                return address
+    return None

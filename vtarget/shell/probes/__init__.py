@@ -1,0 +1,1 @@
+"""Probes: what reaches a real board. One interface, through GDB servers and through pyOCD."""

@@ -48,7 +48,8 @@ class Epochs:
         self._soon = soon
         pricer = recorder.pricer
         self._regions = frozenset(() if pricer.pinned else (region.name for region in pricer.board.regions))
-        switches = dict(typical_switches(pricer.board)) | dict(pricer.memory.switches)
+        self._typical = typical_switches(pricer.board)
+        switches = dict(self._typical) | dict(pricer.memory.switches)
         self._assumed = {} if pricer.pinned else dict(reset_switches(pricer.board))
         self._switchable = frozenset(self._assumed)
         self._setting = _Setting(pricer.clock_hz, (), tuple(sorted(switches.items())))
@@ -113,8 +114,8 @@ class Epochs:
                 memory.set_switch(name, on)
 
     def result(self) -> tuple[Epoch, ...]:
-        """All epochs; none if nothing ever changed."""
-        if not self._closed:
+        """All epochs; none if nothing ever changed and what is typically on was on."""
+        if not self._closed and self._setting.switches == self._typical:
             return ()
         self._close()
         return tuple(self._closed)
@@ -143,6 +144,7 @@ class Epochs:
 def _reprice(recorder: Recorder, pricer: Pricer) -> None:
     """From here on live cycles are those of another clock or other wait states."""
     recorder.pricer = pricer
+    recorder.site_table.reprice(pricer)
     words = recorder.words
     for edge in recorder.edges:
         source = recorder.nodes[edge.source].block if edge.source >= 0 else None

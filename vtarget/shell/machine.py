@@ -57,10 +57,11 @@ class Machine:
         board = pricer.board
         check_fits(image, board)
         chip = load_chip(board.chip) if board.chip else None
+        switches = reset_switches(board) if managed else ()
         managed = (managed or options.consoles.connected) and not pricer.pinned
         self.managed = managed or chip is None or chip.reset_clock is None
         if managed and chip is not None and chip.reset_clock is not None:
-            pricer = pricer.at(chip.reset_clock, (), reset_switches(board))
+            pricer = pricer.at(chip.reset_clock, (), switches)
         self.image = image
         self.board = board
         self.pricer = pricer

@@ -98,7 +98,7 @@ def _own(pricer: Pricer, insn: Insn, before: Insn | None) -> str:
     if insn.kind in isa.MULTIPLES:
         verb = "load" if insn.kind in isa.LOADS else "store"
         return f"{verb} of {insn.register_count} word{'s' if insn.register_count > 1 else ''}"
-    what = _WHAT.get(insn.kind, insn.mnemonic)
+    what = "flushes the pipeline" if insn.mnemonic == "isb" else _WHAT.get(insn.kind, insn.mnemonic)
     if insn.literal:
         what = f"literal {what}"
     if insn.kind is Kind.STORE and insn.register_offset:

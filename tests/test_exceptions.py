@@ -21,6 +21,8 @@ RETURNS = {  # to a handler, to a thread on MSP, to a thread on PSP; no Security
     M7: (0xFFFFFFF1, 0xFFFFFFF9, 0xFFFFFFFD),
     M33: (0xFFFFFFB0, 0xFFFFFFB8, 0xFFFFFFBC),
 }
+HANDLERS = {IRQ0: "short", IRQ1: "other"}
+NO_WAITS_HZ = 16_000_000  # at which the M4 board's flash has no wait states, so that caches don't matter
 PRIORITIES = "set SHPR2, 0x40000000\n set SHPR3, 0x80C00000\n"  # SVC 0x40, PendSV 0xc0, SysTick 0x80
 
 
@@ -336,7 +338,7 @@ def test_a_floating_point_frame_costs_what_the_manual_says(tmp_path: Path) -> No
     for lazy in (True, False):
         for inside in ("nop", "vmov.f32 s0, #9.0"):
             source = FLOATS.format(fpccr="" if lazy else "set 0xE000EF34, 0x80000000", inside=inside)
-            logged = run_program(tmp_path, M4, source, {SVC: "on_svc"})
+            logged = run_program(tmp_path, M4, source, {SVC: "on_svc"}, clock_hz=NO_WAITS_HZ)
             times[lazy, inside] = logged.cycles("on_svc")
     assert times[False, "nop"] - times[True, "nop"] == 29 - 12 + 27 - 10
     assert times[False, "vmov.f32 s0, #9.0"] == times[False, "nop"]
@@ -484,8 +486,8 @@ end other
 
 def test_entry_return_and_tail_chaining_cost_what_the_manual_says(tmp_path: Path) -> None:
     """The body of short is 2 nops and a bx of 1 (its refill belongs to the return); the second handler is chained."""
-    alone = run_program(tmp_path, M4, TIMED.replace("ISPR, 3", "ISPR, 1"), {IRQ0: "short", IRQ1: "other"})
-    both = run_program(tmp_path, M4, TIMED, {IRQ0: "short", IRQ1: "other"})
+    alone = run_program(tmp_path, M4, TIMED.replace("ISPR, 3", "ISPR, 1"), HANDLERS, clock_hz=NO_WAITS_HZ)
+    both = run_program(tmp_path, M4, TIMED, HANDLERS, clock_hz=NO_WAITS_HZ)
     assert alone.cycles("short") == 12 + 2 + 1 + 10
     assert both.cycles("short") == 12 + 2 + 1
     assert both.cycles("other") == 6 + 1 + 1 + 10
@@ -495,7 +497,7 @@ def test_entry_return_and_tail_chaining_cost_what_the_manual_says(tmp_path: Path
 def test_a_late_arrival_of_higher_priority_goes_first(tmp_path: Path) -> None:
     """Both pend in one block: the more urgent is taken by one entry, the other is chained to it."""
     source = TIMED.replace("set ISER, 3", "set IPR, 0x0080\n set ISER, 3").replace("0x0080", "0x00000080")
-    logged = run_program(tmp_path, M4, source, {IRQ0: "short", IRQ1: "other"})
+    logged = run_program(tmp_path, M4, source, HANDLERS, clock_hz=NO_WAITS_HZ)
     assert (logged.cycles("other"), logged.cycles("short")) == (12 + 1 + 1, 6 + 2 + 1 + 10)
 
 

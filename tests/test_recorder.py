@@ -12,7 +12,7 @@ from machinelib import EXAMPLES, PROGRAMS, Ran, run_elf, write_program
 
 from vtarget.base.errors import RunError
 from vtarget.data.insn import Dynamic
-from vtarget.data.record import ExecutionRecord
+from vtarget.data.record import ExecutionRecord, SiteKind
 from vtarget.logic.cost import operand_class
 from vtarget.logic.decode import Block
 from vtarget.logic.selfcheck import check_record
@@ -53,9 +53,11 @@ def counted_by_blocks(record: ExecutionRecord) -> tuple[Counter[int], Counter[in
             if not insn.predicated:
                 plain[address] += left[node] + (index < partial)
     dynamic: Counter[int] = Counter()
-    for row, (node, index) in enumerate(zip(record.site_node.tolist(), record.site_insn.tolist(), strict=True)):
-        address = blocks[record.node_block[node]].addresses[index]
-        dynamic[address] += int(record.site_counts[row].sum())
+    rows = zip(record.site_node.tolist(), record.site_insn.tolist(), record.site_kind.tolist(), strict=True)
+    for row, (node, index, kind) in enumerate(rows):
+        if kind == SiteKind.OPERANDS:
+            address = blocks[record.node_block[node]].addresses[index]
+            dynamic[address] += int(record.site_counts[row].sum())
     return +plain, dynamic
 
 
@@ -127,7 +129,8 @@ def test_self_check_finds_an_edge_that_was_missed(ran: Ran) -> None:
 def test_self_check_finds_an_unobserved_divide() -> None:
     record = run_elf(EXAMPLES / "quantise-m4f.elf", BOARD).record
     counts = record.site_counts.copy()
-    counts[np.flatnonzero(counts.sum(axis=1))[0]] = 0
+    operands = record.site_kind == SiteKind.OPERANDS
+    counts[np.flatnonzero(counts.sum(axis=1) * operands)[0]] = 0
     with pytest.raises(RunError, match=r"observed 0 times in \d+ passages"):
         check_record(replace(record, site_counts=counts))
 
@@ -236,4 +239,4 @@ def test_a_page_border_inside_an_it_block_is_no_contradiction(tmp_path: Path) ->
         "code at 0x080007fe begins inside an IT block that a page border splits, "
         "and is priced as if all of it executed",
     )
-    assert int(record.site_counts.sum()) == 0
+    assert int(record.site_counts[record.site_kind == SiteKind.OPERANDS].sum()) == 0

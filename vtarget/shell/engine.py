@@ -13,6 +13,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board, Region
+from vtarget.shell import registerfile
 from vtarget.shell.registerset import RegisterSet
 
 CPU_MODELS = {
@@ -119,9 +120,7 @@ class Engine:
         self._leaving = RegisterSet(uclib, self._uch, _LEAVING)
         self._fp_stacked = RegisterSet(uclib, self._uch, _FP_STACKED)
         self._core = RegisterSet(uclib, self._uch, REGISTERS)
-        self._stopped = RegisterSet(
-            uclib, self._uch, (*_STACKED, _CONTROL, *_MASKS[:3], REGISTERS[15], arm.UC_ARM_REG_MSP)
-        )
+        self._stopped = RegisterSet(uclib, self._uch, _STOPPED)
         self._entry = RegisterSet(uclib, self._uch, (SP, _CONTROL, _XPSR, arm.UC_ARM_REG_LR))
         steps = (SP, _XPSR, _CONTROL, _XPSR, _CONTROL, _XPSR, _CONTROL, arm.UC_ARM_REG_LR)
         self._entry_unprivileged = RegisterSet(uclib, self._uch, steps)
@@ -278,6 +277,10 @@ class Engine:
     def registers(self) -> list[int]:
         """r0..r15."""
         return self._core.read()
+
+    def register_file(self) -> int | None:
+        """The address of r0..r15 in this process, 32 bits each; None where it can't be found. Looked for each time."""
+        return registerfile.find(self.handle, self.registers, self.set_register)
 
     def hook_native(self, kind: str, function: int, data: int, begin: int = 1, end: int = 0) -> None:
         """Register a native callback (block, code or interrupt) at addresses, both ends included; all by default."""

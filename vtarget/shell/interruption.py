@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Suspended:
-    """An interrupted context. ``current`` is the node that is entered but not executed, if ``skip``; otherwise the
+    """An interrupted context. ``current`` is the node that is counted, if ``skip`` (as H_SKIP); otherwise the
     context goes on at ``pc`` behind the node that it left (``context`` < 0: it hadn't begun)."""
 
     current: int
-    skip: bool
+    skip: int
     context: int
     pc: int
     frames: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Interruption:
     def suspend(self, pc: int, executed: int = -1) -> Suspended:
         """Interrupt what runs at ``pc``, after ``executed`` instructions of the current block (-1: all)."""
         words, recorder = self._words, self._recorder
-        current, skip, context = int(words[layout.H_CURRENT]), bool(words[layout.H_SKIP]), -1
+        current, skip, context = int(words[layout.H_CURRENT]), int(words[layout.H_SKIP]), -1
         count = int(words[layout.H_FRAMES])
         frames = words[layout.FRAMES : layout.FRAMES + count * layout.FRAME_WORDS].copy()
         if skip:
@@ -82,7 +82,7 @@ class Interruption:
         """Take up a context at ``pc``: where it was interrupted, or wherever its handler sent it."""
         words = self._words
         if suspended.skip and suspended.pc == pc:
-            words[layout.H_CURRENT], words[layout.H_SKIP] = suspended.current, 1
+            words[layout.H_CURRENT], words[layout.H_SKIP] = suspended.current, suspended.skip
         elif suspended.skip:
             node = self._recorder.node_at(suspended.current)
             self._recorder.unfinished.append(node.number)

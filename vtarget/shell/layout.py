@@ -7,8 +7,10 @@ fixed capacity, of which only touched pages take memory:
   depend on a chain of loads, so the processor overlaps this bookkeeping with the emulated code;
 * a *node* is a block in a calling context;
 * an *edge* is a transition between two nodes, with its count and its live price;
-* a *site* is an instruction of a node whose cost depends on its operands or on whether it executes;
-* a *frame* is one active call.
+* a *site* is an instruction of a node whose cost depends on its operands, on whether it executes or on what its
+  data accesses find, or a line that a node's block is fetched from: with a count and a live price per class;
+* a *frame* is one active call;
+* a *cache* is the state of a simulated cache; *fetch records* and *access lists* say what a node does to caches.
 """
 
 from __future__ import annotations
@@ -50,7 +52,25 @@ H_EXC_RETURN = 24  # the EXC_RETURN value (but for its lowest bit) that stopped 
 H_INTERRUPT = 25  # a function that is told of other exceptions of the emulator
 H_PC_ID = 26
 H_IPSR_ID = 27
-HEADER_WORDS = 64
+# Memory. Time orders what caches were used for; the version counts changes of what instruction caches hold.
+H_TIME = 28
+H_VERSION = 29
+H_LAST_LINE = 30  # the line fetched last
+H_TOUCHED = 31  # how many fetch records wait for their time to be passed on to the lines (TOUCHED)
+H_ZONE_TABLE = 32  # the address of the zones by page
+H_ACCESSES = 33  # a function that follows a node's fetches and accesses
+H_SEEN = 34  # the address of an access that was counted and will be seen again, because a debugger held the core
+H_COPY_REGISTERS = 35  # registers have to be copied to H_REGISTERS before addresses are computed
+H_NO_LINE = 36  # stays 0: the place of a line that was never looked up
+H_NO_REGISTER = 37  # stays 0: the value of an absent register
+H_CACHES = 40  # by zone: the cache in force for loads, or 0
+STORES = 8  # from there to the one for stores
+H_REGISTERS = 56  # r0..r15, two to a word
+H_REGISTER_IDS = 64
+HEADER_WORDS = 128
+
+# H_SKIP: the block that execution goes on with is counted, and not begun or (a debugger held the core in it) begun.
+NOT_BEGUN, BEGUN = 1, 2
 
 # Slot words: a block key, a spare, then WAYS (source node, edge) pairs.
 T_KEY = 0
@@ -59,8 +79,8 @@ WAYS = 7
 SLOT_WORDS = 16
 
 # Node words. A block's key is its address with its size in the upper half.
-N_KEY, N_CONTEXT, N_SITES, N_SP_LOW = range(4)
-NODE_WORDS = 4
+N_KEY, N_CONTEXT, N_SITES, N_SP_LOW, N_FETCH, N_ACCESSES, N_HOOKED = range(7)
+NODE_WORDS = 8
 # Where execution comes from when it comes from no node: the first rows of the node table, by kind.
 START, FROM_ENTRY, FROM_ENTRY_FP, FROM_TAIL_CHAIN = range(4)
 SOURCES = 4
@@ -95,20 +115,50 @@ OPERAND_CLASSES = 16
 S_ADDRESS = 0
 S_COUNTS = 1
 S_PRICES = S_COUNTS + OPERAND_CLASSES
-SITE_WORDS = S_PRICES + OPERAND_CLASSES + 7
+S_LOW = S_PRICES + OPERAND_CLASSES  # the lowest and the highest address of a data site
+S_HIGH = S_LOW + 1
+SITE_WORDS = S_HIGH + 6
+NEVER_ACCESSED = 1 << 62  # S_LOW at first
 
 # Hook words (one per hooked instruction): the buffer's address and what to observe.
 K_BUFFER, K_KIND, K_RN, K_RM, K_SIGNED = range(5)
 HOOK_WORDS = 8
 OBSERVE_EXECUTED, OBSERVE_DIVIDE, OBSERVE_LONG_MULTIPLY = range(3)
 
+# Cache words. A line of a cache is its number in memory with the cache's own in the bits above LINE_BITS; a place is
+# the offset of the word that holds a line. C_LINES words behind it is its stamp: when it was used last. C_FETCHES:
+# instructions are fetched through it; C_STORES_TAKE: a store that misses takes a line.
+C_SET_MASK, C_WAYS, C_POLICY, C_ENABLED, C_PLACES, C_LINES, C_STATE, C_SHIFT = range(8)
+C_NUMBER, C_FETCHES, C_STORES_TAKE = range(8, 11)
+CACHE_WORDS = 16
+LINE_BITS = 40
+LRU, ROUND_ROBIN, RANDOM = range(3)
+RANDOM_SEED = 2463534242  # of Marsaglia's xorshift32
+STAMP_BITS = 10  # of a stamp are for the order of a block's lines, the time stands above them
+
+# Fetch record: the version in which all its lines were there, when the node was last entered, its last line, how many
+# lines and in which cache; then for each line itself, its site and its place.
+V_VERSION, V_TIME, V_LAST, V_COUNT, V_CACHE, V_LINES = range(6)
+L_LINE, L_SITE, L_PLACE = range(3)
+LINE_WORDS = 3
+
+# Access list: how many, then for each: the addresses of its base and index registers; shift and offset of the address,
+# size less one; which of its lowest bits cost transfers; 0 or STORES; site; the place found last; instruction address.
+A_BASE, A_INDEX, A_SHIFT, A_OFFSET, A_REACH, A_UNIT, A_STORES, A_SITE, A_PLACE, A_INSTRUCTION = range(10)
+ACCESS_WORDS = 10
+
+ZONE_PAGE_BITS = 12
+ZONE_PAGES = 1 << (32 - ZONE_PAGE_BITS)
+
 SLOT_CAPACITY = 1 << 15
 NODE_CAPACITY = 1 << 20
 EDGE_CAPACITY = 1 << 21
 HASH_CAPACITY = 1 << 22
-SITE_CAPACITY = 1 << 18
+SITE_CAPACITY = 1 << 20
 FRAME_CAPACITY = 1 << 20
 HOOK_CAPACITY = 1 << 16
+TOUCHED_CAPACITY = 1 << 12
+MEMORY_CAPACITY = 1 << 23
 
 SLOTS = HEADER_WORDS
 NODES = SLOTS + SLOT_CAPACITY * SLOT_WORDS
@@ -117,13 +167,20 @@ SITES = EDGES + EDGE_CAPACITY * EDGE_WORDS
 FRAMES = SITES + SITE_CAPACITY * SITE_WORDS
 HOOKS = FRAMES + FRAME_CAPACITY * FRAME_WORDS
 HASHES = HOOKS + HOOK_CAPACITY * HOOK_WORDS
-BUFFER_WORDS = HASHES + HASH_CAPACITY
+TOUCHED = HASHES + HASH_CAPACITY
+MEMORY = TOUCHED + TOUCHED_CAPACITY
+BUFFER_WORDS = MEMORY + MEMORY_CAPACITY
 HASH_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)
 
 
 def new_buffer() -> NDArray[np.int64]:
     """A zeroed state buffer. Mapped by hand: numpy asks for huge pages, whose zeroing costs more than a short run."""
     return np.frombuffer(mmap.mmap(-1, BUFFER_WORDS * 8), dtype=np.int64)
+
+
+def new_zone_table() -> NDArray[np.uint8]:
+    """The zone of each page of the address space: 0 at first."""
+    return np.frombuffer(mmap.mmap(-1, ZONE_PAGES), dtype=np.uint8)
 
 
 def hash_slot_of(source: int, key: int, context: int) -> int:

@@ -25,6 +25,10 @@ from vtarget.shell.arming import Arming
 from vtarget.shell.blockkinds import idles, unmasks
 from vtarget.shell.calls import Arrival, CallFollower, Node, block_key, exit_of
 from vtarget.shell.engine import IPSR, REGISTERS, SP, Engine, emulator_function
+from vtarget.shell.memorysim import MemorySim, needs_following
+from vtarget.shell.native import fastpath
+from vtarget.shell.native.memory import on_accesses
+from vtarget.shell.sites import Site, Sites
 from vtarget.shell.spans import SpanRecorder
 from vtarget.shell.stacks import StackRecorder, stack_reach, writes_stack_registers
 from vtarget.shell.watch import Watch
@@ -66,8 +70,9 @@ class Recorder:
         self.pricer = pricer
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
-        self.sites: list[tuple[int, int, int]] = []  # (node number, instruction, offset)
         self.words: NDArray[np.int64] = layout.new_buffer()
+        self.site_table = Sites(self.words, pricer)
+        self.memory: MemorySim | None = None
         self.calls = CallFollower(engine, image, self.words)
         self.functions = self.calls.functions
         self.tree = self.calls.tree
@@ -84,7 +89,6 @@ class Recorder:
         self._node_by_offset: dict[int, Node] = {}
         self._edge_at: dict[tuple[int, int], Edge] = {}
         self._edge_by_offset: dict[int, Edge] = {}
-        self._next_site = layout.SITES + layout.SITE_WORDS
         self._callbacks: list[object] = []
         self._set_up()
 
@@ -102,7 +106,11 @@ class Recorder:
         self.call_back(layout.H_MISS, self._first_sight)
         self.call_back(layout.H_EVENT, self._event)
         words[layout.H_CURRENT] = layout.NODES
-        self.engine.hook_native("block", native.on_block_address(), base)
+        if needs_following(self.pricer.board):
+            words[layout.H_ACCESSES] = on_accesses.address
+            self.memory = self._arming.memory = MemorySim(self.pricer.memory, self.engine, words, self.site_table)
+        callback = fastpath.on_block_address if self.memory is None else fastpath.on_memory_block_address
+        self.engine.hook_native("block", callback(), base)
 
     # What has been counted so far.
 
@@ -152,11 +160,13 @@ class Recorder:
         return table.reshape(-1, layout.EDGE_WORDS)[:, layout.E_COUNT].copy()
 
     def site_counts(self) -> NDArray[np.int64]:
-        """Counts per site and operand class: (number of sites) x OPERAND_CLASSES."""
-        counts = np.zeros((len(self.sites), layout.OPERAND_CLASSES), dtype=np.int64)
-        for row, (_, _, offset) in enumerate(self.sites):
-            counts[row] = self.words[offset + layout.S_COUNTS : offset + layout.S_PRICES]
-        return counts
+        """Counts per site and class: (number of sites) x OPERAND_CLASSES."""
+        return self.site_table.counts()
+
+    @property
+    def sites(self) -> list[Site]:
+        """All sites, in order of first sight."""
+        return self.site_table.rows
 
     @property
     def lost_sites(self) -> int:
@@ -224,27 +234,10 @@ class Recorder:
         self.words[offset + layout.N_KEY] = block_key(block)
         self.words[offset + layout.N_CONTEXT] = context
         self.words[offset + layout.N_SP_LOW] = stack_reach(block)[0]
-        self.words[offset + layout.N_SITES] = self._add_sites(node)
+        self.words[offset + layout.N_SITES] = self.site_table.add_operands(node)
+        if self.memory is not None:
+            self.memory.add(node)
         return node
-
-    def _add_sites(self, node: Node) -> int:
-        """Write the node's site words; their first offset, 0 if it has none. A zero address ends the list."""
-        first = self._next_site
-        for index, (address, insn) in enumerate(zip(node.block.addresses, node.block.insns, strict=True)):
-            if insn.dynamic is not None:
-                if self._next_site + 2 * layout.SITE_WORDS > layout.FRAMES:
-                    raise MemoryError("more dynamic instructions than the recorder has room for")
-                site = self._next_site
-                self.words[site + layout.S_ADDRESS] = address
-                for operands in range(layout.OPERAND_CLASSES):
-                    price = self.pricer.site(node.block, index, operands).nominal
-                    self.words[site + layout.S_PRICES + operands] = price
-                self.sites.append((node.number, index, site))
-                self._next_site += layout.SITE_WORDS
-        if self._next_site == first:
-            return 0
-        self._next_site += layout.SITE_WORDS
-        return first
 
     def add_edge(self, current: int, source: Node | None, target: Node, leaving: Exit, arrival: Arrival) -> Edge:
         """The edge from ``source`` (whose native words begin at ``current``) to ``target``, made if it is new."""

@@ -177,4 +177,4 @@ class Ticking:
         offset, skip, pc = (int(words[word]) for word in (ticks.W_CURRENT, ticks.W_SKIP, ticks.W_RETURN_PC))
         saved = words[ticks.SAVED : ticks.SAVED + int(words[ticks.W_FRAMES]) * layout.FRAME_WORDS].copy()
         context = -1 if skip else self._recorder.node_at(offset).context
-        return Suspended(offset, bool(skip), context, pc, saved, self._stack)
+        return Suspended(offset, skip, context, pc, saved, self._stack)

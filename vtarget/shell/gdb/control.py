@@ -281,7 +281,7 @@ class RunControl:
             executed = -1 if self._position is None else self._position
             self._contexts.resume(self._contexts.suspend(self._halted_pc, executed), pc)
         elif self._position is not None:
-            words[layout.H_SKIP] = 1
+            words[layout.H_SKIP] = layout.BEGUN
         nvic = self._machine.nvic
         self._finishing = bool(self._position) and bool(nvic.pending & nvic.enabled)
         self._passing = (pc, self._recorder.instructions)

@@ -10,12 +10,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import carray, cfunc, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from vtarget.shell.layout import (
+    BEGUN,
     BUFFER_WORDS,
     CALL,
     CYCLES_SHIFT,
@@ -36,7 +34,6 @@ from vtarget.shell.layout import (
     FRAME_CAPACITY,
     FRAME_WORDS,
     FRAMES,
-    H_BUFFER,
     H_CURRENT,
     H_CYCLE_LIMIT,
     H_CYCLES,
@@ -49,7 +46,6 @@ from vtarget.shell.layout import (
     H_LOST_SITES,
     H_MISS,
     H_PENDING,
-    H_RARE,
     H_SKIP,
     H_SP_ID,
     H_SP_LOW,
@@ -70,6 +66,7 @@ from vtarget.shell.layout import (
     N_CONTEXT,
     N_SITES,
     N_SP_LOW,
+    NOT_BEGUN,
     OBSERVE_DIVIDE,
     OBSERVE_EXECUTED,
     READ_SP,
@@ -88,6 +85,7 @@ from vtarget.shell.layout import (
     WAYS,
 )
 from vtarget.shell.native.calls import call3, pointer, read_register
+from vtarget.shell.native.memory import follow
 
 
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]
@@ -203,80 +201,12 @@ def _special(s: Any, uc: int, current: int, edge: int, key: int) -> int:
     return edge
 
 
-def _emit_on_block(module: Any) -> Any:
-    """Add the block callback to an LLVM module: ``void on_block(uc, address, size, state)``.
-
-    Written as IR because numba wraps a Python-level callback in a second call with error handling, which costs as much
-    as the counting itself. It counts a block whose transition is cached and plain and leaves everything else to
-    ``_on_rare_block``; both do the same bookkeeping.
-    """
-    word, half = ir.IntType(64), ir.IntType(32)
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [word, word, half, word.as_pointer()]), "vt_on_block")
-    function.linkage = "internal"
-    uc, address, size, state = function.args
-    b = ir.IRBuilder(function.append_basic_block("entry"))
-    blocks = {name: function.append_basic_block(name) for name in ("found", "count", "rare")}
-    ways = [function.append_basic_block(f"way{way}") for way in range(WAYS)]
-
-    def at(base: Any, index: int) -> Any:
-        return b.gep(base, [ir.Constant(word, index)], inbounds=True)
-
-    def load(base: Any, index: int) -> Any:
-        return b.load(at(base, index))
-
-    key = b.or_(address, b.shl(b.zext(size, word), ir.Constant(word, 32)))
-    index = b.and_(b.lshr(key, ir.Constant(word, 1)), ir.Constant(word, SLOT_CAPACITY - 1))
-    slot = b.gep(at(state, SLOTS), [b.mul(index, ir.Constant(word, SLOT_WORDS))], inbounds=True)
-    current = load(state, H_CURRENT)
-    b.cbranch(b.icmp_signed("==", load(slot, T_KEY), key), ways[0], blocks["rare"])
-
-    edges: list[Any] = []
-    for way, otherwise in zip(ways, [*ways[1:], blocks["rare"]], strict=True):
-        b.position_at_end(way)
-        pair = T_PAIRS + 2 * len(edges)
-        edges.append(load(slot, pair + 1))
-        b.cbranch(b.icmp_signed("==", load(slot, pair), current), blocks["found"], otherwise)
-
-    b.position_at_end(blocks["found"])
-    found = b.phi(word)
-    for way, value in zip(ways, edges, strict=True):
-        found.add_incoming(value, way)
-    edge = b.gep(state, [found], inbounds=True)
-    cycles = b.add(load(state, H_CYCLES), load(edge, E_FAST))
-    b.cbranch(b.icmp_signed("<", cycles, load(state, H_FAST_LIMIT)), blocks["count"], blocks["rare"])
-
-    b.position_at_end(blocks["count"])
-    b.store(b.add(load(edge, E_COUNT), ir.Constant(word, 1)), at(edge, E_COUNT))
-    b.store(load(edge, E_TARGET), at(state, H_CURRENT))
-    b.store(cycles, at(state, H_CYCLES))
-    b.store(b.add(load(state, H_INSTRUCTIONS), load(edge, E_INSTRUCTIONS)), at(state, H_INSTRUCTIONS))
-    b.ret_void()
-
-    b.position_at_end(blocks["rare"])
-    rare_type = ir.FunctionType(word, [word, word, word]).as_pointer()
-    b.call(b.inttoptr(load(state, H_RARE), rare_type), [uc, key, load(state, H_BUFFER)])
-    b.ret_void()
-    return function
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _on_block_address(typingctx: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(_emit_on_block(builder.module), cgutils.intp_t)
-
-    return types.int64(), codegen
-
-
-@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
-def on_block_address() -> int:
-    """The address of the native block callback, for ``uc_hook_add``; its user data is the state buffer."""
-    return int(_on_block_address())
-
-
 def _on_rare_block(uc: int, key: int, buffer: int) -> int:
     """A block after an uncached, special or last transition."""
     s = carray(pointer(buffer), (BUFFER_WORDS,))
     if s[H_SKIP] != 0:
+        if s[H_SKIP] != BEGUN:
+            follow(s, uc, s[H_CURRENT])
         s[H_SKIP] = 0
         return 0
     current = s[H_CURRENT]
@@ -291,9 +221,10 @@ def _on_rare_block(uc: int, key: int, buffer: int) -> int:
     s[H_INSTRUCTIONS] += s[edge + E_INSTRUCTIONS]
     unmasked = s[edge + E_FLAGS] & UNMASK and s[H_PENDING] != 0
     if unmasked or s[H_CYCLES] >= s[H_CYCLE_LIMIT] or s[H_INSTRUCTIONS] >= s[H_INSTRUCTION_LIMIT]:
-        s[H_SKIP] = 1
+        s[H_SKIP] = NOT_BEGUN
         _stop(s, uc)
         return 0
+    follow(s, uc, s[H_CURRENT])
     ahead = (s[H_INSTRUCTION_LIMIT] - s[H_INSTRUCTIONS]) >> MOST_PER_CYCLE_SHIFT
     s[H_FAST_LIMIT] = min(s[H_CYCLE_LIMIT], s[H_CYCLES] + ahead)
     return 0

@@ -57,3 +57,20 @@ def read_register(s: Any, uc: int, register: int) -> int:
     s[H_SCRATCH] = 0
     call3(s[H_READ_FUNCTION], uc, register, s[H_SCRATCH_ADDRESS])
     return int(s[H_SCRATCH] & 0xFFFFFFFF)
+
+
+def _load(builder: Any, address: Any, bits: int) -> Any:
+    place = builder.inttoptr(address, ir.IntType(bits).as_pointer())
+    return builder.zext(builder.load(place), ir.IntType(64))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load_half(typingctx: Any, address: Any) -> Any:
+    """The uint32 at an int64 address."""
+    return types.int64(types.int64), lambda _context, builder, _signature, args: _load(builder, args[0], 32)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load_byte(typingctx: Any, address: Any) -> Any:
+    """The uint8 at an int64 address."""
+    return types.int64(types.int64), lambda _context, builder, _signature, args: _load(builder, args[0], 8)

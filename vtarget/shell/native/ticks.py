@@ -3,6 +3,7 @@
 ``repeat_ticks`` does what ``waiting``, ``exceptions``, ``interruption`` and ``systick`` do for a thread that sleeps in
 WFI, or computes, and that nothing but SysTick interrupts. It works on one buffer of words (``W_*``),
 which ``shell/ticking.py`` fills and reads, and hands over to Python before the first thing that it doesn't know.
+Caches go on as the last block left them: they are followed by the block callback.
 """
 
 from __future__ import annotations

@@ -1,0 +1,203 @@
+"""Memory as a run finds it: what the nodes fetch and access, for native code to follow (``native.memory``)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vtarget.data.board import Board, Cache
+from vtarget.data.insn import Kind
+from vtarget.data.record import SiteKind
+from vtarget.logic.addresses import Access, accesses
+from vtarget.logic.decode import Block
+from vtarget.logic.memory_cost import MemoryModel
+from vtarget.logic.zones import data_cache, fingerprint, instruction_cache, needs_data, zone_number, zones
+from vtarget.shell import layout
+from vtarget.shell.calls import Node
+from vtarget.shell.engine import REGISTERS, Engine
+from vtarget.shell.sites import Sites
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+POLICIES = {"lru": layout.LRU, "round_robin": layout.ROUND_ROBIN, "random": layout.RANDOM}
+SINGLE = frozenset({Kind.LOAD, Kind.STORE})  # whose unaligned accesses take more transfers
+
+
+def needs_following(board: Board) -> bool:
+    """Whether fetches or data accesses have to be followed on this board."""
+    return needs_data(board) or any(unit.simulated and unit.holds != "data" for unit in board.caches)
+
+
+class MemorySim:
+    """The caches and zones of one run, and the lists of what its nodes do to them."""
+
+    def __init__(self, memory: MemoryModel, engine: Engine, words: NDArray[np.int64], sites: Sites) -> None:
+        self._board = memory.board
+        self._words = words
+        self._sites = sites
+        self._next = layout.MEMORY
+        self._accesses: dict[Block, tuple[Access, ...]] = {}
+        self._zone_table = layout.new_zone_table()
+        self._base = int(words.ctypes.data)
+        self._absent = self._base + 8 * layout.H_NO_REGISTER
+        self._registers = self._find_registers(engine)
+        self._offsets = {unit.name: self._add_cache(unit) for unit in self._simulated}
+        self._map_zones()
+        for unit in self._simulated:
+            self._turn(unit, memory.is_on(unit.switch, unit.typical))
+
+    @cached_property
+    def _simulated(self) -> tuple[Cache, ...]:
+        return tuple(unit for unit in self._board.caches if unit.simulated)
+
+    @property
+    def zones(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the regions that data accesses are counted by."""
+        return zones(self._board)
+
+    @property
+    def caches(self) -> tuple[str, ...]:
+        """Fingerprints of the caches that are followed."""
+        return tuple(fingerprint(unit) for unit in self._simulated)
+
+    # Set-up.
+
+    def _find_registers(self, engine: Engine) -> int:
+        """The address of r0..r15: the emulator's own, or else of copies that native code makes."""
+        found = engine.register_file()
+        if found is not None:
+            return found
+        self._words[layout.H_COPY_REGISTERS] = 1
+        self._words[layout.H_REGISTER_IDS : layout.H_REGISTER_IDS + len(REGISTERS)] = REGISTERS
+        return self._base + 8 * layout.H_REGISTERS
+
+    def _allocate(self, count: int) -> int:
+        first = self._next
+        self._next += count
+        if self._next > layout.BUFFER_WORDS:
+            raise MemoryError("more memory accesses than the recorder has room for")
+        return first
+
+    def _add_cache(self, unit: Cache) -> int:
+        assert unit.size is not None and unit.line is not None and unit.ways is not None
+        words, lines = self._words, unit.size // unit.line
+        sets = lines // unit.ways
+        cache = self._allocate(layout.CACHE_WORDS)
+        words[cache + layout.C_SET_MASK], words[cache + layout.C_WAYS] = sets - 1, unit.ways
+        words[cache + layout.C_POLICY] = POLICIES[unit.replacement]
+        words[cache + layout.C_LINES] = lines
+        words[cache + layout.C_PLACES] = self._allocate(2 * lines)
+        state = words[cache + layout.C_STATE] = self._allocate(sets)
+        if unit.replacement == "random":
+            words[state] = layout.RANDOM_SEED
+        words[cache + layout.C_SHIFT] = unit.line.bit_length() - 1
+        words[cache + layout.C_NUMBER] = 1 + self._simulated.index(unit) << layout.LINE_BITS
+        words[cache + layout.C_FETCHES] = unit.holds != "data"
+        words[cache + layout.C_STORES_TAKE] = unit.write == "back"
+        return cache
+
+    def _map_zones(self) -> None:
+        for region in self._board.regions:
+            first, end = region.base >> layout.ZONE_PAGE_BITS, -(-region.end >> layout.ZONE_PAGE_BITS)
+            self._zone_table[first:end] = zone_number(self._board, region)
+        self._words[layout.H_ZONE_TABLE] = self._zone_table.ctypes.data
+
+    # Switches.
+
+    def set_switch(self, name: str, on: bool) -> None:
+        """The firmware switched what the board calls ``name``: a cache that comes on or goes off is empty."""
+        for unit in self._simulated:
+            if unit.switch == name and on != bool(self._words[self._offsets[unit.name] + layout.C_ENABLED]):
+                self._turn(unit, on)
+
+    def _turn(self, unit: Cache, on: bool) -> None:
+        words, cache = self._words, self._offsets[unit.name]
+        places, lines = int(words[cache + layout.C_PLACES]), int(words[cache + layout.C_LINES])
+        words[cache + layout.C_ENABLED] = on
+        words[places : places + 2 * lines] = 0
+        if unit.holds != "data":
+            waiting = words[layout.TOUCHED : layout.TOUCHED + int(words[layout.H_TOUCHED])]
+            kept = waiting[words[waiting + layout.V_CACHE] != cache]
+            words[layout.TOUCHED : layout.TOUCHED + len(kept)] = kept
+            words[layout.H_TOUCHED] = len(kept)
+            words[layout.H_VERSION] += 1
+        for number, names in enumerate(self.zones, start=1):
+            if data_cache(self._board, self._board.region(names[0])) is unit:
+                word = layout.H_CACHES + number
+                words[word] = cache if on else 0
+                words[word + layout.STORES] = cache if on and unit.write != "around" else 0
+
+    # Nodes.
+
+    def unpredictable(self, block: Block) -> tuple[int, ...]:
+        """The instructions of a block whose addresses its entry registers don't tell, by address."""
+        found = (access.index for access in self._accesses_of(block) if not access.at_entry)
+        return tuple(dict.fromkeys(block.addresses[index] for index in found))
+
+    def _accesses_of(self, block: Block) -> tuple[Access, ...]:
+        if not needs_data(self._board):
+            return ()
+        found = self._accesses.get(block)
+        if found is None:
+            found = self._accesses[block] = accesses(block)
+        return found
+
+    def add(self, node: Node) -> None:
+        """Write what a new node fetches and accesses."""
+        words, found = self._words, self._accesses_of(node.block)
+        words[node.offset + layout.N_FETCH] = self._add_fetch(node)
+        words[node.offset + layout.N_ACCESSES] = self._add_accesses(node, [a for a in found if a.at_entry])
+        words[node.offset + layout.N_HOOKED] = self._add_accesses(node, [a for a in found if not a.at_entry])
+
+    def _add_fetch(self, node: Node) -> int:
+        region = self._board.region_at(node.block.address)
+        unit = instruction_cache(self._board, region) if region is not None else None
+        if unit is None or not unit.simulated or not node.block.insns:
+            return 0
+        words, cache, block = self._words, self._offsets[unit.name], node.block
+        shift, number = int(words[cache + layout.C_SHIFT]), int(words[cache + layout.C_NUMBER])
+        first, last = block.address >> shift, block.address + block.size - 1 >> shift
+        count = last - first + 1
+        record = self._allocate(layout.V_LINES + count * layout.LINE_WORDS)
+        words[record + layout.V_VERSION], words[record + layout.V_LAST] = -1, last | number
+        words[record + layout.V_COUNT], words[record + layout.V_CACHE] = count, cache
+        for line in range(first, last + 1):
+            entry = record + layout.V_LINES + (line - first) * layout.LINE_WORDS
+            words[entry + layout.L_LINE] = line | number
+            words[entry + layout.L_SITE] = self._sites.add(node, _instruction_in(block, line << shift), SiteKind.FETCH)
+            words[entry + layout.L_PLACE] = layout.H_NO_LINE
+        return record
+
+    def _add_accesses(self, node: Node, found: list[Access]) -> int:
+        if not found:
+            return 0
+        first = self._allocate(1 + len(found) * layout.ACCESS_WORDS)
+        self._words[first] = len(found)
+        for position, access in enumerate(found):
+            entry = first + 1 + position * layout.ACCESS_WORDS
+            insn = node.block.insns[access.index]
+            self._words[entry : entry + layout.ACCESS_WORDS] = (
+                self._register(access.base),
+                self._register(access.register),
+                access.shift,
+                access.offset,
+                access.size_bytes - 1,
+                insn.access_bytes - 1 if insn.kind in SINGLE else 0,
+                layout.STORES if access.write else 0,
+                self._sites.add(node, access.index, SiteKind.DATA),
+                layout.H_NO_LINE,
+                node.block.addresses[access.index],
+            )
+        return first
+
+    def _register(self, number: int) -> int:
+        return self._absent if number < 0 else self._registers + 4 * number
+
+
+def _instruction_in(block: Block, line: int) -> int:
+    """The first instruction that stands in a line, at least with its end."""
+    ends = (a + insn.size for a, insn in zip(block.addresses, block.insns, strict=True))
+    return next(index for index, end in enumerate(ends) if end > line)

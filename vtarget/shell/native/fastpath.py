@@ -1,0 +1,162 @@
+"""The block callback: counts a known, plain transition, written as LLVM IR."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from vtarget.shell.layout import (
+    E_COUNT,
+    E_FAST,
+    E_INSTRUCTIONS,
+    E_TARGET,
+    H_ACCESSES,
+    H_BUFFER,
+    H_CURRENT,
+    H_CYCLES,
+    H_FAST_LIMIT,
+    H_INSTRUCTIONS,
+    H_LAST_LINE,
+    H_RARE,
+    H_TIME,
+    H_VERSION,
+    N_ACCESSES,
+    N_FETCH,
+    SLOT_CAPACITY,
+    SLOT_WORDS,
+    SLOTS,
+    T_KEY,
+    T_PAIRS,
+    V_LAST,
+    V_TIME,
+    V_VERSION,
+    WAYS,
+)
+
+
+def _emit_on_block(module: Any, memory: bool) -> Any:
+    """Add the block callback to an LLVM module: ``void on_block(uc, address, size, state)``.
+
+    Written as IR because numba wraps a Python-level callback in a second call with error handling, which costs as much
+    as the counting itself. It counts a block whose transition is cached and plain and leaves everything else to
+    ``on_rare_block``; both do the same bookkeeping. With ``memory``, blocks that change what caches hold or access data
+    go on to ``on_accesses``.
+    """
+    word, half = ir.IntType(64), ir.IntType(32)
+    function = ir.Function(
+        module,
+        ir.FunctionType(ir.VoidType(), [word, word, half, word.as_pointer()]),
+        "vt_on_memory_block" if memory else "vt_on_block",
+    )
+    function.linkage = "internal"
+    uc, address, size, state = function.args
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    blocks = {name: function.append_basic_block(name) for name in ("found", "count", "rare")}
+    ways = [function.append_basic_block(f"way{way}") for way in range(WAYS)]
+
+    def at(base: Any, index: int) -> Any:
+        return b.gep(base, [ir.Constant(word, index)], inbounds=True)
+
+    def load(base: Any, index: int) -> Any:
+        return b.load(at(base, index))
+
+    key = b.or_(address, b.shl(b.zext(size, word), ir.Constant(word, 32)))
+    index = b.and_(b.lshr(key, ir.Constant(word, 1)), ir.Constant(word, SLOT_CAPACITY - 1))
+    slot = b.gep(at(state, SLOTS), [b.mul(index, ir.Constant(word, SLOT_WORDS))], inbounds=True)
+    current = load(state, H_CURRENT)
+    b.cbranch(b.icmp_signed("==", load(slot, T_KEY), key), ways[0], blocks["rare"])
+
+    edges: list[Any] = []
+    for way, otherwise in zip(ways, [*ways[1:], blocks["rare"]], strict=True):
+        b.position_at_end(way)
+        pair = T_PAIRS + 2 * len(edges)
+        edges.append(load(slot, pair + 1))
+        b.cbranch(b.icmp_signed("==", load(slot, pair), current), blocks["found"], otherwise)
+
+    b.position_at_end(blocks["found"])
+    found = b.phi(word)
+    for way, value in zip(ways, edges, strict=True):
+        found.add_incoming(value, way)
+    edge = b.gep(state, [found], inbounds=True)
+    cycles = b.add(load(state, H_CYCLES), load(edge, E_FAST))
+    b.cbranch(b.icmp_signed("<", cycles, load(state, H_FAST_LIMIT)), blocks["count"], blocks["rare"])
+
+    b.position_at_end(blocks["count"])
+    b.store(b.add(load(edge, E_COUNT), ir.Constant(word, 1)), at(edge, E_COUNT))
+    b.store(load(edge, E_TARGET), at(state, H_CURRENT))
+    b.store(cycles, at(state, H_CYCLES))
+    b.store(b.add(load(state, H_INSTRUCTIONS), load(edge, E_INSTRUCTIONS)), at(state, H_INSTRUCTIONS))
+    if memory:
+        _emit_following(b, function, load, at, b.gep(state, [load(edge, E_TARGET)], inbounds=True))
+    b.ret_void()
+
+    b.position_at_end(blocks["rare"])
+    rare_type = ir.FunctionType(word, [word, word, word]).as_pointer()
+    b.call(b.inttoptr(load(state, H_RARE), rare_type), [uc, key, load(state, H_BUFFER)])
+    b.ret_void()
+    return function
+
+
+def _emit_following(b: Any, function: Any, load: Any, at: Any, node: Any) -> None:
+    """The block's fetches where no cache has changed, and a call for all else; goes on behind that."""
+    word = ir.IntType(64)
+    uc, _, _, state = function.args
+    names = ("fetch", "entered", "slow", "done")
+    fetch, entered, slow, done = (function.append_basic_block(name) for name in names)
+    zero = ir.Constant(word, 0)
+    offset, accesses = load(node, N_FETCH), load(node, N_ACCESSES)
+    plain = function.append_basic_block("plain")
+    b.cbranch(b.icmp_signed("==", accesses, zero), plain, slow)
+    b.position_at_end(plain)
+    b.cbranch(b.icmp_signed("==", offset, zero), done, fetch)
+
+    b.position_at_end(fetch)
+    record = b.gep(state, [offset], inbounds=True)
+    b.cbranch(b.icmp_signed("==", load(record, V_VERSION), load(state, H_VERSION)), entered, slow)
+
+    b.position_at_end(entered)
+    time = b.add(load(state, H_TIME), ir.Constant(word, 1))
+    b.store(time, at(state, H_TIME))
+    b.store(time, at(record, V_TIME))
+    b.store(load(record, V_LAST), at(state, H_LAST_LINE))
+    b.branch(done)
+
+    b.position_at_end(slow)
+    called = b.inttoptr(load(state, H_ACCESSES), ir.FunctionType(word, [word, word, word]).as_pointer())
+    b.call(called, [uc, load(state, H_CURRENT), load(state, H_BUFFER)])
+    b.branch(done)
+    b.position_at_end(done)
+
+
+def _address(memory: bool) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(_emit_on_block(builder.module, memory), cgutils.intp_t)
+
+    return types.int64(), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _on_block_address(typingctx: Any) -> Any:
+    return _address(False)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _on_memory_block_address(typingctx: Any) -> Any:
+    return _address(True)
+
+
+@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
+def on_block_address() -> int:
+    """The address of the native block callback, for ``uc_hook_add``; its user data is the state buffer."""
+    return int(_on_block_address())
+
+
+@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
+def on_memory_block_address() -> int:
+    """The address of the one for runs whose fetches and data accesses are followed."""
+    return int(_on_memory_block_address())

@@ -31,6 +31,7 @@ HOMES = {
     "numba": "vtarget.shell.native",
     "pydantic": "vtarget.base.strictyaml",
     "pydantic_core": "vtarget.base.strictyaml",
+    "pyocd": "vtarget.shell.probes.pyocdprobe",
     "rich": "vtarget.app.terminal",
     "tflite": "vtarget.shell.tflitefile",
     "unicorn": "vtarget.shell.engine",

@@ -1,0 +1,199 @@
+"""Measuring as functions: run the image that was emulated on a board behind a probe, and say what each kernel took."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median_low
+
+from vtarget.base.errors import InputError, VtargetError
+from vtarget.data.board import Board
+from vtarget.data.image import Image
+from vtarget.data.measurement import Measurement, Timed
+from vtarget.data.profile import Profile
+from vtarget.data.record import ExecutionRecord, Reason
+from vtarget.logic.measureplan import RESERVED, Pick, plan_measurement
+from vtarget.logic.pricing import Pricer
+from vtarget.shell.boardrun import BoardRun, End, Lap
+from vtarget.shell.probes.counters import Stopwatch, counter_for
+from vtarget.shell.probes.errors import ProbeError
+from vtarget.shell.probes.probe import Probe, Progress, comparators, identify, no_progress, verify
+from vtarget.shell.selfreport import spans_of_text
+
+MOST_REPEATS = 1000
+BRANCH_TO_SELF = b"\xfe\xe7"
+ENDINGS = (Reason.SEMIHOSTING, Reason.UNTIL, Reason.RETURN, Reason.STUCK)
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """What to measure. ``timeout_s`` is for one run on the board; ``pattern`` and ``spans`` choose kernels."""
+
+    repeats: int = 3
+    timeout_s: float = 60.0
+    flash: bool = True
+    pattern: re.Pattern[str] | None = None
+    spans: tuple[str, ...] = ()
+    serial: str | None = None
+
+
+def open_probe(text: str, board: Board) -> Probe:
+    """The probe that ``pyocd[:UID]`` or ``gdb:[HOST:]PORT`` names, for a ``board``. InputError for another text,
+    NoProbeError if nothing answers there."""
+    kind, _, rest = text.partition(":")
+    if kind == "gdb":
+        from vtarget.shell.probes.gdbclient import parse_server
+        from vtarget.shell.probes.gdbprobe import GdbProbe
+
+        return GdbProbe(*parse_server(rest))
+    if kind == "pyocd":
+        from vtarget.shell.probes.pyocdprobe import PyocdProbe
+
+        return PyocdProbe(rest or None, board.debug.pyocd)
+    raise InputError(f"--probe '{text}': no such kind of probe", hint="pyocd[:UID] or gdb:HOST:PORT")
+
+
+def measure(
+    image: Image,
+    pricer: Pricer,
+    record: ExecutionRecord,
+    profile: Profile,
+    probe: Probe,
+    options: MeasureOptions,
+    *,
+    version: str,
+    progress: Progress = no_progress,
+) -> Measurement:
+    """Run the image on the board that the probe reaches, as often as its kernels need. ``record`` and ``profile`` are
+    of the virtual run. The board is left as it was found, also when this fails: ProbeError says how."""
+    try:
+        measurement = _measure(image, pricer, record, profile, probe, options, version, progress)
+    except VtargetError as error:
+        try:
+            probe.restore()
+        except ProbeError:
+            error.message += "; the board may not be as it was found"
+        raise
+    finally_left = _restored(probe)
+    return measurement.model_copy(update={"notes": (*measurement.notes, *finally_left)})
+
+
+def _restored(probe: Probe) -> tuple[str, ...]:
+    try:
+        probe.restore()
+    except ProbeError as error:
+        return (f"the board was not left as it was found: {error.message}",)
+    return ()
+
+
+def _measure(
+    image: Image,
+    pricer: Pricer,
+    record: ExecutionRecord,
+    profile: Profile,
+    probe: Probe,
+    options: MeasureOptions,
+    version: str,
+    progress: Progress,
+) -> Measurement:
+    cpuid = identify(probe, pricer.core.name)
+    if options.flash:
+        probe.reset_halt()
+        probe.flash(image, progress)
+    verify(probe, image, progress)
+    room = comparators(probe)
+    if room <= RESERVED:
+        raise ProbeError(f"the core has {room} comparators for breakpoints, {RESERVED + 1} are needed")
+    plan = plan_measurement(record, profile, room, pattern=options.pattern, spans=options.spans)
+    end = end_of(record, image)
+    counter = counter_for(pricer.board, pricer.core.architecture)
+    watch = Stopwatch(probe, counter, pricer.board.clock.max)
+    run = BoardRun(probe, watch, image, pricer.board, end, options.timeout_s)
+    notes = [*plan.notes]
+    laps = options.repeats * (len(plan.passes) + (end is not None))
+    done = 0
+
+    def lap(picks: Sequence[Pick] = ()) -> Lap:
+        nonlocal done
+        progress("measuring", done, laps)
+        done += 1
+        return run.lap(picks)
+
+    whole: list[Lap] = []
+    overheads: list[int] = []
+    console = ""
+    for _ in range(options.repeats if end is not None else 0):
+        whole.append(lap())
+        overhead = run.calibrate() if whole[-1].total_cycles is not None else None
+        overheads += [] if overhead is None else [overhead]
+        console = run.console.text
+    if overheads:
+        run.overhead_cycles = median_low(overheads)
+    else:
+        notes.append("the overhead of a stop is not known: nothing is taken off")
+    timed: list[Timed] = []
+    for picks in plan.passes:
+        rounds = [lap(picks) for _ in range(options.repeats)]
+        timed += [_timed(pick, rounds, notes) for pick in picks if any(r.calls.get(pick.address) for r in rounds)]
+        notes += [note for r in rounds for note in r.notes if note not in notes]
+        console = console or run.console.text
+    progress("measuring", laps, laps)
+    timed.sort(key=lambda t: (-t.total_cycles, t.name))
+    reported, ignored = spans_of_text(console)
+    return Measurement(
+        board=pricer.board.name,
+        core=pricer.core.name,
+        probe=probe.kind,
+        board_serial=options.serial or probe.serial,
+        cpuid=cpuid,
+        clock_hz=pricer.clock_hz,
+        counter=counter.name,
+        firmware_path=image.path,
+        firmware_sha256=image.sha256,
+        vtarget_version=version,
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        runs=options.repeats,
+        overhead_cycles=run.overhead_cycles,
+        total=_total(whole, run.overhead_cycles, notes),
+        exit_code=whole[-1].exit_code if whole else None,
+        kernels=tuple(timed),
+        spans=(*(t for t in timed if t.name in options.spans), *reported),
+        notes=(*notes, *ignored),
+    )
+
+
+def end_of(record: ExecutionRecord, image: Image) -> End | None:
+    """Where the run ends on a board: where the virtual one did, if that is a place it gets to once. None if not."""
+    ending = record.exit
+    stays = ending.reason is Reason.IDLE and image.read(ending.pc, 2) == BRANCH_TO_SELF
+    return End(ending.pc) if ending.reason in ENDINGS or stays else None
+
+
+def _timed(pick: Pick, rounds: Sequence[Lap], notes: list[str]) -> Timed:
+    """The median over the rounds; a note if there were other calls than in the virtual run."""
+    found = [r.calls[pick.address] for r in rounds if r.calls.get(pick.address)]
+    totals, calls = [sum(cycles) for cycles in found], [len(cycles) for cycles in found]
+    if set(calls) != {pick.calls}:
+        seen = " to ".join(str(n) for n in sorted({min(calls), max(calls)}))
+        notes.append(
+            f"{pick.name}: {seen} calls measured, {pick.calls} in the virtual run (which counts recursive ones)"
+        )
+    middle = median_low(totals)
+    return Timed(
+        name=pick.name,
+        address=pick.address,
+        calls=calls[totals.index(middle)],
+        total_cycles=middle,
+        spread=max(totals) - min(totals),
+    )
+
+
+def _total(whole: Sequence[Lap], overhead: int, notes: list[str]) -> Timed | None:
+    totals = [lap.total_cycles - lap.stops * overhead for lap in whole if lap.total_cycles is not None]
+    if not totals:
+        notes.append("the whole run is not measured: it has no end that a breakpoint can mark")
+        return None
+    middle = max(0, median_low(totals))
+    return Timed(name="total", address=None, calls=1, total_cycles=middle, spread=max(totals) - min(totals))

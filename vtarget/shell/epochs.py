@@ -108,7 +108,7 @@ class Epochs:
             self._wanted = self._setting
 
     def _switch(self) -> None:
-        memory = getattr(self._recorder, "memory", None)
+        memory = self._recorder.memory
         if memory is not None:
             for name, on in sorted(set(self._wanted.switches) - set(self._setting.switches)):
                 memory.set_switch(name, on)

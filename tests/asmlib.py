@@ -27,7 +27,10 @@ OPTIONS = {
     "cortex-m3": ["-mcpu=cortex-m3"],
     "cortex-m4": ["-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=softfp"],
     "cortex-m7": ["-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=softfp"],
+    "cortex-m23": ["-mcpu=cortex-m23"],
     "cortex-m33": ["-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", "-mfloat-abi=softfp"],
+    "cortex-m55": ["-march=armv8.1-m.main+mve.fp+fp.dp", "-mfloat-abi=softfp"],
+    "cortex-m85": ["-march=armv8.1-m.main+mve.fp+fp.dp", "-mfloat-abi=softfp"],
 }
 HEAD = """
 .syntax unified

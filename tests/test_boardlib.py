@@ -14,8 +14,10 @@ from vtarget.shell.boardlib import board_names, board_path, core_names, load_boa
 SHIPPED = [
     "apollo3b-evb",
     "apollo4p-evb",
+    "apollo510-evb",
     "disco-f407vg",
     "ek-ra6m4",
+    "ek-ra8m1",
     "frdm-k64f",
     "frdm-mcxn947",
     "microbit-v2",

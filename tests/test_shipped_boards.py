@@ -23,6 +23,7 @@ from vtarget.shell.tflitefile import read_model
 from vtarget.shell.toolchain import find_toolchain
 
 CORES = {"cortex-m0plus": "m0plus", "cortex-m3": "m3", "cortex-m4": "m4f", "cortex-m7": "m7", "cortex-m33": "m33"}
+CORES |= {"cortex-m55": "m33", "cortex-m85": "m33"}  # what they have in common
 KEYWORDS = FIRMWARE.parent / "models" / "kws_dscnn.tflite"
 # A board's name and what its memory lacks for the keyword model.
 TOO_SMALL = {"nucleo-f103rb": "SRAM needs 21440 of 20480 bytes", "nucleo-l073rz": "SRAM needs 21440 of 20480 bytes"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from vtarget.base.strictyaml import Field, FieldError, Model, model_validator
+from vtarget.base.strictyaml import Field, FieldError, Model, Text, model_validator
 from vtarget.data.cycles import Cycles
 from vtarget.data.insn import Feature
 
@@ -247,12 +247,18 @@ class ErrorBudget(Model):
 
 
 class Core(Model):
-    """One core. ``features`` it always has; ``optional`` ones depend on the chip (see ``configured``)."""
+    """One core. ``features`` it always has; ``optional`` ones depend on the chip (see ``configured``).
+
+    ``emulated_as``: the core that the emulator has in its place, None if it has this one. ``not_emulated``: what this
+    one has beyond that; firmware that executes such an instruction can't go on.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     title: str
     architecture: Literal["armv6-m", "armv7-m", "armv7e-m", "armv8-m.base", "armv8-m.main"]
-    pipeline: Literal["scalar", "m33", "m7"]
+    pipeline: Literal["scalar", "m33", "m55", "m7"]
+    emulated_as: str | None = None
+    not_emulated: tuple[Text, ...] = ()
     features: tuple[Feature, ...]
     optional: tuple[Feature, ...] = ()
     cycles: dict[CostClass, Figure]

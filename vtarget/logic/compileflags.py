@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vtarget.base.errors import InputError
 from vtarget.data.target import Target
@@ -34,8 +35,14 @@ CORES = {
     "cortex-m3": False,
     "cortex-m4": False,
     "cortex-m7": False,
+    "cortex-m23": False,
     "cortex-m33": True,
+    "cortex-m55": True,
+    "cortex-m85": True,
 }
+# Compiled as another core, for what is common to both: the emulator has no Armv8.1-M, and GCC 12 no cortex-m85.
+_COMPILED_AS = dict.fromkeys(("cortex-m55", "cortex-m85"), "cortex-m33")
+_SINGLE_PRECISION = "fpv5-sp-d16"
 _ZIG_FPUS = {"fpv4-sp-d16": "vfp4d16sp", "fpv5-sp-d16": "fp_armv8d16sp", "fpv5-d16": "fp_armv8d16"}
 
 
@@ -46,6 +53,8 @@ def core_flags(kind: str, target: Target) -> tuple[str, ...]:
     """
     if target.core not in CORES:
         raise InputError(f"no compiler options are known for core {target.core}", hint=f"known: {', '.join(CORES)}")
+    if target.core in _COMPILED_AS:
+        target = replace(target, core=_COMPILED_AS[target.core], fpu=target.fpu and _SINGLE_PRECISION)
     return _zig_core(target) if kind == "zig" else _gcc_core(target)
 
 

@@ -13,8 +13,9 @@ from vtarget.data.profile import Profile, Span
 # Multiply-accumulates per cycle that a core's multiplier can retire at best: SMLAD does two 16-bit ones (TRM-M4 3-2),
 # MLA one on M4 and half of one on M3 (TRM-M3 3.3), M0+ needs MULS and ADDS; VFMA.F32 one in three (TRM-M4 7-1, M33
 # likewise), on M7 one (QUIN). Loads are not in it: an ideal, not a goal.
-_INTEGER_MACS = {"cortex-m4": 2.0, "cortex-m33": 2.0, "cortex-m7": 2.0, "cortex-m3": 0.5}
-_FLOAT_MACS = {"cortex-m4": 1 / 3, "cortex-m33": 1 / 3, "cortex-m7": 1.0}
+_SIMD_CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "cortex-m85")  # scalar code: Helium isn't in it
+_INTEGER_MACS = {"cortex-m3": 0.5} | dict.fromkeys(_SIMD_CORES, 2.0)
+_FLOAT_MACS = {"cortex-m4": 1 / 3, "cortex-m33": 1 / 3} | dict.fromkeys(("cortex-m7", "cortex-m55", "cortex-m85"), 1.0)
 _BASELINE_MACS = 0.5
 _SOFT_FLOAT_MACS = 1 / 100  # two library calls; our assumption
 

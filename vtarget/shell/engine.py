@@ -91,11 +91,11 @@ def _handle(uc: Any) -> Any:
 
 
 class Engine:
-    """One emulated core with the memory of one board."""
+    """One emulated core (the board's, or ``emulated_as`` in its place) with the memory of one board."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, emulated_as: str | None = None) -> None:
         try:
-            model = CPU_MODELS[board.core]
+            model = CPU_MODELS[emulated_as or board.core]
         except KeyError:
             known = ", ".join(CPU_MODELS)
             raise InputError(

@@ -90,7 +90,7 @@ class Exceptions:
         self._control = control
         self._nvic: Nvic = control.nvic
         self._contexts = Interruption(recorder)
-        self._baseline = architecture == "armv6-m"
+        self._baseline = architecture in ("armv6-m", "armv8-m.base")
         self._version8 = architecture.startswith("armv8")
         self._secure = secure
         self._suspended: dict[int, Suspended] = {}  # by the address of the frame that was stacked

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from vtarget.data.exceptions import Cfsr, Vector
 from vtarget.data.insn import Feature, Insn, Kind
+from vtarget.logic.armv81m import armv81m_extension
 from vtarget.logic.cost import missing_feature
 from vtarget.logic.decode import Block
 from vtarget.logic.pricing import Pricer
@@ -14,6 +15,7 @@ from vtarget.shell.recorder import Recorder
 from vtarget.shell.scb import SystemControl
 from vtarget.shell.traps import Trap
 
+DOUBLE_PRECISION = "double precision"
 FP_FEATURES = frozenset({Feature.FP_SINGLE, Feature.FP_DOUBLE, Feature.FP_V5})
 
 
@@ -48,6 +50,8 @@ class Guards:
                 guards[address] = lambda _address: self._event()
             if missing_feature(self._pricer.core, insn) is not None:
                 guards[address] = self._refuse_instruction
+            if self._pricer.core.not_emulated and self._not_emulated(block, insn, address) is not None:
+                guards[address] = self._refuse_for_good
         return guards
 
     def _limit_setter(self, stack: str, insn: Insn) -> Callable[[int], None]:
@@ -74,11 +78,27 @@ class Guards:
         cfsr = Cfsr.NOCP if insn.feature in FP_FEATURES else Cfsr.UNDEFINSTR
         self._trap(Trap(Vector.USAGE_FAULT, detail, address, cfsr))
 
+    def _not_emulated(self, block: Block, insn: Insn, address: int) -> str | None:
+        """What the core has and the emulator doesn't that the instruction belongs to."""
+        if insn.feature is Feature.FP_DOUBLE and self._pricer.board.fpu == "fpv5-dp":
+            return DOUBLE_PRECISION
+        found = armv81m_extension(_code_at(block, address)) if insn.size == 4 else None
+        return found if found in self._pricer.core.not_emulated else None
+
+    def _refuse_for_good(self, address: int) -> None:
+        """Not the firmware's fault, so its fault handlers aren't asked."""
+        assert self.recorder is not None and self.recorder.current is not None
+        block = self.recorder.current.block
+        what, board = self._not_emulated(block, self._insn_at(address), address), self._pricer.board
+        code = _code_at(block, address).hex()
+        detail = f"{board.core}: {what}: not emulated (instruction {code[2:4]}{code[:2]} {code[6:]}{code[4:6]})"
+        self._trap(Trap(Vector.USAGE_FAULT, detail, address, Cfsr.UNDEFINSTR, final=True))
+
     def _coprocessor_at(self, address: int) -> int | None:
         """The number of the coprocessor whose instruction stands there, but for those of the FPU (A5.3.18)."""
         assert self.recorder is not None and self.recorder.current is not None
         block = self.recorder.current.block
-        code = block.code[address - block.address :][:4]
+        code = _code_at(block, address)
         first, second = int.from_bytes(code[:2], "little"), int.from_bytes(code[2:], "little")
         number = second >> 8 & 15
         return number if first & 0xEC00 == 0xEC00 and number not in (10, 11) else None
@@ -88,6 +108,10 @@ class Guards:
         assert self.recorder is not None and self.recorder.current is not None
         block = self.recorder.current.block
         return block.insns[block.addresses.index(address)]
+
+
+def _code_at(block: Block, address: int) -> bytes:
+    return block.code[address - block.address :][:4]
 
 
 def _limited_stack(insn: Insn) -> str | None:

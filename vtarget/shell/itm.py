@@ -21,7 +21,7 @@ FIFO_READY, DISABLED = 1, 2
 # Cores whose ITM has a software lock (LAR and LSR in CMSIS core_cm3.h, core_cm4.h, core_cm7.h), closed at reset, and
 # those that tell in a stimulus port that it is off (CMSIS core_cm33.h, ITM_STIM_DISABLED).
 LOCKED_CORES = frozenset({"cortex-m3", "cortex-m4", "cortex-m7"})
-ARMV8_CORES = frozenset({"cortex-m33"})
+ARMV8_CORES = frozenset({"cortex-m23", "cortex-m33", "cortex-m55", "cortex-m85"})
 KEPT_BYTES = 1 << 16
 
 

@@ -66,7 +66,7 @@ class Machine:
         self.board = board
         self.pricer = pricer
         self.options = options
-        self.engine = Engine(board)
+        self.engine = Engine(board, pricer.core.emulated_as)
         self.vector_table = find_vector_table(image, board)
         self.consoles = Consoles(self.engine, board, image, options.consoles, self._end_by_script, options.announce)
         self.roms = load_roms(chip, board)
@@ -379,7 +379,7 @@ class Machine:
             self.ending.idle(trap.pc, trap.detail)
             return trap.pc
         destination = self.exceptions.destination(trap.vector)
-        if not self.exceptions.usable(destination) or self.nvic.active & 1 << Vector.HARD_FAULT:
+        if trap.final or not self.exceptions.usable(destination) or self.nvic.active & 1 << Vector.HARD_FAULT:
             self.ending.end_with_fault(ended, trap.pc, executed=trap.executed)
             return trap.pc
         control = self.control

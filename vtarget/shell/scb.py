@@ -28,9 +28,12 @@ CPUID_VALUES = {
     "cortex-m3": 0x412FC231,
     "cortex-m4": 0x410FC241,
     "cortex-m7": 0x411FC271,
+    "cortex-m23": 0x411CD200,
     "cortex-m33": 0x410FD213,
+    "cortex-m55": 0x410FD221,
+    "cortex-m85": 0x411FD230,
 }
-BASELINE_CORES = frozenset({"cortex-m0", "cortex-m0plus"})
+BASELINE_CORES = frozenset({"cortex-m0", "cortex-m0plus", "cortex-m23"})
 CP10_CP11_FULL, CP10_CP11_PRIVILEGED = 0xF << 20, 0x5 << 20
 VECTKEY, VECTKEYSTAT, SYSRESETREQ = 0x05FA, 0xFA05, 1 << 2
 NMIPENDSET, PENDSVSET, PENDSVCLR, PENDSTSET, PENDSTCLR = 1 << 31, 1 << 28, 1 << 27, 1 << 26, 1 << 25

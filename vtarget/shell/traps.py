@@ -13,7 +13,8 @@ NO_BITS = Cfsr(0)
 @dataclass(frozen=True)
 class Trap:
     """A synchronous exception to raise. ``detail`` says what happened, ``pc`` where, ``target`` where execution would
-    go on (the address to stack) if that isn't ``pc``; ``executed``: the instruction at ``pc`` has completed."""
+    go on (the address to stack) if that isn't ``pc``; ``executed``: the instruction at ``pc`` has completed.
+    ``final``: it is the emulator that can't go on, and no handler could put that right."""
 
     vector: Vector
     detail: str
@@ -22,6 +23,7 @@ class Trap:
     address: int | None = None
     target: int | None = None
     executed: bool = False
+    final: bool = False
 
     @property
     def is_breakpoint(self) -> bool:

@@ -11,10 +11,11 @@ from vtarget.logic import isa
 from vtarget.logic.cost.classes import cost_class
 from vtarget.logic.cost.forms import has_shifted_constant, is_shift
 from vtarget.logic.cost.latency import NO_DATAFLOW, Dataflow, LatencyTable, Result, Use
-from vtarget.logic.cost.pairing import Bound, pairs_m7, pairs_m33
+from vtarget.logic.cost.pairing import Bound, pairs_m7, pairs_m33, pairs_m55
 
 _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC})
 _FP_TRANSFERS = frozenset({Kind.FP_LOAD, Kind.FP_STORE, Kind.FP_MOVE})
+_PAIRS = {"m33": pairs_m33, "m55": pairs_m55, "m7": pairs_m7}
 _STORE_BUFFER = 5
 _EARLY_FLAGS = 3
 _LONG_AGO = -1000
@@ -79,7 +80,7 @@ class Lane:
         self._latency = LatencyTable(core, bound)
         self._words_per_cycle = core.words_per_cycle
         self._two_wide = core.pipeline == "m7"
-        self._pairs = pairs_m7 if self._two_wide else pairs_m33
+        self._pairs = _PAIRS[core.pipeline]
         self._steps: dict[Insn, _Step] = {}
         self._idle = _Step(self._issue[CostClass.SKIPPED])
 

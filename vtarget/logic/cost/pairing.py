@@ -40,6 +40,26 @@ def pairs_m33(older: Insn, younger: Insn, bound: Bound, *, skipped: tuple[bool, 
     return idle[0] or older.kind in _ARITHMETIC_OR_ACCESS
 
 
+_M55_PARTNERS = ("add", "sub", "mov", "uxt", "sxt")
+
+
+def pairs_m55(older: Insn, younger: Insn, bound: Bound, *, skipped: tuple[bool, bool], taken: bool) -> bool:
+    """Cortex-M55: two 16-bit instructions, one of them a NOP, an IT, a branch, an ADD, SUB or MOV of a constant, or an
+    extension (LLVM-M55)."""
+    if older.size != 2 or younger.size != 2 or older.kind in (Kind.BRANCH, Kind.CALL):
+        return False
+    return _is_m55_partner(older) or _is_m55_partner(younger) or younger.kind is Kind.BRANCH
+
+
+@cache
+def _is_m55_partner(insn: Insn) -> bool:
+    if insn.kind in (Kind.NOP, Kind.IT):
+        return True
+    extension = is_extend(insn) and insn.kind is Kind.ALU
+    constant = insn.kind is Kind.ALU and insn.mnemonic.startswith(_M55_PARTNERS) and "#" in insn.text
+    return extension or constant or (insn.kind is Kind.ALU and insn.mnemonic.startswith("mov"))
+
+
 class _Unit(StrEnum):
     """What an instruction needs of a Cortex-M7 for itself in its cycle. ``OLDER``: the first of both places."""
 

@@ -11,7 +11,7 @@ from vtarget.data.board import Board, RegionKind
 
 FLASH_KINDS = frozenset({RegionKind.FLASH, RegionKind.MRAM, RegionKind.XIP})
 MOST_BLOCK_BYTES = 4096  # of flash, as gdb is told; whole blocks are erased
-BASELINE = "armv6-m"
+BASELINES = ("armv6-m", "armv8-m.base")
 ADDRESS_SPACE = 1 << 32
 
 
@@ -38,7 +38,7 @@ def registers_of(board: Board, architecture: str) -> tuple[Register, ...]:
         Register("msp", 32, "data_ptr", system),
         Register("psp", 32, "data_ptr", system),
     ]
-    masks = ("primask",) if architecture == BASELINE else ("primask", "basepri", "faultmask")
+    masks = ("primask",) if architecture in BASELINES else ("primask", "basepri", "faultmask")
     found += [Register(name, 8, "uint8", system) for name in (*masks, "control")]
     if board.fpu is not None:
         vfp = "org.gnu.gdb.arm.vfp"

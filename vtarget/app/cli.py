@@ -15,6 +15,7 @@ COMMANDS = {
     "run": ("vtarget.app.run_cmd", "run", "Run a firmware image on a virtual board and profile it."),
     "profile": ("vtarget.app.profile_cmd", "profile", "Build, run, validate and profile a model, layer by layer."),
     "build": ("vtarget.app.build_cmd", "build", "Turn a model into a C project and its firmware."),
+    "compare": ("vtarget.app.compare_cmd", "compare", "Set two results side by side and judge what changed."),
     "boards": ("vtarget.app.boards_cmd", "boards", "List, show and check boards."),
 }
 

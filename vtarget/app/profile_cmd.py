@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vtarget.app.budgets import check, conditions, fail_if_option
 from vtarget.app.run_explain import explain_options, print_explanations, print_waterfall
 from vtarget.base.errors import InputError, RunError
 
@@ -44,6 +45,7 @@ ENGINES = ("reference", "simd")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="S")
 @click.option("--no-validate", is_flag=True, help="Don't run the interpreter.")
 @explain_options("FUNCTION|LAYER")
+@fail_if_option
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def profile(
     model: str, boards: tuple[str, ...], engines: tuple[str, ...], json_path: str | None, **options: Any
@@ -52,7 +54,10 @@ def profile(
 
     Exit status: 0 done; 1 a layer or output differs; 2 unusable input.
     """
+    from vtarget.logic.modelresult import model_json
+
     _check_options(json_path, options)
+    budget = conditions(options["fail_if"])
     profiles = _profiles(model, tuple(dict.fromkeys(boards)), tuple(dict.fromkeys(engines)) or ("simd",), options)
     _show(profiles, json_path, options["quiet"], waterfall=options["waterfall"])
     for one in profiles:
@@ -60,6 +65,8 @@ def profile(
             from vtarget.logic.modelreport import verdict
 
             raise RunError(f"{model} on {one.inference.board}, engine {one.engine}: {verdict(one.validation)}")
+    for one in profiles:
+        check(budget, model_json(one), f"{one.inference.board}, engine {one.engine}" if len(profiles) > 1 else "")
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vtarget.app.budgets import check, conditions, fail_if_option
 from vtarget.app.run_devices import connections, device_options, refuse_device_options, takes_terminal
 from vtarget.app.run_explain import (
     explain_kernels,
@@ -67,6 +68,7 @@ class Positive(click.FloatRange):
 @click.option("--read", "reads", multiple=True, metavar="SYMBOL[:SIZE]=FILE", help="Save memory at the end of the run.")
 @click.option("--base", metavar="ADDRESS", help="Load address of a raw binary (default: the board's boot region).")
 @whatif_options
+@fail_if_option
 @click.option("--power", "power_state", metavar="STATE", help="Power state to price energy for (default: the first).")
 @click.option("--record", "record_path", metavar="FILE", help="Save the facts of the run.")
 @click.option("--from-record", "from_record", metavar="FILE", help="Price a stored record instead of running.")
@@ -109,11 +111,14 @@ def run(
     else than the interpreter; 2 unusable input.
     """
     from vtarget.logic.report import failure
+    from vtarget.logic.result import profile_json
+    from vtarget.logic.runtimereport import runtime_json
     from vtarget.shell.running import pricer_for
 
     pattern = _pattern(kernels)
     _check_targets(json_path, record_path)
     supposed = what_if(options, _clock)
+    budget = conditions(options["fail_if"])
     pricer = pricer_for(board, clock_hz=supposed.clock_hz)
     if options["battery_mah"] and not pricer.board.power:
         raise InputError(f"--battery-mah: board {pricer.board.name} has no power figures")
@@ -122,7 +127,9 @@ def run(
         refuse_what_if(supposed, "does not go with --model")
         others = {"kernels": kernels, "record_path": record_path, "from_record": from_record}
         model_profile = _model_profile(firmware, pricer, options | others | {"power_state": power_state})
-        return _show_model(model_profile, json_path, strict=strict, quiet=quiet, waterfall=options["waterfall"])
+        _show_model(model_profile, json_path, strict=strict, quiet=quiet, waterfall=options["waterfall"])
+        check(budget, runtime_json(model_profile))
+        return 0
     refuse_without_model(options)
     if from_record is not None:
         _refuse_with_record(firmware, options)
@@ -149,6 +156,7 @@ def run(
     if reason is not None:
         raise RunError(reason)
     _check_strict(profile, strict)
+    check(budget, profile_json(profile))
     return 0
 
 
@@ -179,13 +187,12 @@ def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]
         return profile_runtime(image, pricer, run, options)
 
 
-def _show_model(profile: RuntimeProfile, json_path: str | None, *, strict: bool, quiet: bool, waterfall: bool) -> int:
+def _show_model(profile: RuntimeProfile, json_path: str | None, *, strict: bool, quiet: bool, waterfall: bool) -> None:
     from vtarget.app.run_model import check_validation, show_runtime
 
     show_runtime(profile, json_path, quiet=quiet, waterfall=waterfall)
     check_validation(profile)
     _check_strict(profile.inference, strict)
-    return 0
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:

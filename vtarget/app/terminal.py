@@ -93,7 +93,14 @@ def write_json(target: str, value: object) -> None:
 
     InputError if it can't be written.
     """
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_text(target, json.dumps(value, indent=2, allow_nan=False) + "\n", "--json")
+
+
+def write_text(target: str, text: str, option: str) -> None:
+    """``text`` to the file ``target``, whole or not at all, or to standard output for ``-``.
+
+    InputError, naming the option, if it can't be written.
+    """
     if target == "-":
         sys.stdout.write(text)
         return
@@ -102,7 +109,7 @@ def write_json(target: str, value: object) -> None:
     try:
         replace_file(target, text.encode())
     except OSError as error:
-        raise InputError(f"--json {target}: can't be written: {error.strerror or error}") from None
+        raise InputError(f"{option} {target}: can't be written: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -1,0 +1,30 @@
+"""Results that were written as JSON, read again. What a file holds is checked before anything believes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+from vtarget.base.errors import InputError
+from vtarget.shell.files import read_file
+
+MOST_BYTES = 256 << 20
+T = TypeVar("T")
+
+
+def load_result(path: str, option: str, read: Callable[[Mapping[str, Any]], T]) -> T:
+    """``read`` of the JSON object in a file; what it can't use (ValueError) is an InputError that names the file."""
+    data = read_file(path, option, MOST_BYTES)
+    try:
+        result = json.loads(data, parse_constant=_no_number)
+        if not isinstance(result, dict):
+            raise ValueError("is no JSON object")
+        return read(result)
+    except (ValueError, RecursionError) as error:
+        what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"{path}: not a usable result: {what}", hint="make one with --json") from None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")

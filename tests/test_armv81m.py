@@ -35,7 +35,7 @@ OLD = "; ".join(
     (
         "orrs.w r0, r1, r2, lsl #3; movs.w r0, r1; lsrs.w r0, r1, #4; orr.w r0, r1, r2; ldm.w r0, {r1, r2}; bl .+4",
         "b.w .+4; beq.w .+4; dmb; isb; msr primask, r0; mrs r0, primask; nop.w; udf.w #0; tbb [r0, r1]; vmrs r0, fpscr",
-        "vadd.f32 s0, s1, s2; vldr s0, [r0]; vmov s0, r0; vmov r0, r1, s2, s3; vldr d0, [r0]; vpush {d0}; vcvt.s32.f32 s0, s1",
+        "vadd.f32 s0, s1, s2; vldr s0, [r0]; vmov s0, r0; vmov r0, r1, s2, s3; vldr d0, [r0]; vpush {d0}",
     )
 )
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "profile": ("vtarget.app.profile_cmd", "profile", "Build, run, validate and profile a model, layer by layer."),
     "build": ("vtarget.app.build_cmd", "build", "Turn a model into a C project and its firmware."),
     "compare": ("vtarget.app.compare_cmd", "compare", "Set two results side by side and judge what changed."),
+    "measure": ("vtarget.app.measure_cmd", "measure", "Run a firmware on a real board and measure its kernels."),
     "boards": ("vtarget.app.boards_cmd", "boards", "List, show and check boards."),
 }
 

@@ -115,7 +115,7 @@ def run(
     from vtarget.logic.runtimereport import runtime_json
     from vtarget.shell.running import pricer_for
 
-    pattern = _pattern(kernels)
+    pattern = kernel_pattern(kernels)
     _check_targets(json_path, record_path)
     supposed = what_if(options, _clock)
     budget = conditions(options["fail_if"])
@@ -175,7 +175,7 @@ def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]
     if firmware is None:
         raise click.UsageError("missing argument FIRMWARE")
     check_power_state(pricer, options["power_state"])
-    image = load_firmware(firmware, pricer, base=_base(options["base"]))
+    image = load_firmware(firmware, pricer, base=parse_base(options["base"]))
     with _progress(options["max_instructions"]) as progress:
         run = run_options(
             image,
@@ -195,7 +195,8 @@ def _show_model(profile: RuntimeProfile, json_path: str | None, *, strict: bool,
     _check_strict(profile.inference, strict)
 
 
-def _pattern(text: str | None) -> re.Pattern[str] | None:
+def kernel_pattern(text: str | None) -> re.Pattern[str] | None:
+    """The pattern of a ``--kernels`` option; InputError if it is none."""
     try:
         return None if text is None else re.compile(text)
     except re.error as error:
@@ -256,7 +257,7 @@ def _emulate(
         result = execute(
             firmware,
             pricer,
-            base=_base(options["base"]),
+            base=parse_base(options["base"]),
             until=options["until"],
             spans=options["spans"],
             limits=RunLimits(options["max_instructions"], options["max_seconds"], options["timeout"]),
@@ -270,7 +271,8 @@ def _emulate(
     return result.record
 
 
-def _base(text: str | None) -> int | None:
+def parse_base(text: str | None) -> int | None:
+    """The address of a ``--base`` option; InputError if it is none."""
     from vtarget.shell.symbols import parse_address
 
     address = None if text is None else parse_address(text, "--base")

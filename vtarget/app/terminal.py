@@ -132,6 +132,26 @@ def run_progress(limit_instructions: int | None, *, show: bool = True) -> Iterat
 
 
 @contextmanager
+def stage_progress(*, show: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error for stages one after the other, if that is a terminal; yields (stage, done, of so many)."""
+    if not show or not sys.stderr.isatty():
+        yield lambda _stage, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("")
+        yield lambda stage, done, total: progress.update(task, description=stage, completed=done, total=total)
+
+
+@contextmanager
 def progress_of(total: int, what: str, *, show: bool = True) -> Iterator[Callable[[], None]]:
     """A bar on standard error that counts ``total`` steps, with the time left, if that is a terminal."""
     if not show or not sys.stderr.isatty():

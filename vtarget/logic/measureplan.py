@@ -10,12 +10,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from vtarget.data.profile import Kernel, Profile
 from vtarget.data.record import ExecutionRecord
+from vtarget.logic.decode import Block
 
 SHARE = 0.98  # of the cycles, as far as stopping so often is bearable
 MOST_CALLS = 2000  # of a kernel: a stop and a start take milliseconds through a probe
 MOST_KERNELS = 32
+MOVS = 0b00100  # MOVS Rd, #imm8, encoding T1 (DDI 0403 A7.7.76)
 RESERVED = 2  # comparators of a pass that aren't entries: the return, and the end of the run
 
 
@@ -69,6 +73,20 @@ def plan_measurement(
     groups = _group(chosen, _together(record), comparators - RESERVED)
     picks = tuple(tuple(Pick(k.name, k.address, k.calls, k.total_cycles) for k in group) for group in groups)
     return Plan(picks, (*notes, *missing, *refused))
+
+
+def empty_span(record: ExecutionRecord) -> int | None:
+    """Where an instruction stands that takes one cycle on every core: a MOVS of a constant, inside a block, in one word
+    with what stands behind it. It is the one that executed most often; None if there was none."""
+    counts = np.zeros(len(record.block_code), dtype=np.int64)
+    np.add.at(counts, record.node_block[record.edge_target], record.edge_count)
+    for number in np.argsort(-counts, kind="stable").tolist():
+        block = Block(int(record.block_address[number]), record.block_code[number])
+        for address, insn in zip(block.addresses[:-1], block.insns[:-1], strict=True):
+            opcode = int.from_bytes(block.code[address - block.address :][:2], "little")
+            if counts[number] and opcode >> 11 == MOVS and insn.size == 2 and address % 4 == 0 and not insn.predicated:
+                return address
+    return None
 
 
 def _wanted(profile: Profile, pattern: re.Pattern[str] | None) -> tuple[list[Kernel], list[str]]:

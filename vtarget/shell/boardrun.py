@@ -15,7 +15,6 @@ from statistics import median_low
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board
 from vtarget.data.image import Image
-from vtarget.logic.decode import Block
 from vtarget.logic.measureplan import Pick
 from vtarget.shell.console import Console
 from vtarget.shell.probes.counters import Stopwatch
@@ -24,7 +23,6 @@ from vtarget.shell.probes.probe import Halt, Probe
 from vtarget.shell.semihosting import BREAKPOINT, Blocked, FirmwareExit, Semihosting, Sys, signed
 
 EMPTY_SPANS = 5
-STEP_SECONDS = 5.0
 FIRST_SPECIAL_RETURN = 0xF0000000  # EXC_RETURN and FNC_RETURN values; the reset value of LR is one of them too
 EXITS = (Sys.EXIT, Sys.EXIT_EXTENDED)
 BKPT = 0xBE
@@ -104,6 +102,17 @@ class BoardRun:
         NeverReachedError if the end, or a kernel, isn't reached in time; without an end, a lap is over when each kernel
         was called as often as in the virtual run.
         """
+        self._begin(picks)
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            while not self._is_over(self._go(deadline)):
+                pass
+        finally:
+            self._semihosting.close()
+        self.console.write(self._probe.console().encode())
+        return self._lap
+
+    def _begin(self, picks: Iterable[Pick]) -> None:
         self.console = Console()
         self._semihosting = Semihosting(_TargetMemory(self._probe), self.console, lambda: 0, self._board.clock.typical)
         self._lap, self._looks = Lap(), 0
@@ -114,14 +123,6 @@ class BoardRun:
         self._armed: set[int] = set()
         for address in (*self._picks, *((self._end.address,) if self._end is not None else ())):
             self._arm(address)
-        deadline = time.monotonic() + self._timeout_s
-        try:
-            while not self._is_over(self._go(deadline)):
-                pass
-        finally:
-            self._semihosting.close()
-        self.console.write(self._probe.console().encode())
-        return self._lap
 
     def _arm(self, address: int) -> None:
         if address not in self._armed:
@@ -292,40 +293,24 @@ class BoardRun:
 
     # Overhead.
 
-    def calibrate(self) -> int | None:
-        """What stopping and going on adds to a span, from spans of one instruction that takes one cycle; it is to be
-        called when a lap is over, while the clocks are still as the firmware set them. None if it can't be told."""
-        place = empty_span(self._image)
-        if place is None:
-            return None
-        for address in tuple(self._armed):
-            self._disarm(address)
-        self._probe.set_breakpoint(place + 2)
-        found = []
-        for _ in range(EMPTY_SPANS):
-            self._probe.write_register("pc", place)
+    def calibrate(self, place: int) -> int | None:
+        """What stopping and going on adds to a span: the median of spans of one instruction that takes a cycle, at
+        ``place``, as the firmware comes by. None if it doesn't in one run."""
+        self._begin(())
+        found: list[int] = []
+        self._arm(place)
+        deadline = time.monotonic() + self._timeout_s
+        while len(found) < EMPTY_SPANS:
+            halt = self._go(deadline)
+            if halt.ended or (halt.pc != place and self._is_over(halt)):
+                break
+            if halt.pc != place:
+                continue
             before = self._watch.now()
-            self._probe.resume()
-            halt = self._probe.wait_halt(STEP_SECONDS)
-            if halt is None:
-                self._probe.halt()
-            elif halt.pc == place + 2:
+            self._disarm(place)
+            self._arm(place + 2)
+            if self._go(deadline).pc == place + 2:
                 found.append(self._watch.now() - before - 1)
-        self._probe.clear_breakpoint(place + 2)
-        return median_low(found) if found else None
-
-
-def empty_span(image: Image) -> int | None:
-    """An instruction that takes one cycle on every core (a MOVS of a constant), word-aligned, its successor not in an
-    IT block; None if the image has none at the beginning of a function."""
-    for function in image.functions:
-        code = image.read(function.address, function.size_bytes & ~1) if 0 < function.size_bytes < 1 << 16 else None
-        if code is None or any(start < function.address + len(code) and function.address < end
-                               for start, end in image.data_ranges):  # fmt: skip
-            continue
-        block = Block(function.address, code)
-        for address, insn in zip(block.addresses, block.insns, strict=True):
-            opcode = int.from_bytes(code[address - function.address :][:2], "little")
-            if insn.size == 2 and opcode >> 11 == 0b00100 and address % 4 == 0 and not insn.predicated:
-                return address
-    return None
+            self._disarm(place + 2)
+            self._arm(place)
+        return max(0, median_low(found)) if found else None

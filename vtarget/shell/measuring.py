@@ -14,13 +14,13 @@ from vtarget.data.image import Image
 from vtarget.data.measurement import Measurement, Timed
 from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord, Reason
-from vtarget.logic.measureplan import RESERVED, Pick, plan_measurement
+from vtarget.logic.measureplan import RESERVED, Pick, empty_span, plan_measurement
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.boardrun import BoardRun, End, Lap
 from vtarget.shell.probes.counters import Stopwatch, counter_for
 from vtarget.shell.probes.errors import ProbeError
 from vtarget.shell.probes.probe import Probe, Progress, comparators, identify, no_progress, verify
-from vtarget.shell.selfreport import spans_of_text
+from vtarget.shell.selfreport import load_spans, read_mailbox, spans_of_text
 
 MOST_REPEATS = 1000
 BRANCH_TO_SELF = b"\xfe\xe7"
@@ -29,13 +29,15 @@ ENDINGS = (Reason.SEMIHOSTING, Reason.UNTIL, Reason.RETURN, Reason.STUCK)
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """What to measure. ``timeout_s`` is for one run on the board; ``pattern`` and ``spans`` choose kernels."""
+    """What to measure. ``timeout_s`` is for one run on the board; ``pattern`` and ``spans`` choose kernels.
+    ``self_reported`` is a mailbox's symbol or a file of console text."""
 
     repeats: int = 3
     timeout_s: float = 60.0
     flash: bool = True
     pattern: re.Pattern[str] | None = None
     spans: tuple[str, ...] = ()
+    self_reported: str | None = None
     serial: str | None = None
 
 
@@ -98,6 +100,7 @@ def _measure(
     version: str,
     progress: Progress,
 ) -> Measurement:
+    file = options.self_reported if options.self_reported not in image.objects else None
     cpuid = identify(probe, pricer.core.name)
     if options.flash:
         probe.reset_halt()
@@ -121,27 +124,30 @@ def _measure(
         done += 1
         return run.lap(picks)
 
+    place = empty_span(record)
+    overhead = run.calibrate(place) if place is not None else None
+    if overhead is None:
+        notes.append(
+            "the overhead of a stop is not known, and not taken off: no single-cycle instruction to measure it on"
+        )
+    run.overhead_cycles = overhead or 0
+    console, stated = "", load_spans(file) if file is not None else ()
     whole: list[Lap] = []
-    overheads: list[int] = []
-    console = ""
     for _ in range(options.repeats if end is not None else 0):
         whole.append(lap())
-        overhead = run.calibrate() if whole[-1].total_cycles is not None else None
-        overheads += [] if overhead is None else [overhead]
         console = run.console.text
-    if overheads:
-        run.overhead_cycles = median_low(overheads)
-    else:
-        notes.append("the overhead of a stop is not known: nothing is taken off")
+        stated = _mailbox(probe, image, options.self_reported) or stated
     timed: list[Timed] = []
     for picks in plan.passes:
         rounds = [lap(picks) for _ in range(options.repeats)]
         timed += [_timed(pick, rounds, notes) for pick in picks if any(r.calls.get(pick.address) for r in rounds)]
         notes += [note for r in rounds for note in r.notes if note not in notes]
         console = console or run.console.text
+        stated = stated or _mailbox(probe, image, options.self_reported)
     progress("measuring", laps, laps)
     timed.sort(key=lambda t: (-t.total_cycles, t.name))
     reported, ignored = spans_of_text(console)
+    reported = (*reported, *(span for span in stated if span.name not in {s.name for s in reported}))
     return Measurement(
         board=pricer.board.name,
         core=pricer.core.name,
@@ -153,7 +159,7 @@ def _measure(
         firmware_path=image.path,
         firmware_sha256=image.sha256,
         vtarget_version=version,
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        date=_today(),
         runs=options.repeats,
         overhead_cycles=run.overhead_cycles,
         total=_total(whole, run.overhead_cycles, notes),
@@ -162,6 +168,36 @@ def _measure(
         spans=(*(t for t in timed if t.name in options.spans), *reported),
         notes=(*notes, *ignored),
     )
+
+
+def _mailbox(probe: Probe, image: Image, symbol: str | None) -> tuple[Timed, ...]:
+    return read_mailbox(probe, symbol, *image.objects[symbol]) if symbol in image.objects and symbol else ()
+
+
+def imported(
+    image: Image, pricer: Pricer, spans: tuple[Timed, ...], *, version: str, serial: str | None
+) -> Measurement:
+    """A measurement made of spans that the firmware timed itself, without a probe."""
+    return Measurement(
+        board=pricer.board.name,
+        core=pricer.core.name,
+        probe="none",
+        board_serial=serial,
+        clock_hz=pricer.clock_hz,
+        counter="the firmware's own",
+        firmware_path=image.path,
+        firmware_sha256=image.sha256,
+        vtarget_version=version,
+        date=_today(),
+        runs=1,
+        overhead_cycles=0,
+        spans=spans,
+        notes=("only what the firmware timed itself: no kernel was measured",),
+    )
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def end_of(record: ExecutionRecord, image: Image) -> End | None:

@@ -46,9 +46,8 @@ class PyocdProbe:
         except ProbeError:
             self.close()
             raise
-        self.serial: str | None = (
-            None if uid is not None and uid.startswith("remote:") else self._session.probe.unique_id
-        )
+        name = str(self._session.probe.unique_id)
+        self.serial: str | None = None if name.startswith("remote:") else name  # that would be a host's name
 
     def read_memory(self, address: int, size_bytes: int) -> bytes:
         """Bytes of memory or registers; words of registers are read as words."""
@@ -80,14 +79,12 @@ class PyocdProbe:
 
     def flash(self, image: Image, progress: Progress = no_progress) -> None:
         """Write the image with pyOCD's algorithm for the chip's flash; what stands in RAM is just written."""
-        from pyocd.flash.loader import FlashLoader
+        from pyocd.flash.loader import MemoryLoader
 
         total = sum(len(segment.data) for segment in image.segments)
         with _told("program the flash"):
             memory = self._session.target.memory_map
-            loader = FlashLoader(
-                self._session, progress=lambda done: progress("flashing", int(done * total), total), no_reset=True
-            )
+            loader = MemoryLoader(self._session, lambda share: progress("flashing", int(share * total), total))
             for segment in image.segments:
                 region = memory.get_region_for_address(segment.load_address)
                 if region is not None and region.is_flash:
@@ -177,9 +174,8 @@ def _check_package() -> None:
     try:
         import pyocd  # noqa: F401
     except ImportError:
-        raise InputError(
-            "--probe pyocd: the package pyocd is not installed", hint="pip install 'vtarget[board]'"
-        ) from None
+        hint = "pip install 'vtarget[board]'"
+        raise InputError("--probe pyocd: the package pyocd is not installed", hint=hint) from None
     logging.getLogger("pyocd").setLevel(logging.CRITICAL)  # what it has to say is in our errors
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -276,7 +277,10 @@ def read_lines(data: bytes) -> list[tuple[int, int, str, int]] | None:
     from elftools.construct import ConstructError
     from elftools.elf.elffile import ELFFile
 
-    damage = (ELFError, DWARFError, ConstructError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
+    damage = (
+        *(ELFError, DWARFError, ConstructError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+        *(ArithmeticError, RuntimeError, EOFError, MemoryError, struct.error, zlib.error),
+    )
     if not data.startswith(b"\x7fELF"):
         return []
     try:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from vtarget.base.errors import InputError
 from vtarget.data.consoles import ConsoleOptions, EndKind, LineEnd
 from vtarget.data.limits import RunLimits
-from vtarget.data.record import ExecutionRecord, Reason
+from vtarget.data.record import ExecutionRecord, Reason, SiteKind
 from vtarget.logic.costs import follows_firmware, price_parts
 from vtarget.logic.recordcheck import check_tables
 from vtarget.logic.selfcheck import check_record
@@ -183,6 +183,18 @@ def test_a_managed_run_that_leaves_a_cache_off_has_an_epoch_to_say_so(tmp_path: 
     (epoch,) = record.epochs
     assert (epoch.clock_hz, set(dict(epoch.switches).values())) == (16_000_000, {False})
     assert price(record, pricer_for("nucleo-f746zg")).cycles.nominal == record.live_cycles
+
+
+def test_lines_miss_while_the_cache_is_on_and_again_after_it_was_off(tmp_path: Path) -> None:
+    on, off = CCR.format(value=0x2_0200), CCR.format(value=0x200)
+    path = assemble_program(tmp_path / "p.elf", "nucleo-f746zg", program("work", on, "work", off, on, "work", off), {})
+    machine = Machine(load_image(str(path)), pricer_for("nucleo-f746zg"), RunOptions(), managed=True)
+    record = machine.run().record
+    fetches = record.site_kind == SiteKind.FETCH
+    missed = [int(e.site_counts[fetches[e.sites]].sum()) for e in record.epochs]
+    assert [dict(e.switches)["SCB.IC"] for e in record.epochs] == [False, True, False, True, False]
+    assert missed[0] == missed[2] == missed[4] == 0 and 0 < missed[1] < 50 and 0 < missed[3] < 50
+    assert price(record, machine.pricer).cycles.nominal == record.live_cycles
 
 
 def test_connected_devices_alone_do_not_turn_caches_off(tmp_path: Path) -> None:

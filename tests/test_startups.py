@@ -26,8 +26,6 @@ from vtarget.shell.symbols import resolve_address
 
 CRC = "crc 0x7d24a31b\n"  # of the words 12345678 and 9abcdef0, checked below
 WORDS = "rng: two different words\n"
-FLASH_NOTE = "FLASH: {} wait states behind {}, misses not modelled (bound +30 %)"
-UNKNOWN_ACCESS = "{}: access time unknown, priced as if every access hit (bound +60 %)"
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ BOARDS = {
         uart_handler="LPUART1_IRQHandler",
         more=CRC + WORDS,
         wait_states=(("FLASH", 5),),
-        not_modelled=(FLASH_NOTE.format(5, "ART"),),
+        not_modelled=(),
     ),
     "disco-f407vg": Case(
         clock_hz=168_000_000,
@@ -68,7 +66,7 @@ BOARDS = {
         uart_handler="USART2_IRQHandler",
         more=CRC + WORDS,
         wait_states=(("FLASH", 5),),
-        not_modelled=(FLASH_NOTE.format(5, "ART"),),
+        not_modelled=(),
         ready_ms=2.2,  # HSE 2 ms, PLL 200 us
     ),
     "nucleo-f746zg": Case(
@@ -81,7 +79,7 @@ BOARDS = {
         # The core's largest data cache, 32 KiB; the chip has 4 KiB, whose lines are 128.
         more="data cache: 128 lines invalidated\n" + CRC + WORDS,
         wait_states=(("FLASH", 7), ("FLASH_ITCM", 7)),
-        not_modelled=(FLASH_NOTE.format(7, "L1 caches of the core"),),
+        not_modelled=(),
         ready_ms=0.29,  # PLL 200 us, over-drive twice 45 us; HSE is ready at once, being an input
     ),
     "nucleo-u575zi-q": Case(
@@ -93,7 +91,7 @@ BOARDS = {
         uart_handler="USART1_IRQHandler",
         more=CRC + WORDS,
         wait_states=(("FLASH", 4),),
-        not_modelled=(FLASH_NOTE.format(4, "ICACHE"),),
+        not_modelled=(),
     ),
     "nucleo-g071rb": Case(
         clock_hz=64_000_000,
@@ -104,7 +102,7 @@ BOARDS = {
         uart_handler="USART2_IRQHandler",
         more=CRC,
         wait_states=(("FLASH", 2),),
-        not_modelled=(FLASH_NOTE.format(2, "instruction cache and prefetch"),),
+        not_modelled=(),
     ),
     "nrf52840dk": Case(
         clock_hz=64_000_000,
@@ -115,7 +113,7 @@ BOARDS = {
         uart_handler="UARTE0_UART0_IRQHandler",
         more="rtc: 328 counts in 10 ms\nrng: different bytes\n",
         wait_states=(),
-        not_modelled=(FLASH_NOTE.format(2, "NVMC instruction cache"),),
+        not_modelled=("FLASH: misses of NVMC instruction cache aren't counted (bound +30 %)",),
         ready_ms=250.36,  # LFXO 250 ms, HFXO 360 us
         sleeps_in_echo=False,
     ),
@@ -130,7 +128,7 @@ BOARDS = {
             "divider: 81004 remainder 5627\ndivider: -142857 remainder -1\ncounted 125000 kHz\nrng: different bits\n"
         ),
         wait_states=(),
-        not_modelled=("energy: no power figure is known for this board", UNKNOWN_ACCESS.format("FLASH")),
+        not_modelled=("energy: no power figure is known for this board",),
         ready_ms=1.0,  # XOSC
     ),
     "apollo4p-evb": Case(
@@ -142,7 +140,7 @@ BOARDS = {
         uart_handler="UART0_IRQHandler",
         more="",
         wait_states=(),
-        not_modelled=(UNKNOWN_ACCESS.format("MRAM"),),
+        not_modelled=(),
     ),
 }
 OPTIMISED = [(board, board) for board in BOARDS]

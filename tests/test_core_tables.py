@@ -167,7 +167,7 @@ def test_predicated_instructions_have_one_class() -> None:
         ),
         ('alu: {nominal: 1, source: "TRM-M4 Table 3-1"}', "alu: {nominal: 1}", "'source' is missing"),
         ("alu: {nominal: 1, source", "alu: {nominal: -1, source", "-1 is out of range"),
-        ("pipeline: scalar", "pipeline: scaler", "'scaler' is not one of scalar, m33, m7"),
+        ("pipeline: scalar", "pipeline: scaler", "'scaler' is not one of scalar, m33, m55, m7"),
         ("  step_bits: 4", "  step_bits: 5", "step_bits"),
         ("optional: [fp_single]", "optional: [fp_sngle]", "fp_sngle"),
         ("title: Arm Cortex-M4", "titel: Arm Cortex-M4", "'title' is missing"),

@@ -177,3 +177,13 @@ def test_a_loops_exit_costs_8_or_6_by_when_the_flags_were_set(between: int, cycl
     loop = Block(0x8000, bytes.fromhex("b9f10109" + NOPS * between + "7ff4f0af"))  # subs.w r9, r9, #1; ...; bne.w back
     after = Block(loop.address + loop.size, bytes.fromhex(NOPS))
     assert model("m7").edge(loop, Exit.FALLTHROUGH, after).nominal == cycles
+
+
+@pytest.mark.parametrize(("leaving", "bounds"), [(Exit.TAKEN, (1, 2, 6)), (Exit.FALLTHROUGH, (1, 1, 5))])
+def test_a_branch_forward_is_mispredicted_half_of_the_time_at_worst(
+    leaving: Exit, bounds: tuple[int, int, int]
+) -> None:
+    """Our assumption, of the 8 cycles that JNK measured: what alternates or follows random data; beq .+16."""
+    target = Block(0x9000, bytes.fromhex("30b5"))  # push {r4, r5, lr} pairs with nothing
+    cycles = model("m7").edge(Block(0x8000, bytes.fromhex("06d0")), leaving, target)
+    assert (cycles.low, cycles.nominal, cycles.high) == bounds

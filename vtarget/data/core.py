@@ -69,6 +69,7 @@ class Refill(StrEnum):
     """How a taken branch found its target; the figure is what it costs beyond the instruction itself.
 
     ``COMPARE`` is CBZ and CBNZ, ``LINK`` a branch to what LR holds; absent, they count as DIRECT and REGISTER.
+    The last three are what mispredictions add to a conditional branch: backward and not taken, forward either way.
     """
 
     DIRECT = "direct"
@@ -81,6 +82,8 @@ class Refill(StrEnum):
     TABLE = "table"
     MISALIGNED_TARGET = "misaligned_target"
     LOOP_EXIT = "loop_exit"
+    FORWARD_TAKEN = "forward_taken"
+    FORWARD_NOT_TAKEN = "forward_not_taken"
 
 
 class Rule(StrEnum):

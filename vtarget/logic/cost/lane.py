@@ -18,7 +18,6 @@ _FP_TRANSFERS = frozenset({Kind.FP_LOAD, Kind.FP_STORE, Kind.FP_MOVE})
 _PAIRS = {"m33": pairs_m33, "m55": pairs_m55, "m7": pairs_m7}
 _STORE_BUFFER = 5
 _EARLY_FLAGS = 3
-_LONG_AGO = -1000
 
 
 @dataclass(slots=True)
@@ -38,7 +37,7 @@ class State:
     add_free: int = 0
     drained: int = 0
     last_store: Insn | None = None
-    flags: int = _LONG_AGO
+    flags: int = -1
 
     def busy_after(self, gap: int) -> bool:
         """Whether what follows ``gap`` cycles later can still feel what is under way."""

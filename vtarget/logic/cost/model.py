@@ -138,7 +138,7 @@ class CostModel:
         """Cycles between the block's last instruction and the next block's first."""
         last = source.insns[-1]
         if exit is Exit.FALLTHROUGH:
-            return self._loop_exit(last)
+            return self._mispredictions(last, taken=False)
         kind = refill_class(last)
         if exit is not Exit.TAKEN or kind is None:
             return NO_CYCLES
@@ -147,12 +147,15 @@ class CostModel:
         refill = self._refill.get(kind, self._refill.get(_LIKE.get(kind, kind), NO_CYCLES))
         if (kind in (Refill.DIRECT, Refill.CALL) or self.core.fetch is not None) and _is_misaligned(target):
             refill = refill + self._refill.get(Refill.MISALIGNED_TARGET, NO_CYCLES)
-        return refill
+        return refill + self._mispredictions(last, taken=True)
 
-    def _loop_exit(self, last: Insn) -> Cycles:
-        """A backward branch not taken is what a branch predictor gets wrong."""
-        backward = last.flow is Flow.CONDITIONAL and last.branch_offset is not None and last.branch_offset < 0
-        return self._refill.get(Refill.LOOP_EXIT, NO_CYCLES) if backward else NO_CYCLES
+    def _mispredictions(self, last: Insn, *, taken: bool) -> Cycles:
+        """What a branch predictor gets wrong: the exits of loops, and its share of the branches forward."""
+        if last.flow is not Flow.CONDITIONAL or last.branch_offset is None:
+            return NO_CYCLES
+        if last.branch_offset < 0:
+            return NO_CYCLES if taken else self._refill.get(Refill.LOOP_EXIT, NO_CYCLES)
+        return self._refill.get(Refill.FORWARD_TAKEN if taken else Refill.FORWARD_NOT_TAKEN, NO_CYCLES)
 
     def _timing(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
         key = (block, skipped, taken and self._taken_pairs)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from vtarget.logic.whatif import Setting
 
 _STYLES = ("green", "cyan", "yellow", "magenta", "red", "blue", "white")  # by CyclePart
-_PIPED_BAR, _SHORTEST_BAR, _LONGEST_BAR = 32, 8, 48
+_PIPED_BAR, _SHORTEST_BAR, _LONGEST_BAR = 32, 6, 48
+_BETWEEN = 3  # blanks between columns of a table
 
 
 def explain_options(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -109,14 +110,14 @@ def print_explanations(explanations: Sequence[Explanation]) -> None:
 
 
 def _room(cells: Sequence[Sequence[str]]) -> int:
-    """Characters left for a bar beside a table of those cells."""
+    """Characters left for a bar beside a table of those cells; 0 if it would be too short to see."""
     from vtarget.app.terminal import terminal_width
 
     width = terminal_width()
     if width is None:
         return _PIPED_BAR
-    columns = [max(len(row[at]) for row in cells) + 2 for at in range(len(cells[0]))]
-    return max(_SHORTEST_BAR, min(_LONGEST_BAR, width - sum(columns) - 1))
+    room = width - sum(max(len(row[at]) for row in cells) + _BETWEEN for at in range(len(cells[0])))
+    return min(_LONGEST_BAR, room) if room >= _SHORTEST_BAR else 0
 
 
 def _bar(stretches: Sequence[tuple[int | None, int]]) -> Any:

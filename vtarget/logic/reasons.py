@@ -79,11 +79,11 @@ def _inside(pricer: Pricer, charge: Charge, insn: Insn, before: Insn | None) -> 
             return f"{_own(pricer, insn, before)}: {cycles + 1}"
         case Cause.FREE:
             verb = "folded into" if insn.kind is Kind.IT and pricer.core.pipeline == "scalar" else "issues with"
-            return f"{verb} the instruction before"
+            return f"{verb} the one before"
         case Cause.SAVED:
             return _saved(insn, other)
         case Cause.ADDRESS:
-            return f"address from the instruction before: {cycles:+}"
+            return f"address from the one before: {cycles:+}"
         case Cause.RESULT if other is not None:
             return f"waits for {_needed(insn, other)}: {cycles:+}"
         case Cause.UNIT:
@@ -119,8 +119,8 @@ def _waits_for_base(pricer: Pricer, insn: Insn, before: Insn | None) -> bool:
 
 def _saved(insn: Insn, other: Insn | None) -> str:
     if insn.kind in isa.MEMORY_KINDS and other is not None and other.kind in isa.LOADS:
-        return f"{'load' if insn.kind in isa.LOADS else 'store'} pipelined behind the load before"
-    return "overlaps the instruction before"
+        return "pipelined behind the load before"
+    return "overlaps the one before"
 
 
 def _needed(insn: Insn, producer: Insn) -> str:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from asmlib import needs_assembler, run_program
+from click.testing import CliRunner
 from corelib import CORES
 from corelib import assemble as assembled
 
+from vtarget.app.boards_cmd import boards
 from vtarget.base.strictyaml import load_yaml_model
 from vtarget.data.core import Core
 from vtarget.data.cycles import Cycles
@@ -131,3 +133,17 @@ def test_their_budgets_are_wider_than_of_measured_cores(name: str) -> None:
     least = {"m23": 3, "m55": 10, "m85": 20}[name]  # of the M0+, M33 and M7, whose form they take
     assert core.emulated_as == "cortex-m33"
     assert min(core.error_budget.low_pct, core.error_budget.high_pct) > least
+
+
+SAID = "emulated as cortex-m33; Helium, low-overhead branches, conditional selects, CLRM, "
+
+
+def test_the_board_page_says_so() -> None:
+    assert SAID in CliRunner().invoke(boards, ["show", "ek-ra8m1"]).stdout
+    assert "emulated" not in CliRunner().invoke(boards, ["show", "ek-ra6m4"]).stdout
+
+
+@needs_assembler
+def test_a_run_says_so(tmp_path: Path) -> None:
+    profile = run_program(tmp_path, "apollo510-evb", "fn test\nbkpt 0\nend test\n").ran.profile()
+    assert any(note.startswith(f"cortex-m55: {SAID}") for note in profile.not_modelled)

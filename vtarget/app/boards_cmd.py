@@ -45,16 +45,18 @@ def list_boards(json_path: str | None) -> None:
 def show_board(board: str, json_path: str | None) -> None:
     """Show all facts of BOARD (a name or a YAML file) with their sources."""
     from vtarget.app.terminal import write_json
-    from vtarget.shell.boardlib import load_board, load_chip
+    from vtarget.data.core import emulation
+    from vtarget.shell.boardlib import load_board, load_chip, load_core
 
     loaded = load_board(board)
     chip = load_chip(loaded.chip) if loaded.chip else None
+    core = load_core(loaded.core)
     if json_path is not None:
         facts = {"schema": "vtarget.board", "schema_version": 1, "units": "SI (Hz, bytes, V, W)"}
         described = {"board": loaded.model_dump(mode="json"), "chip": chip.model_dump(mode="json") if chip else None}
         write_json(json_path, facts | described)
     if json_path != "-":
-        _print_board(loaded, chip)
+        _print_board(loaded, chip, emulation(core) if core.emulated_as else "")
 
 
 @boards.command("check")
@@ -135,12 +137,12 @@ def _list_row(board: Board) -> list[str]:
     return [board.name, board.title, _core(board), _hertz(board.clock.typical), _size(flash), _size(ram)]
 
 
-def _print_board(board: Board, chip: Chip | None) -> None:
+def _print_board(board: Board, chip: Chip | None, emulation: str) -> None:
     from vtarget.app.terminal import Column, print_line, print_table
 
     print_line(f"{board.name}: {board.title}", style="bold")
     print_line()
-    print_table(["fact", "value", "source"], _fact_rows(board, chip))
+    print_table(["fact", "value", "source"], _fact_rows(board, chip, emulation))
     print_line()
     regions = sorted(board.regions, key=lambda r: r.base)
     columns: list[Column | str] = [
@@ -204,11 +206,11 @@ def _print_power(board: Board) -> None:
     print_table(columns, ([row[0], row[2], row[-1]] for row in _power_rows(board)))
 
 
-def _fact_rows(board: Board, chip: Chip | None) -> list[list[str]]:
+def _fact_rows(board: Board, chip: Chip | None, emulation: str) -> list[list[str]]:
     clock, boot, debug = board.clock, board.boot, board.debug
     rows = [
         ["MCU", board.mcu or "-", ""],
-        ["core", _core(board), ""],
+        ["core", _core(board), emulation],
         ["DSP instructions", "yes" if board.dsp else "no", ""],
         ["clock", f"{_hertz(clock.typical)}, at most {_hertz(clock.max)}", clock.source],
         ["peripherals", _peripherals(chip), chip.source if chip else ""],

@@ -314,6 +314,14 @@ class Core(Model):
         return self.model_copy(update={"features": (*self.features, *extra), "optional": ()})
 
 
+def emulation(core: Core) -> str:
+    """How firmware of the core runs, in words: by which other core, and what ends it."""
+    if core.emulated_as is None:
+        return "emulated"
+    lacking = f"; {', '.join(core.not_emulated)} end a run" if core.not_emulated else ""
+    return f"emulated as {core.emulated_as}{lacking}"
+
+
 _FPU_FEATURES = {
     "fpv4-sp": (Feature.FP_SINGLE,),
     "fpv5-sp": (Feature.FP_SINGLE, Feature.FP_V5),

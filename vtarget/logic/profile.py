@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vtarget.base.errors import InputError, RunError
 from vtarget.data.board import Board
+from vtarget.data.core import emulation
 from vtarget.data.image import RegionUse
 from vtarget.data.profile import Bound, Kernel, Memory, Profile, Span
 from vtarget.data.record import ExecutionRecord, SpanFacts
@@ -251,6 +252,8 @@ def _moved_use(record: ExecutionRecord, board: Board) -> tuple[RegionUse, ...]:
 
 def _not_modelled(record: ExecutionRecord, pricer: Pricer, power: Power | None) -> tuple[str, ...]:
     notes = list(record.not_modelled)
+    if pricer.core.emulated_as is not None:
+        notes.append(f"{pricer.core.name}: {emulation(pricer.core)}")
     if power is None:
         notes.append("energy: no power figure is known for this board")
     for region in sorted({r for b in record.block_address.tolist() if (r := pricer.memory.region_name(b))}):

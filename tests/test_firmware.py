@@ -86,7 +86,9 @@ def test_the_iteration_count_does_not_change_the_output(tmp_path: Path) -> None:
 
 
 @needs_qemu
-@pytest.mark.parametrize(("core", "machine"), [("m3", "mps2-an385"), ("m4f", "mps2-an386")])
+@pytest.mark.parametrize(
+    ("core", "machine"), [("m3", "mps2-an385"), ("m4f", "mps2-an386"), ("m7", "mps2-an500"), ("m33", "mps2-an505")]
+)
 def test_microkernels_run_to_their_end_in_qemu(core: str, machine: str) -> None:
     result = run_qemu(machine, FIRMWARE / "tests" / f"microkernels-{core}.elf")
     assert (result.console, result.exit_code) == ("", 0)

@@ -98,6 +98,17 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class CalibrationFacts:
+    """The calibration that a profile was made with: its file and date, the board that it was fitted to, and how far it
+    is expected to be off (root mean square over kernels, in percent)."""
+
+    file: str
+    date: str
+    board_serial: str | None
+    error_pct: float
+
+
+@dataclass(frozen=True)
 class Profile:
     """What one run costs on one board at one clock. Without a ``waterfall`` if none was asked for."""
 
@@ -122,3 +133,4 @@ class Profile:
     duty: Duty
     battery: Battery | None = None
     waterfall: Waterfall | None = None
+    calibration: CalibrationFacts | None = None

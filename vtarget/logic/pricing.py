@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from hashlib import sha256
 
 from vtarget.data.board import Board, Region
+from vtarget.data.calibration import AppliedCalibration
 from vtarget.data.core import Core
 from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.logic.cost import CostModel, Exit
@@ -25,6 +26,7 @@ class Pricer:
     model: CostModel = field(repr=False)
     zones: tuple[Region, ...]  # a region of each zone that events of data are counted by
     pinned: bool = False  # the clock was asked for: what the firmware does to it is left out
+    calibration: AppliedCalibration | None = None  # for profiles; prices themselves are those of the model
 
     @classmethod
     def of(

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from vtarget.base.errors import InputError, RunError
 from vtarget.data.board import Board
+from vtarget.data.calibration import AppliedCalibration
 from vtarget.data.core import emulation
 from vtarget.data.image import RegionUse
-from vtarget.data.profile import Bound, Kernel, Memory, Profile, Span
+from vtarget.data.profile import Bound, CalibrationFacts, Kernel, Memory, Profile, Span
 from vtarget.data.record import ExecutionRecord, SpanFacts
 from vtarget.data.waterfall import Waterfall
+from vtarget.logic.calibrated import calibrate_parts, calibrated_board, calibration_notes
 from vtarget.logic.cost import EXITS, Exit, missing_feature
 from vtarget.logic.costs import (
     Part,
@@ -50,14 +52,19 @@ def build_profile(
     """
     check_runnable(record, pricer)
     parts = price_parts(record, pricer, power_state)
-    splits = split_parts(parts, relocated_blocks(record, pricer.board)) if waterfall else None
-    total = sum(int(part.cycles[:, 1].sum()) for part in parts)
-    _check_live(record, pricer, total)
+    _check_live(record, pricer, sum(int(part.cycles[:, 1].sum()) for part in parts))
+    blocks, board, applied = relocated_blocks(record, pricer.board), pricer.board, pricer.calibration
+    splits = None
+    if applied is not None:
+        board = calibrated_board(board, applied)
+        parts, splits = calibrate_parts(parts, blocks, applied.fit, board, power_state)
+    elif waterfall:
+        splits = split_parts(parts, blocks)
     power = parts[-1].power
     latency = _sum(part.seconds for part in parts)
     joules = _sum(part.joules for part in parts if part.joules) if power else None
     pinned_hz = None if follows_firmware(record, pricer) else pricer.clock_hz
-    asleep = sleeping(record, pricer.board, pinned_hz, power_state)
+    asleep = sleeping(record, board, pinned_hz, power_state)
     duty = duty_of(latency, joules, asleep)
     return Profile(
         board=pricer.board.name,
@@ -71,17 +78,25 @@ def build_profile(
         latency_s=latency,
         energy_j=joules,
         power_source=power.source if power else "no power figure for this board",
-        provenance="uncalibrated",
+        provenance="uncalibrated" if applied is None else "calibrated",
         kernels=_kernels(record, parts, splits),
         spans=tuple(_span(parts, splits, span) for span in record.spans),
         memory=_memory(record, pricer.board),
         console=record.console,
-        not_modelled=_not_modelled(record, watching(record, pricer), power),
+        not_modelled=(
+            *_not_modelled(record, watching(record, pricer), power),
+            *(calibration_notes(record, pricer, applied) if applied is not None else ()),
+        ),
         sleep=asleep,
         duty=duty,
         battery=battery_life(duty, battery_mah, power.volts) if battery_mah and power else None,
         waterfall=None if splits is None else Waterfall.of(sum_nodes(splits).sum(axis=0)),
+        calibration=None if applied is None else _facts(applied),
     )
+
+
+def _facts(applied: AppliedCalibration) -> CalibrationFacts:
+    return CalibrationFacts(applied.file, applied.fit.date, applied.fit.board_serial, applied.fit.error_pct)
 
 
 def restricted(record: ExecutionRecord, span: SpanFacts) -> ExecutionRecord:
@@ -223,9 +238,11 @@ def _span(parts: list[Part], splits: list[Split] | None, span: SpanFacts) -> Spa
     cycles += int((part.sites[span.sites, :, 1] * span.site_counts).sum()) + span.adjust_cycles
     instructions = int((executed_per_edge(part.record, part.lengths)[span.edges] * span.edge_counts).sum())
     instructions += span.adjust_instructions
+    waterfall = None if splits is None else span_waterfall(part, splits[epoch], span)
+    if waterfall is not None and part.pricer.calibration is not None:
+        cycles = waterfall.total
     seconds = cycles / part.pricer.clock_hz
     joules = part.power.watts.nominal * seconds if part.power else None
-    waterfall = None if splits is None else span_waterfall(part, splits[epoch], span)
     return Span(span.name, span.index, instructions, cycles, seconds, joules, waterfall)
 
 

@@ -40,6 +40,7 @@ def profile_json(profile: Profile, explanations: Sequence[Explanation] = ()) -> 
         **_maybe_bounds("energy_j", profile.energy_j),
         "power_source": profile.power_source,
         "provenance": profile.provenance,
+        "calibration": None if profile.calibration is None else asdict(profile.calibration),
         "waterfall": waterfall_json(profile.waterfall),
         "kernels": [
             {

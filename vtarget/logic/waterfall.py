@@ -22,10 +22,11 @@ _WAITS = {SiteKind.DATA: CyclePart.DATA_WAIT, SiteKind.FETCH: CyclePart.FETCH_WA
 
 @dataclass(frozen=True)
 class Split:
-    """One epoch's cycles by CyclePart: per transition, per site and class, and summed per node."""
+    """One epoch's cycles by CyclePart: per transition, per site and class, and summed per node. Those of one transition
+    and of one event are whole unless they are calibrated."""
 
-    edges: Counts  # n x parts, of one transition
-    sites: Counts  # n x OPERAND_CLASSES x parts, of one event
+    edges: Counts | NDArray[np.float64]  # n x parts, of one transition
+    sites: Counts | NDArray[np.float64]  # n x OPERAND_CLASSES x parts, of one event
     nodes: Counts  # n x parts, all of a node's own cycles
 
 
@@ -65,7 +66,7 @@ def span_waterfall(part: Part, found: Split, span: SpanFacts) -> Waterfall:
     """Of one span, callees included. Where its marks lie inside blocks all parts give way alike."""
     total = (found.edges[span.edges] * span.edge_counts[:, None]).sum(axis=0)
     total = total + (found.sites[span.sites] * span.site_counts[:, :, None]).sum(axis=(0, 1))
-    whole = Waterfall.of(total)
+    whole = Waterfall.of(np.rint(total))
     return whole.scaled_to(whole.total + span.adjust_cycles)
 
 

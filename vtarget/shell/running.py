@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board
+from vtarget.data.calibration import AppliedCalibration
 from vtarget.data.limits import RunLimits
 from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord
@@ -160,11 +161,19 @@ def check_power_state(pricer: Pricer, power_state: str | None) -> None:
 
 
 def price(
-    record: ExecutionRecord, pricer: Pricer, *, power_state: str | None = None, battery_mah: float | None = None
+    record: ExecutionRecord,
+    pricer: Pricer,
+    *,
+    power_state: str | None = None,
+    battery_mah: float | None = None,
+    calibration: AppliedCalibration | None = None,
 ) -> Profile:
-    """Price a record for the pricer's board without running anything; ``battery_mah`` asks for a battery's life."""
+    """Price a record for the pricer's board without running anything; ``battery_mah`` asks for a battery's life. A
+    ``calibration`` takes the place of the pricer's."""
     from vtarget.logic.profile import build_profile
 
+    if calibration is not None:
+        pricer = replace(pricer, calibration=calibration)
     return build_profile(record, pricer, power_state=power_state, battery_mah=battery_mah)
 
 

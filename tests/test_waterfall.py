@@ -197,7 +197,10 @@ def test_parts_add_up_in_real_programs(name: str, core: str) -> None:
 def test_spans_have_waterfalls() -> None:
     profile = run_elf(EXAMPLES / "fft-m4f.elf", "nucleo-l4r5zi", spans=("fft",)).profile()
     check(profile)
-    assert len({span.waterfall for span in profile.spans}) == 1, "24 calls that do the same"
+    first, *others = [span.waterfall for span in profile.spans]
+    assert first is not None and len(set(others)) == 1, "calls that do the same"
+    assert others[0] is not None and first.issue == others[0].issue
+    assert first.fetch_wait + first.data_wait >= others[0].fetch_wait + others[0].data_wait, "caches were cold"
 
 
 @pytest.mark.parametrize("core", EXAMPLE_BOARDS)
@@ -278,7 +281,8 @@ def test_the_table_has_a_line_per_part_and_kernel() -> None:
     result = vtarget("run", EXAMPLES / "fft-m4f.elf", "-b", "nucleo-l4r5zi", "--waterfall", "--kernels", "^fft")
     lines = result.out.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("where cycles went"))
-    assert [line.split()[0] for line in lines[at + 2 : at + 7]] == ["█", "▓", "▒", "░", "▚"]
+    glyphs = "".join(line[0] for line in lines[at + 2 : lines.index("", at)])
+    assert glyphs in ("█▓▒░▚", "█▓▒░▞▚")
     at = next(i for i, line in enumerate(lines) if line.startswith("kernel") and "refill" in line)
     assert [line.split()[0] for line in lines[at + 2 : at + 4]] == ["fft_stages", "fft"]
     assert lines[at + 2].count("█") + lines[at + 2].count("▓") > 16, "a bar"

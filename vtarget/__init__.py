@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vtarget.data.limits import RunLimits
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
+    from vtarget.logic.explain import explain
     from vtarget.logic.pricing import Pricer
     from vtarget.logic.result import profile_json
     from vtarget.shell.boardlib import board_names, core_names, load_board, load_core
@@ -45,6 +46,7 @@ __all__ = [
     "board_names",
     "core_names",
     "execute",
+    "explain",
     "load_board",
     "load_core",
     "load_image",
@@ -65,6 +67,7 @@ _HOMES = {
     "vtarget.data.limits": ("RunLimits",),
     "vtarget.data.profile": ("Profile",),
     "vtarget.data.record": ("ExecutionRecord",),
+    "vtarget.logic.explain": ("explain",),
     "vtarget.logic.pricing": ("Pricer",),
     "vtarget.logic.result": ("profile_json",),
     "vtarget.shell.boardlib": ("board_names", "core_names", "load_board", "load_core"),

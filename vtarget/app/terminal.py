@@ -85,7 +85,13 @@ def print_table(
         table.add_row(*(Text.assemble(*c.stretches) if isinstance(c, Styled) else Text(printable(c)) for c in row))
     if title is not None:
         print_line(title, style="bold")
-    console().print(table)
+    target = console()
+    if sys.stdout.isatty():
+        target.print(table)
+        return
+    with target.capture() as captured:
+        target.print(table)
+    target.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().rstrip("\n").split("\n")))
 
 
 def write_json(target: str, value: object) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vtarget.app.budgets import check, conditions, fail_if_option
+from vtarget.app.calibrate_cmd import calibration_options, with_calibration
 from vtarget.app.run_explain import explain_options, print_explanations, print_waterfall
 from vtarget.base.errors import InputError, RunError
 
@@ -45,6 +46,7 @@ ENGINES = ("reference", "simd")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="S")
 @click.option("--no-validate", is_flag=True, help="Don't run the interpreter.")
 @explain_options("FUNCTION|LAYER")
+@calibration_options
 @fail_if_option
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def profile(
@@ -90,7 +92,7 @@ def _profiles(
     from vtarget.shell.toolchain import find_toolchain
 
     clock_hz = parse_clock(options["clock"])
-    pricers = [pricer_for(board, clock_hz=clock_hz) for board in boards]
+    pricers = [with_calibration(pricer_for(board, clock_hz=clock_hz), board, options) for board in boards]
     for pricer in pricers:
         check_power_state(pricer, options["power_state"])
     graph = read_model(model)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vtarget.app.budgets import check, conditions, fail_if_option
+from vtarget.app.calibrate_cmd import calibration_options, with_calibration
 from vtarget.app.run_devices import connections, device_options, refuse_device_options, takes_terminal
 from vtarget.app.run_explain import (
     explain_kernels,
@@ -85,6 +86,7 @@ class Positive(click.FloatRange):
 @click.option("--seed", type=int, metavar="N", help="Seed of random samples (default: 0).")
 @click.option("--tolerance", type=click.IntRange(min=0), metavar="STEPS",
               help="How many steps integer outputs may differ by (default: 0).")  # fmt: skip
+@calibration_options
 @device_options
 @click.option("--battery-mah", type=Positive("milliampere-hours"), metavar="MAH",
               help="Say how long a battery of that capacity lasts at this duty cycle.")  # fmt: skip
@@ -119,7 +121,7 @@ def run(
     _check_targets(json_path, record_path)
     supposed = what_if(options, _clock)
     budget = conditions(options["fail_if"])
-    pricer = pricer_for(board, clock_hz=supposed.clock_hz)
+    pricer = with_calibration(pricer_for(board, clock_hz=supposed.clock_hz), board, options)
     if options["battery_mah"] and not pricer.board.power:
         raise InputError(f"--battery-mah: board {pricer.board.name} has no power figures")
     if options["model"] is not None:
@@ -147,7 +149,7 @@ def run(
         save_record(record, record_path)
     if supposed.table:
         refuse_explaining(options, "does not go with a table of suppositions")
-        show_table(table(record, board, supposed, power_state), json_path, quiet=quiet)
+        show_table(table(record, board, supposed, power_state, pricer.calibration), json_path, quiet=quiet)
         return 0
     profile = priced(record, pricer, supposed.settings[-1], power_state, options["battery_mah"])
     explanations = explain_kernels(record, supposed_pricer(record, pricer, supposed.settings[-1]), options["explained"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +11,7 @@ import click
 from vtarget.base.errors import InputError
 
 if TYPE_CHECKING:
+    from vtarget.data.calibration import AppliedCalibration
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
     from vtarget.logic.pricing import Pricer
@@ -98,13 +99,21 @@ def priced(
     return with_notes(profile, f"--place: {split} loads and stores reached more than what is moved: priced in place")
 
 
-def table(record: ExecutionRecord, board: str, chosen: WhatIf, power_state: str | None) -> tuple[Supposed, ...]:
+def table(
+    record: ExecutionRecord,
+    board: str,
+    chosen: WhatIf,
+    power_state: str | None,
+    calibration: AppliedCalibration | None = None,
+) -> tuple[Supposed, ...]:
     """The record priced for every setting, the board as it is first."""
     from vtarget.logic.whatif import Supposed
     from vtarget.shell.running import pricer_for
 
+    at = {setting.clock_hz: pricer_for(board, clock_hz=setting.clock_hz) for setting in chosen.settings}
+    pricers = {clock_hz: replace(pricer, calibration=calibration) for clock_hz, pricer in at.items()}
     return tuple(
-        Supposed(setting, priced(record, pricer_for(board, clock_hz=setting.clock_hz), setting, power_state))
+        Supposed(setting, priced(record, pricers[setting.clock_hz], setting, power_state))
         for setting in chosen.settings
     )
 

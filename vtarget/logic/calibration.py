@@ -138,8 +138,8 @@ def prior_widths(core: Core, nominal: Vector, bounds: Iterable[Bound]) -> Vector
 def calibrate(observations: Sequence[Observation], priors: Vector) -> Calibrated:
     """Fit and judge.
 
-    InputError without observations; RunError if nothing can be told, or if kernels that a fit hasn't seen come out worse
-    with it."""
+    InputError without observations; RunError if nothing can be told, or if kernels that the fit hasn't seen come out
+    worse with it."""
     if not observations:
         raise InputError("no measured kernel to fit to", hint="measure some with 'vtarget measure'")
     found = fit(observations, priors)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vtarget.data.modelprofile import LayerProfile, ModelProfile
 from vtarget.data.validation import Validation
-from vtarget.logic.report import quantity
+from vtarget.logic.report import provenance, quantity
 
 LAYER_COLUMNS = ("#", "operator", "output", "kernel", "MACs", "cycles", "cycles/MAC", "time", "energy", "share")
 LEFT_COLUMNS = frozenset({"operator", "output", "kernel"})
@@ -17,7 +17,7 @@ def model_heading(profile: ModelProfile) -> str:
     run = profile.inference
     return (
         f"{profile.model_path} on {run.board} ({run.core} at {run.clock_hz / 1e6:g} MHz), "
-        f"engine {profile.engine}, {profile.compiler}, {run.provenance}"
+        f"engine {profile.engine}, {profile.compiler}, {provenance(run)}"
     )
 
 

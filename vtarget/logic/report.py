@@ -73,8 +73,16 @@ def heading(profile: Profile) -> str:
     """One line: what ran where."""
     return (
         f"{profile.firmware_path} on {profile.board} ({profile.core} at {profile.clock_hz / 1e6:g} MHz), "
-        f"{profile.provenance}"
+        f"{provenance(profile)}"
     )
+
+
+def provenance(profile: Profile) -> str:
+    """What stands behind the cycles."""
+    fit = profile.calibration
+    if fit is None:
+        return profile.provenance
+    return f"{profile.provenance} {fit.date} ({fit.file}, {fit.error_pct:.1f} % off)"
 
 
 def total_lines(profile: Profile) -> list[tuple[str, str]]:

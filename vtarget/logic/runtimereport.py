@@ -11,7 +11,7 @@ from vtarget.data.validation import Validation
 from vtarget.logic.knowndifferences import allowances
 from vtarget.logic.modelresult import layer_json, validation_json
 from vtarget.logic.recognise import short_name
-from vtarget.logic.report import quantity
+from vtarget.logic.report import provenance, quantity
 from vtarget.logic.result import profile_json
 
 LAYER_COLUMNS: Final = ("#", "operator", "output", "kernel", "MACs", "cycles", "cycles/MAC", "time", "energy", "share")
@@ -47,7 +47,7 @@ def runtime_heading(profile: RuntimeProfile) -> str:
     kernels = " and ".join(profile.runtimes) or "no known"
     return (
         f"{profile.graph.path} in {run.firmware_path} on {run.board} ({run.core} at {run.clock_hz / 1e6:g} MHz), "
-        f"{kernels} kernels, {run.provenance}"
+        f"{kernels} kernels, {provenance(run)}"
     )
 
 

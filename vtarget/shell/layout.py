@@ -143,8 +143,9 @@ L_LINE, L_SITE, L_PLACE = range(3)
 LINE_WORDS = 3
 
 # Access list: how many, then for each: the addresses of its base and index registers; shift and offset of the address,
-# size less one; which of its lowest bits cost transfers; 0 or STORES; site; the place found last; instruction address.
-A_BASE, A_INDEX, A_SHIFT, A_OFFSET, A_REACH, A_UNIT, A_STORES, A_SITE, A_PLACE, A_INSTRUCTION = range(10)
+# size less one; which of its lowest bits cost transfers; 0 or STORES; site; the place found last; the address of the
+# instruction before which the registers hold (0: the block's entry).
+A_BASE, A_INDEX, A_SHIFT, A_OFFSET, A_REACH, A_UNIT, A_STORES, A_SITE, A_PLACE, A_POINT = range(10)
 ACCESS_WORDS = 10
 
 ZONE_PAGE_BITS = 12

@@ -133,16 +133,16 @@ class MemorySim:
     # Nodes.
 
     def unpredictable(self, block: Block) -> tuple[int, ...]:
-        """The instructions of a block whose addresses its entry registers don't tell, by address."""
-        found = (access.index for access in self._accesses_of(block) if not access.at_entry)
-        return tuple(dict.fromkeys(block.addresses[index] for index in found))
+        """The instructions of a block before which registers tell where accesses go, that don't at its entry."""
+        points = (access.point for access in self._accesses_of(block) if not access.at_entry)
+        return tuple(dict.fromkeys(block.addresses[point] for point in points))
 
     def _accesses_of(self, block: Block) -> tuple[Access, ...]:
         if not needs_data(self._board):
             return ()
         found = self._accesses.get(block)
         if found is None:
-            found = self._accesses[block] = accesses(block)
+            found = self._accesses[block] = accesses(block, shared=True)
         return found
 
     def add(self, node: Node) -> None:
@@ -150,7 +150,8 @@ class MemorySim:
         words, found = self._words, self._accesses_of(node.block)
         words[node.offset + layout.N_FETCH] = self._add_fetch(node)
         words[node.offset + layout.N_ACCESSES] = self._add_accesses(node, [a for a in found if a.at_entry])
-        words[node.offset + layout.N_HOOKED] = self._add_accesses(node, [a for a in found if not a.at_entry])
+        later = sorted((a for a in found if not a.at_entry), key=lambda access: access.point)
+        words[node.offset + layout.N_HOOKED] = self._add_accesses(node, later)
 
     def _add_fetch(self, node: Node) -> int:
         region = self._board.region_at(node.block.address)
@@ -189,7 +190,7 @@ class MemorySim:
                 layout.STORES if access.write else 0,
                 self._sites.add(node, access.index, SiteKind.DATA),
                 layout.H_NO_LINE,
-                node.block.addresses[access.index],
+                0 if access.at_entry else node.block.addresses[access.point],
             )
         return first
 

@@ -324,8 +324,10 @@ class RunControl:
         return b""
 
     def _take_back(self, node: Node, position: int) -> None:
-        """The recorder saw the operands of an instruction that will be executed, and seen, only later."""
+        """The recorder saw the operands of an instruction that will be executed, and seen, only later; accesses that
+        it followed there are left out then."""
         words, insn, pc = self._recorder.words, node.block.insns[position], node.block.addresses[position]
+        words[layout.H_SEEN] = pc
         site = int(words[node.offset + layout.N_SITES])
         while site and words[site + layout.S_ADDRESS] not in (0, pc):
             site += layout.SITE_WORDS

@@ -206,7 +206,7 @@ def _on_rare_block(uc: int, key: int, buffer: int) -> int:
     s = carray(pointer(buffer), (BUFFER_WORDS,))
     if s[H_SKIP] != 0:
         if s[H_SKIP] != BEGUN:
-            follow(s, uc, s[H_CURRENT])
+            follow(pointer(buffer), uc, s[H_CURRENT])
         s[H_SKIP] = 0
         return 0
     current = s[H_CURRENT]
@@ -224,7 +224,7 @@ def _on_rare_block(uc: int, key: int, buffer: int) -> int:
         s[H_SKIP] = NOT_BEGUN
         _stop(s, uc)
         return 0
-    follow(s, uc, s[H_CURRENT])
+    follow(pointer(buffer), uc, s[H_CURRENT])
     ahead = (s[H_INSTRUCTION_LIMIT] - s[H_INSTRUCTIONS]) >> MOST_PER_CYCLE_SHIFT
     s[H_FAST_LIMIT] = min(s[H_CYCLE_LIMIT], s[H_CYCLES] + ahead)
     return 0

@@ -11,21 +11,20 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import carray, cfunc, types
+from numba import cfunc, types
 
 from vtarget.shell.layout import (
     A_BASE,
     A_INDEX,
-    A_INSTRUCTION,
     A_OFFSET,
     A_PLACE,
+    A_POINT,
     A_REACH,
     A_SHIFT,
     A_SITE,
     A_STORES,
     A_UNIT,
     ACCESS_WORDS,
-    BUFFER_WORDS,
     C_ENABLED,
     C_FETCHES,
     C_LINES,
@@ -49,7 +48,6 @@ from vtarget.shell.layout import (
     H_TOUCHED,
     H_VERSION,
     H_ZONE_TABLE,
-    HOOK_WORDS,
     K_BUFFER,
     L_LINE,
     L_PLACE,
@@ -270,25 +268,28 @@ def follow(s: Any, uc: int, node: int) -> None:
 
 
 def _on_accesses(uc: int, node: int, buffer: int) -> int:
-    follow(carray(pointer(buffer), (BUFFER_WORDS,)), uc, node)
+    follow(pointer(buffer), uc, node)
     return 0
 
 
 def _on_access(uc: int, address: int, size: int, data: Any) -> None:
     """A load or store is about to execute whose address the block's entry didn't tell."""
-    k = carray(data, (HOOK_WORDS,))
-    s = carray(pointer(k[K_BUFFER]), (BUFFER_WORDS,))
+    s = pointer(data[K_BUFFER])
     seen = s[H_SEEN]
     s[H_SEEN] = 0
     hooked = s[s[H_CURRENT] + N_HOOKED]
     if hooked == 0 or seen == np.int64(address):
         return
-    for a in range(hooked + 1, hooked + 1 + s[hooked] * ACCESS_WORDS, ACCESS_WORDS):
-        if s[a + A_INSTRUCTION] == np.int64(address):
-            if s[H_COPY_REGISTERS] != 0:
-                _copy_registers(s, np.int64(uc))
-            s[H_CYCLES] += _access(s, a)
-            return
+    a, end = hooked + 1, hooked + 1 + s[hooked] * ACCESS_WORDS
+    while a < end and s[a + A_POINT] != np.int64(address):
+        a += ACCESS_WORDS
+    if a < end and s[H_COPY_REGISTERS] != 0:
+        _copy_registers(s, np.int64(uc))
+    cycles = 0
+    while a < end and s[a + A_POINT] == np.int64(address):
+        cycles += _access(s, a)
+        a += ACCESS_WORDS
+    s[H_CYCLES] += cycles
 
 
 on_accesses = cfunc(types.int64(types.int64, types.int64, types.int64), cache=True)(_on_accesses)

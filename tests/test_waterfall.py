@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernels import KERNELS
-from machinelib import EXAMPLES, PROGRAMS, Ran, run_elf, vtarget
+from machinelib import EXAMPLES, FIRMWARE, PROGRAMS, Ran, run_elf, vtarget
 
 from vtarget.base.errors import RunError
 from vtarget.data.profile import Profile
@@ -22,12 +22,14 @@ from vtarget.logic import waterfallreport as text
 from vtarget.logic.attribution import HEAD, Attribution, Cause
 from vtarget.logic.cost import EXITS, Block, Exit
 from vtarget.logic.costs import price_parts, relocated_blocks
+from vtarget.logic.explain import explain
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.profile import build_profile
 from vtarget.logic.waterfall import split_parts
 from vtarget.logic.zones import UNALIGNED, fingerprint, zones
-from vtarget.shell.running import pricer_for
+from vtarget.shell.running import execute, price, pricer_for
 
+STARTUPS = FIRMWARE / "startups"
 # Boards of each core; with wait states, and without.
 WAITING = {
     "m0plus": "rpi-pico",
@@ -299,3 +301,15 @@ def test_every_exit_has_a_price_that_splits() -> None:
         nominal = of.edge(before, leaving, following).nominal
         charges = Attribution(of.model).edge(before, leaving, following, nominal)
         assert sum(charge.cycles for charge in charges) == nominal, leaving
+
+
+def test_runs_that_change_their_clock_and_move_pins_add_up() -> None:
+    of = pricer("nucleo-l4r5zi")
+    record = execute(STARTUPS / "nucleo-l4r5zi.elf", of, spans=["compute"], span_pins=["PB7"]).record
+    assert len(record.epochs) > 1 and {span.name for span in record.spans} == {"compute", "PB7"}
+    check(price(replace(record, spans=tuple(replace(span, adjust_cycles=-9) for span in record.spans)), of))
+    profile = price(record, of)
+    assert check(profile).interrupt > 0
+    for kernel in profile.kernels:
+        if kernel.cycles:
+            assert explain(record, of, kernel.name).cycles == kernel.cycles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from struct import unpack
 from typing import Any
 
@@ -48,6 +48,7 @@ class Block:
         return tuple(addresses)
 
 
+@lru_cache(maxsize=1 << 14)
 def decode_block(code: bytes, address: int) -> tuple[Insn, ...]:
     """The instructions of ``code``, which starts at ``address`` outside any IT block.
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vtarget.base.errors import InputError, RunError
+from vtarget.base.errors import RunError
 
 if TYPE_CHECKING:
     from vtarget.data.image import Image
-    from vtarget.data.measurement import Measurement, Timed
+    from vtarget.data.measurement import Measurement
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
     from vtarget.logic.pricing import Pricer
@@ -24,9 +24,7 @@ MOST_REPEATS = 1000
 @click.option("--probe", "probe_url", metavar="PROBE", help="pyocd[:UID], or gdb:[HOST:]PORT of a GDB server.")
 @click.option("-o", "--output", metavar="FILE", help="Write the measurement to FILE.")
 @click.option("--json", "json_path", metavar="PATH", help="Write it as JSON to PATH ('-': standard output).")
-@click.option(
-    "--kernels", metavar="REGEX", help="Measure the kernels whose name matches (default: those that take most)."
-)
+@click.option("--kernels", metavar="REGEX", help="Measure the kernels whose name matches (default: the largest).")
 @click.option("--span", "spans", multiple=True, metavar="SYMBOL", help="Measure this function in any case.")
 @click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), default=3, show_default=True, metavar="N",
               help="How often each run is made; medians are kept.")  # fmt: skip
@@ -132,10 +130,8 @@ def _imported(image: Image, pricer: Pricer, options: dict[str, Any]) -> Measurem
     from vtarget.shell.selfreport import load_spans
 
     if options["self_reported"] in image.objects:
-        raise InputError(
-            f"--self-reported {options['self_reported']}: a mailbox is read through a probe", hint="--probe"
-        )
-    spans: tuple[Timed, ...] = load_spans(options["self_reported"])
+        raise click.UsageError(f"--self-reported {options['self_reported']}: a mailbox is read through a --probe")
+    spans = load_spans(options["self_reported"])
     return imported(image, pricer, spans, version=__version__, serial=options["serial"])
 
 

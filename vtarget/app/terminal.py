@@ -139,7 +139,7 @@ def run_progress(limit_instructions: int | None, *, show: bool = True) -> Iterat
 
 @contextmanager
 def stage_progress(*, show: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error for stages one after the other, if that is a terminal; yields (stage, done, of so many)."""
+    """A bar on standard error for stages in turn, if that is a terminal; yields (stage, done, of so many)."""
     if not show or not sys.stderr.isatty():
         yield lambda _stage, _done, _total: None
         return

@@ -103,6 +103,7 @@ class GdbServer:
             if self._state is State.ATTACHED:
                 held.control.take_over(before.control)
             if self._restart is None and self._running:
+                held.target.repeat_set_up(before.target.set_up)
                 self._output("vtarget: the firmware sets up its clock; the run begins anew from the reset clock\n")
             self._running = self._running and self._restart is None and not before.control.stepping
         if self._state is State.EXPECTED:

@@ -27,6 +27,7 @@ class Target:
         self.pc = 0
         self.registers = registers_of(machine.board, machine.pricer.core.architecture)
         self._written: set[str] = set()  # regions of flash
+        self.set_up: list[tuple[int, int, int]] = []  # writes to the core's registers before it ran
         windows = machine.chipset.chip.windows if machine.chipset.chip else ()
         self._devices = (PERIPHERALS, *((w.base, w.size) for w in windows))
 
@@ -118,7 +119,10 @@ class Target:
             return 0
         width = _width(address, len(data))
         chipset = self.machine.chipset
-        write = chipset.system.write if _in(address, PPB_BASE, PPB_SIZE) else chipset.bus.poke
+        is_core = _in(address, PPB_BASE, PPB_SIZE)
+        if is_core and not self.machine.recorder.instructions:
+            self.set_up.append((address, width, int.from_bytes(data[:width], "little")))
+        write = chipset.system.write if is_core else chipset.bus.poke
         write(address, width, int.from_bytes(data[:width], "little"))
         return width
 
@@ -139,6 +143,11 @@ class Target:
     def flash(self) -> dict[str, bytes]:
         """What is in the flash that was written, by region."""
         return {name: self.machine.engine.read(*self._place(name)) for name in sorted(self._written)}
+
+    def repeat_set_up(self, writes: list[tuple[int, int, int]]) -> None:
+        """Make the writes that a debugger made to a machine before this one, which it takes for the same."""
+        for address, width, value in writes:
+            self.write(address, value.to_bytes(width, "little"))
 
     def put_flash(self, contents: dict[str, bytes]) -> None:
         """Fill flash as it was in a machine before this one, and start from the vector table that is in it."""

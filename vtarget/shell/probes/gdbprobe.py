@@ -12,7 +12,7 @@ from vtarget.base.errors import VtargetError
 from vtarget.data.image import Image
 from vtarget.shell.gdb.packets import from_hex
 from vtarget.shell.probes.errors import ConnectionLostError, LockedChipError, ProbeError, RefusedError
-from vtarget.shell.probes.gdbclient import FLASH_SECONDS, GdbClient, HostCall, Stop
+from vtarget.shell.probes.gdbclient import ANSWER_SECONDS, FLASH_SECONDS, GdbClient, HostCall, Stop
 from vtarget.shell.probes.probe import CPUID, Halt, Progress, no_progress
 
 RESET_SECONDS = 20.0
@@ -45,11 +45,11 @@ class GdbProbe:
     if it stands at the first instruction after a reset, else to have run.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, answer_s: float = ANSWER_SECONDS) -> None:
         self.kind = f"gdb:{port}"
         self.serial: str | None = None
         self._place = host, port
-        self._client = GdbClient(host, port)
+        self._client = GdbClient(host, port, answer_s=answer_s)
         self._breakpoints: set[int] = set()
         self._running = False
         self._reset = ""  # the command that resets, once one has worked

@@ -80,7 +80,7 @@ V7 = (
     Pattern("ldr r0, [r4]; adds r1, r0, r2", 3, f"{OVERLAP}: no further load-use penalty"),
     Pattern(f"ldr r0, [r4]; ldr r1, [r5]; {M}", 3 + 1, f"{OVERLAP}: example, two loads 3"),
     Pattern(f"ldr r0, [r1, r5]; ldr r1, [r2]; ldr r2, [r3, #4]; {M}", 4 + 1, f"{OVERLAP}: example, three loads 4"),
-    Pattern(f"ldr r0, [r1, r2]; str r0, [r3, #20]; {M}", 3, f"{STORES}: behind a load 1 each; {OVERLAP}: 3 with the MOV"),
+    Pattern(f"ldr r0, [r1, r2]; str r0, [r3, #20]; {M}", 3, f"{STORES}: 1 behind a load; {OVERLAP}: 3 with the MOV"),
     Pattern(f"str r0, [r4]; ldr r1, [r5]; {M}", 4 + 1, f"{OVERLAP}: nothing pipelines after a store; JNK: 1 extra"),
     Pattern(f"ldr r0, [r1, r2]; str r1, [r3, r2]; {M}", 3 + 1, f"{OVERLAP}: example, register offset 3"),
     Pattern(f"ldr r0, [r4]; ldr r1, [r0]; {M}", 5, f"{OVERLAP}: an address from the load before"),

@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": ("vtarget.app.compare_cmd", "compare", "Set two results side by side and judge what changed."),
     "measure": ("vtarget.app.measure_cmd", "measure", "Run a firmware on a real board and measure its kernels."),
     "calibrate": ("vtarget.app.calibrate_cmd", "calibrate", "Fit a board's model to what was measured on it."),
+    "twin": ("vtarget.app.twin_cmd", "twin", "Serve a board that is off by hidden amounts, to try this with."),
     "boards": ("vtarget.app.boards_cmd", "boards", "List, show and check boards."),
 }
 

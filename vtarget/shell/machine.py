@@ -53,6 +53,8 @@ class Machine:
     reset clock and follows the firmware; another raises ClockProgrammedError when it would have to.
     """
 
+    recorder_type = Recorder
+
     def __init__(self, image: Image, pricer: Pricer, options: RunOptions, *, managed: bool = False) -> None:
         board = pricer.board
         check_fits(image, board)
@@ -72,7 +74,7 @@ class Machine:
         self.roms = load_roms(chip, board)
         follower = Follower(options, self.engine, self._apply_writes, self._left_main)
         named = with_functions(image, self.roms)
-        self.recorder = Recorder(self.engine, named, pricer, self._guards_of, options.spans, watch=follower)
+        self.recorder = self.recorder_type(self.engine, named, pricer, self._guards_of, options.spans, watch=follower)
         self.epochs = Epochs(self.recorder, self._stop_soon)
         outside = Outside(self.consoles.wires.line, self.consoles.itm, self.consoles.tpiu, options.svd)
         self.chipset = Chipset(

@@ -85,14 +85,20 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def priced(
-    record: ExecutionRecord, pricer: Pricer, setting: Setting, power_state: str | None, battery_mah: float | None = None
+    record: ExecutionRecord,
+    pricer: Pricer,
+    setting: Setting,
+    power_state: str | None,
+    battery_mah: float | None = None,
+    *,
+    waterfall: bool = True,
 ) -> Profile:
     """The record priced under one setting, at the pricer's clock."""
     from vtarget.logic.whatif import straddling, supposing
     from vtarget.shell.running import price, with_notes
 
     supposed = supposing(record, pricer, setting)
-    profile = price(record, supposed, power_state=power_state, battery_mah=battery_mah)
+    profile = price(record, supposed, power_state=power_state, battery_mah=battery_mah, waterfall=waterfall)
     split = straddling(record, supposed.memory.placement)
     if not split:
         return profile
@@ -113,7 +119,7 @@ def table(
     at = {setting.clock_hz: pricer_for(board, clock_hz=setting.clock_hz) for setting in chosen.settings}
     pricers = {clock_hz: replace(pricer, calibration=calibration) for clock_hz, pricer in at.items()}
     return tuple(
-        Supposed(setting, priced(record, pricers[setting.clock_hz], setting, power_state))
+        Supposed(setting, priced(record, pricers[setting.clock_hz], setting, power_state, waterfall=False))
         for setting in chosen.settings
     )
 

@@ -112,7 +112,7 @@ class Attribution:
             return [Charge(HEAD, CyclePart.INTERRUPT, nominal, Cause.ENTRY)]
         core_exit = leaving if target is not None else Exit.END
         terms = self._model.terms(source, core_exit, target)
-        charges = list(self._block(source, core_exit, target, terms))
+        charges = list(self._block(source, core_exit, terms))
         last = len(source.insns) - 1
         if terms.gap.nominal:
             cause = Cause.MISPREDICTED if leaving is Exit.FALLTHROUGH else Cause.REFILL
@@ -138,7 +138,7 @@ class Attribution:
             found.append(Charge(index, part_of(insn), cycles - slot, Cause.OPERANDS))
         return found
 
-    def _block(self, source: Block, leaving: Exit, target: Block | None, terms: Terms) -> tuple[Charge, ...]:
+    def _block(self, source: Block, leaving: Exit, terms: Terms) -> tuple[Charge, ...]:
         """What the block takes by itself; which branch leaves it matters to pairs on the Cortex-M33 only."""
         key = (source, terms.skipped, leaving is Exit.TAKEN)
         found = self._blocks.get(key)
@@ -146,7 +146,7 @@ class Attribution:
             taken = _differences(terms)
             quiet = taken
             if self._queueless is not None:
-                quiet = _differences(self._queueless.terms(source, leaving, target))
+                quiet = _differences(self._queueless.terms(source, leaving, None))
             charges: list[Charge] = []
             for index, (cycles, unhindered) in enumerate(zip(taken, quiet, strict=True)):
                 unhindered = min(cycles, unhindered)

@@ -32,6 +32,7 @@ HOMES = {
     "pydantic": "vtarget.base.strictyaml",
     "pydantic_core": "vtarget.base.strictyaml",
     "pyocd": "vtarget.shell.probes.pyocdprobe",
+    "pytest": "vtarget.app.pytest_plugin",
     "rich": "vtarget.app.terminal",
     "tflite": "vtarget.shell.tflitefile",
     "unicorn": "vtarget.shell.engine",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vtarget.data.core import Core
     from vtarget.data.image import Image
     from vtarget.data.limits import RunLimits
+    from vtarget.data.modelprofile import ModelProfile
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
     from vtarget.logic.explain import explain
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from vtarget.logic.result import profile_json
     from vtarget.shell.boardlib import board_names, core_names, load_board, load_core
     from vtarget.shell.imagefile import load_image
+    from vtarget.shell.modelrun import profile
     from vtarget.shell.recordfile import load_record, save_record
     from vtarget.shell.running import execute, price, pricer_for, record, run
 
@@ -37,6 +39,7 @@ __all__ = [
     "ExecutionRecord",
     "Image",
     "InputError",
+    "ModelProfile",
     "Pricer",
     "Profile",
     "RunError",
@@ -53,6 +56,7 @@ __all__ = [
     "load_record",
     "price",
     "pricer_for",
+    "profile",
     "profile_json",
     "record",
     "run",
@@ -65,6 +69,7 @@ _HOMES = {
     "vtarget.data.core": ("Core",),
     "vtarget.data.image": ("Image",),
     "vtarget.data.limits": ("RunLimits",),
+    "vtarget.data.modelprofile": ("ModelProfile",),
     "vtarget.data.profile": ("Profile",),
     "vtarget.data.record": ("ExecutionRecord",),
     "vtarget.logic.explain": ("explain",),
@@ -72,6 +77,7 @@ _HOMES = {
     "vtarget.logic.result": ("profile_json",),
     "vtarget.shell.boardlib": ("board_names", "core_names", "load_board", "load_core"),
     "vtarget.shell.imagefile": ("load_image",),
+    "vtarget.shell.modelrun": ("profile",),
     "vtarget.shell.recordfile": ("load_record", "save_record"),
     "vtarget.shell.running": ("execute", "price", "pricer_for", "record", "run"),
 }

@@ -1,6 +1,6 @@
 """A board behind a GDB server that isn't there: a core that goes through a list of places, each after some cycles.
 
-Unlike the virtual board it takes cycles for being stopped and started, as silicon does; and it can be told to misbehave.
+Unlike the virtual board it takes cycles for being stopped and started, as silicon does. It can be told to misbehave.
 """
 
 from __future__ import annotations
@@ -147,6 +147,8 @@ class FakeBoard:
         if data in (b"c", b"s"):
             self.running = data == b"c"
             stops = self.run() if self.running else self.step() is None
+            if data == b"s":
+                self.count(self.overhead)
             self.running = not stops
             return b"T05thread:1;" if stops else None
         if data.startswith(b"qSupported"):

@@ -1,7 +1,8 @@
 """Hidden truths for boards that don't exist: factors of terms and power, drawn by a seed.
 
-A twin is slower than the model (three times in four) or faster, in all its terms together, so that its estimates are
-about 5 to 25 % off: each term by its own share of SPREAD, instruction slots (where instructions pair) of PAIRED_SPREAD.
+A twin is slower than the model (three times in four) or faster, in all its terms together, so that estimates of whole
+kernels are about 5 to 25 % off: each term takes 1 + SPREAD times the model's cycles, or the inverse of that; instruction
+slots, where instructions pair, 1 + PAIRED_SPREAD times.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from vtarget.data.board import Board
 from vtarget.data.calibration import TERMS, Calibration, Factor, PowerFit, Term
 from vtarget.data.core import Core
 
-SPREAD = (0.3, 0.75)  # by how much of itself a term is off
+SPREAD = (0.3, 0.75)
 PAIRED_SPREAD = (0.06, 0.12)
 POWER_SPREAD = 0.25
 SLOWER = 0.75  # probability
@@ -25,13 +26,13 @@ EPOCH_DAY = "1970-01-01"  # a twin's truth has no date
 def draw(seed: int, core: Core, board: Board, board_sha256: str) -> Calibration:
     """The truth of the twin with that seed, as the calibration that would be exact."""
     random = np.random.default_rng([seed, *board.name.encode()])
-    sign = 1.0 if random.random() < SLOWER else -1.0
+    is_slower = random.random() < SLOWER
     factors = {}
     for term in TERMS:
         paired = core.pipeline != "scalar"
         low, high = PAIRED_SPREAD if term is Term.ISSUE else SPREAD
-        off = float(random.uniform(low, high))
-        value = 1.0 if term is Term.ISSUE and not paired else round(1 + sign * off, 4)
+        times = 1 + float(random.uniform(low, high))
+        value = 1.0 if term is Term.ISSUE and not paired else round(times if is_slower else 1 / times, 4)
         factors[term] = Factor(value=value, low=value, high=value, prior_width=0.0)
     return Calibration(
         board=board.name,

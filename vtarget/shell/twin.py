@@ -56,6 +56,7 @@ class TwinRecorder(Recorder):
 
     @pricer.setter
     def pricer(self, pricer: Pricer) -> None:
+        """What has been counted so far keeps its old prices."""
         if self._pricer is not None:
             self._settled = self._exact()
             self._edge_base, self._site_base = self.edge_counts(), self.site_counts()

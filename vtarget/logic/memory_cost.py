@@ -176,10 +176,10 @@ class MemoryModel:
         extra = real_region(self.board, region).data_access
         if extra is None:
             return total
-        if insn.kind in MULTIPLE:
-            amount = extra.store if store and extra.multiple is None else extra.multiple
-        elif store:
+        if store:
             amount = extra.store
+        elif insn.kind in MULTIPLE:
+            amount = extra.multiple
         else:
             amount = extra.next_load if before is not None and before.kind in LOADS else extra.load
         return total + _cycles(amount)

@@ -186,6 +186,8 @@ class MemoryModel:
 
     def _wait(self, wait: Wait, region: Region) -> Cycles:
         waits = self.waits(region) or 0
+        if not waits and wait.waits.nominal:
+            return NO_CYCLES  # what takes no longer than a hit
         bounds = (a * waits + b for a, b in zip(wait.waits.bounds, wait.cycles.bounds, strict=True))
         low, nominal, high = bounds
         return Cycles(floor(low), round(nominal), ceil(high))

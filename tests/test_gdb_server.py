@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from machinelib import EXAMPLES, run_elf, write_program
 
 from vtarget.base.errors import InputError
+from vtarget.data.board import Board
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.shell.gdb import link as linked
@@ -89,7 +90,7 @@ class Session:
 
 
 @contextmanager
-def debugged(path: Path = FIRMWARE, board: str = BOARD, limits: RunLimits = RunLimits()) -> Iterator[Session]:
+def debugged(path: Path = FIRMWARE, board: str | Board = BOARD, limits: RunLimits = RunLimits()) -> Iterator[Session]:
     said: list[str] = []
     server = GdbServer("127.0.0.1", 0, said.append)
     pricer = pricer_for(board)

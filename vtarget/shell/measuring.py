@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median_low
 
@@ -18,7 +19,7 @@ from vtarget.logic.measureplan import RESERVED, Pick, empty_span, plan_measureme
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.boardrun import BoardRun, End, Lap
 from vtarget.shell.probes.counters import Stopwatch, counter_for
-from vtarget.shell.probes.errors import ProbeError
+from vtarget.shell.probes.errors import ConnectionLostError, ProbeError
 from vtarget.shell.probes.probe import Probe, Progress, comparators, identify, no_progress, verify
 from vtarget.shell.selfreport import load_spans, read_mailbox, spans_of_text
 
@@ -73,21 +74,26 @@ def measure(
     try:
         measurement = _measure(image, pricer, record, profile, probe, options, version, progress)
     except VtargetError as error:
-        try:
-            probe.restore()
-        except ProbeError:
+        if _put_back(probe) is not None:
             error.message += "; the board may not be as it was found"
         raise
-    finally_left = _restored(probe)
-    return measurement.model_copy(update={"notes": (*measurement.notes, *finally_left)})
+    trouble = _put_back(probe)
+    if trouble is None:
+        return measurement
+    note = f"the board may not be as it was found: {trouble.message}"
+    return measurement.model_copy(update={"notes": (*measurement.notes, note)})
 
 
-def _restored(probe: Probe) -> tuple[str, ...]:
+def _put_back(probe: Probe) -> ProbeError | None:
+    """Leave the board as it was found; a connection that is lost meanwhile is made anew once. What went wrong, if so."""
     try:
+        with suppress(ConnectionLostError):
+            probe.restore()
+            return None
         probe.restore()
     except ProbeError as error:
-        return (f"the board was not left as it was found: {error.message}",)
-    return ()
+        return error
+    return None
 
 
 def _measure(

@@ -50,9 +50,9 @@ class Observation:
         return float(np.sqrt(sum(part * part for part in parts))) or 1.0
 
     def is_kin(self, other: Observation) -> bool:
-        """Whether one says something of the other's cycles."""
-        same = self.firmware == other.firmware
-        return same and (other.kernel == self.kernel or other.kernel in self.kin or self.kernel in other.kin)
+        """Whether one says something of the other's cycles; of one name may be one function, in several images."""
+        nested = other.kernel in self.kin or self.kernel in other.kin
+        return other.kernel == self.kernel or (self.firmware == other.firmware and nested)
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def fit(observations: Sequence[Observation], priors: Vector) -> Fit:
     told = _is_told(deviations, system.widths)
     for group in (g for g, known in zip(system.groups, told, strict=True) if not known):
         for number in group:
-            reasons[number] = "the measured kernels don't tell it from other terms, or from the noise"
+            reasons[number] = "the measured kernels don't tell it from others, or from the noise"
     kept = tuple(group for group, known in zip(system.groups, told, strict=True) if known)
     if kept:
         # With what can't be told left at 1, the rest moves a little to make up for it.

@@ -1,8 +1,8 @@
 """Hidden truths for boards that don't exist: factors of terms and power, drawn by a seed.
 
 A twin is slower than the model (three times in four) or faster, in all its terms together, so that estimates of whole
-kernels are about 5 to 25 % off: each term takes 1 + SPREAD times the model's cycles, or the inverse of that; instruction
-slots, where instructions pair, 1 + PAIRED_SPREAD times.
+kernels are about 5 to 25 % off: each term takes 1 + SPREAD times the model's cycles, or the inverse of that;
+instruction slots, where instructions pair, 1 + PAIRED_SPREAD times.
 """
 
 from __future__ import annotations

@@ -134,14 +134,12 @@ class Twin:
         options = RunOptions(debugger=server, limits=RunLimits(wall_seconds=0.0))
         while True:
             image = image_of(self._flash, self._pricer.board)
-            machine: TwinMachine | None = None
             try:
-                machine = self.machine(image, options)
-                machine.run()
+                self.machine(image, options).run()
                 self._keep(server)
                 return
             except ClockProgrammedError:
-                self._managed.add(image.sha256)
+                self.set_up_by_firmware(image)
             except RestartRequestedError:
                 gc.collect()  # a machine holds its board's memory, and refers to itself
             self._keep(server)
@@ -152,6 +150,10 @@ class Twin:
         factors = factors_of(self._truth, self._jitter_pct, (self._seed, self._runs))
         pricer = TwinPricer.twin(self._pricer, factors)
         return TwinMachine(image, pricer, options, managed=image.sha256 in self._managed)
+
+    def set_up_by_firmware(self, image: Image) -> None:
+        """Runs of this image begin at the chip's reset clock: the firmware sets up the clock tree."""
+        self._managed.add(image.sha256)
 
     def _keep(self, server: TwinServer) -> None:
         self._flash |= server.flash()

@@ -27,6 +27,7 @@ LEAST_WIDTH, MOST_WIDTH = 0.5, 1.0  # of a prior: most figures are 1 to 3 cycles
 TOLD = 0.2  # of a prior's width: a factor that isn't known that much better than before keeps its prior
 ALIKE = 0.6  # correlation from which two factors are one to the data
 WORTH_JUDGING = 0.02  # kernels whose noise is below this share of their cycles tell how good a fit is
+LEAST_UNSEEN = 2  # kernels that can be left out, to say anything of those that weren't measured
 SEEN_CYCLES = 1e-5  # of all measured cycles: a term with less isn't there
 
 
@@ -146,7 +147,9 @@ def calibrate(observations: Sequence[Observation], priors: Vector) -> Calibrated
     if not found.groups:
         raise RunError("nothing can be fitted: the measured kernels tell no term of the cycles from the noise")
     judged = tuple(_judged(one, found, _left_out(one, observations, priors)) for one in observations)
-    telling = [j for j in judged if j.observation.noise < WORTH_JUDGING * j.observation.measured] or list(judged)
+    telling = [j for j in judged if j.observation.noise < WORTH_JUDGING * j.observation.measured]
+    if sum(j.left_out_pct is not None for j in telling) < LEAST_UNSEEN:
+        telling = list(judged)
     unseen = [j for j in telling if j.left_out_pct is not None]
     calibrated = Calibrated(
         fit=found,
@@ -154,7 +157,7 @@ def calibrate(observations: Sequence[Observation], priors: Vector) -> Calibrated
         kernels=judged,
         uncalibrated_pct=_rms(j.before_pct for j in telling),
         residual_pct=_rms(j.after_pct for j in telling),
-        leave_one_out_pct=_rms(j.left_out_pct for j in unseen) if len(unseen) > 1 else None,
+        leave_one_out_pct=_rms(j.left_out_pct for j in unseen) if len(unseen) >= LEAST_UNSEEN else None,
     )
     before, out = _rms(j.before_pct for j in unseen), calibrated.leave_one_out_pct
     if out is not None and out >= before:

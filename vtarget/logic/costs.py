@@ -17,7 +17,7 @@ from vtarget.logic.energy import Power, energy, power_at
 from vtarget.logic.memory_cost import high_budget_pct
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import executed_per_edge
-from vtarget.logic.zones import fingerprint, needs_data
+from vtarget.logic.zones import fingerprint, zone_number, zones
 
 Prices = NDArray[np.int64]  # n x 3: low, nominal, high
 CODE_KINDS = frozenset({"flash", "mram", "xip", "rom"})
@@ -97,7 +97,8 @@ def watching(record: ExecutionRecord, pricer: Pricer) -> Pricer:
         for zone in record.zones
     )
     wanted = {fingerprint(unit) for unit in pricer.board.caches if unit.simulated}
-    followed = wanted <= set(record.caches) and (bool(record.zones) or not needs_data(pricer.board))
+    watched = {zone_number(pricer.board, region) for region in regions}
+    followed = wanted <= set(record.caches) and watched >= set(range(1, len(zones(pricer.board)) + 1))
     return pricer.watching(regions, simulated=followed)
 
 

@@ -30,7 +30,8 @@ class LayerProfile:
     """One operator of the model. ``cycles`` are its median warm ones; ``ideal_cycles`` what its MACs alone would take.
 
     ``efficiency`` = ideal_cycles / cycles, None for a layer without MACs. ``share`` is of the inference's cycles.
-    ``reason`` is at most one sentence on why the layer is slow; ``waterfall`` splits its cycles.
+    ``reason`` is at most one sentence on why the layer is slow; ``waterfall`` splits its cycles. ``weights_bytes`` are
+    its constant inputs, ``activation_bytes`` its other inputs and its outputs.
     """
 
     index: int
@@ -52,6 +53,8 @@ class LayerProfile:
     notes: tuple[str, ...]
     reason: str | None
     waterfall: Waterfall | None = None
+    weights_bytes: int = 0
+    activation_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class ModelProfile:
     """What one model costs on one board with one engine.
 
     ``inference`` is the profile of one ``model_invoke``, the median warm one of ``samples``, as are ``explanations``.
+    ``plan`` speaks of tensors by number; ``tensor_names`` are their names, and its arena is in ``arena_region``.
     """
 
     model_path: str
@@ -85,6 +89,8 @@ class ModelProfile:
     validation: Validation | None
     quantisation: QuantisationTable | None = None
     explanations: tuple[Explanation, ...] = ()
+    tensor_names: tuple[str, ...] = ()
+    arena_region: str | None = None
 
     @property
     def macs(self) -> int:

@@ -56,6 +56,22 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Context:
+    """A function as the functions above it called it: a row of a call tree, in which ``parent`` is the caller's row.
+
+    ``calls``, ``instructions`` and ``cycles`` are its own, without callees. A function that is already active is no
+    new row when it calls itself, so recursion is counted once. Interrupt handlers have no parent.
+    """
+
+    parent: int | None
+    function: str
+    address: int
+    calls: int
+    instructions: int
+    cycles: int
+
+
+@dataclass(frozen=True)
 class Sleeping:
     """A sleep state: core cycles at ``clock_hz`` that passed in it, and what that cost."""
 
@@ -134,3 +150,4 @@ class Profile:
     battery: Battery | None = None
     waterfall: Waterfall | None = None
     calibration: CalibrationFacts | None = None
+    contexts: tuple[Context, ...] = ()

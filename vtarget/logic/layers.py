@@ -97,6 +97,8 @@ def _layer(
         notes=layer.notes,
         reason=None,
         waterfall=next((span.waterfall for span in spans if span.cycles == cycles), None),
+        weights_bytes=sum(t.size_bytes for t in inputs if t.constant),
+        activation_bytes=sum(t.size_bytes for t in (*inputs, *outputs) if not t.constant),
     )
     return _with_reason(row, layer, operator, graph, context)
 

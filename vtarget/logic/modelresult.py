@@ -21,6 +21,7 @@ def model_json(profile: ModelProfile) -> dict[str, Any]:
     whole["memory"]["arena_bytes"] = profile.memory.arena_bytes
     whole["memory"]["weights_bytes"] = profile.memory.weights_bytes
     whole["memory"]["code_bytes"] = profile.memory.code_bytes
+    whole["memory"]["arena"] = _arena(profile)
     return whole | {
         "model": {"path": profile.model_path, "sha256": profile.model_sha256, "macs": profile.macs},
         "engine": profile.engine,
@@ -29,6 +30,24 @@ def model_json(profile: ModelProfile) -> dict[str, Any]:
         "layers": [layer_json(layer) for layer in profile.layers],
         "validation": None if profile.validation is None else validation_json(profile.validation),
         "quantisation": None if profile.quantisation is None else quantisation_json(profile.quantisation),
+    }
+
+
+def _arena(profile: ModelProfile) -> dict[str, Any]:
+    plan, names = profile.plan, dict(enumerate(profile.tensor_names))
+    return {
+        "region": profile.arena_region,
+        "lower_bound_bytes": plan.lower_bound_bytes,
+        "allocations": [
+            {
+                "offset_bytes": a.offset_bytes,
+                "size_bytes": a.size_bytes,
+                "first_layer": a.first,
+                "last_layer": a.last,
+                "tensors": [names.get(tensor, str(tensor)) for tensor in a.tensors],
+            }
+            for a in plan.allocations
+        ],
     }
 
 

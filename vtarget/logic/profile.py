@@ -17,6 +17,7 @@ from vtarget.data.profile import Bound, CalibrationFacts, Kernel, Memory, Profil
 from vtarget.data.record import ExecutionRecord, SpanFacts
 from vtarget.data.waterfall import Waterfall
 from vtarget.logic.calibrated import calibrate_parts, calibrated_board, calibration_notes
+from vtarget.logic.contexts import call_tree
 from vtarget.logic.cost import EXITS, Exit, missing_feature
 from vtarget.logic.costs import (
     Part,
@@ -92,6 +93,7 @@ def build_profile(
         battery=battery_life(duty, battery_mah, power.volts) if battery_mah and power else None,
         waterfall=None if splits is None else Waterfall.of(sum_nodes(splits).sum(axis=0)),
         calibration=None if applied is None else _facts(applied),
+        contexts=call_tree(record, parts),
     )
 
 

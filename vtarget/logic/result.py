@@ -69,6 +69,7 @@ def profile_json(profile: Profile, explanations: Sequence[Explanation] = ()) -> 
             }
             for s in profile.spans
         ],
+        "contexts": [asdict(context) for context in profile.contexts],
         "layers": [],
         "explain": [explanation_json(explanation) for explanation in explanations],
         "memory": {

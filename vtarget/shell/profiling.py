@@ -196,6 +196,8 @@ def _profile(
         plan=code.plan,
         validation=None if reference is None else _validate(job.graph, ran, reference, job.tolerance),
         explanations=tuple(_explain(invocation, pricer, what, code, lines) for what in dict.fromkeys(job.explained)),
+        tensor_names=tuple(tensor.name for tensor in job.graph.tensors),
+        arena_region=firmware.placement.arena_region,
     )
 
 

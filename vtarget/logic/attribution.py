@@ -16,7 +16,7 @@ from vtarget.data.insn import Dynamic, Insn, Kind
 from vtarget.data.waterfall import CyclePart
 from vtarget.logic import isa
 from vtarget.logic.cost import CostModel, Exit
-from vtarget.logic.cost.model import Terms
+from vtarget.logic.cost.model import Terms, placeless
 from vtarget.logic.decode import Block
 
 HEAD = -1  # the index of what belongs to no instruction: entering a handler
@@ -104,7 +104,7 @@ class Attribution:
         queue = model.core.fetch
         self._queueless = CostModel(model.core.model_copy(update={"fetch": None})) if queue is not None else None
         self._own: dict[Insn, int] = {}
-        self._blocks: dict[tuple[Block, frozenset[int], bool], tuple[Charge, ...]] = {}
+        self._blocks: dict[tuple[int, bytes, frozenset[int], bool], tuple[Charge, ...]] = {}
 
     def edge(self, source: Block | None, leaving: Exit, target: Block | None, nominal: int) -> list[Charge]:
         """The charges of a transition that costs ``nominal`` cycles (``Pricer.edge``); they add up to it."""
@@ -140,7 +140,7 @@ class Attribution:
 
     def _block(self, source: Block, leaving: Exit, terms: Terms) -> tuple[Charge, ...]:
         """What the block takes by itself; which branch leaves it matters to pairs on the Cortex-M33 only."""
-        key = (source, terms.skipped, leaving is Exit.TAKEN)
+        key = (*placeless(source), terms.skipped, leaving is Exit.TAKEN)
         found = self._blocks.get(key)
         if found is None:
             taken = _differences(terms)

@@ -40,7 +40,7 @@ class Pricer:
         memory = MemoryModel(board, clock_hz or board.clock.typical)
         configured = core.configured(fpu=board.fpu, dsp=board.dsp)
         regions = tuple(board.region(names[0]) for names in zones(board))
-        return cls(configured, board, memory, CostModel(configured), regions, clock_hz is not None)
+        return cls(configured, board, memory, _model(configured), regions, clock_hz is not None)
 
     def at(
         self,
@@ -127,3 +127,17 @@ class Pricer:
 
     def _cycles_per_byte(self, block: Block) -> float:
         return self.model.prefix(block, len(block.insns)) / max(1, len(block.code))
+
+
+_MODELS: list[CostModel] = []
+MOST_MODELS, MOST_KNOWN = 8, 200_000
+
+
+def _model(core: Core) -> CostModel:
+    """The model of a core: one for all boards that have it, because it remembers what it has priced."""
+    for model in _MODELS:
+        if model.core == core and model.known < MOST_KNOWN:
+            return model
+    made = CostModel(core)
+    _MODELS[:] = [made, *(model for model in _MODELS if model.core != core)][:MOST_MODELS]
+    return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from vtarget.base.errors import RunError
 from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, SiteKind, SpanFacts
 from vtarget.data.waterfall import CyclePart, Waterfall
 from vtarget.logic.attribution import Attribution, Charge
-from vtarget.logic.cost import EXITS, Exit
+from vtarget.logic.cost import EXITS, CostModel, Exit
 from vtarget.logic.costs import Part
 from vtarget.logic.decode import Block
 
@@ -32,8 +33,18 @@ class Split:
 
 def split_parts(parts: Sequence[Part], blocks: Sequence[Block]) -> list[Split]:
     """Every epoch's ``split``."""
-    attributions = {id(part.pricer.model): Attribution(part.pricer.model, remarks=False) for part in parts}
-    return [split(part, blocks, attributions[id(part.pricer.model)]) for part in parts]
+    return [split(part, blocks, _attribution(part.pricer.model)) for part in parts]
+
+
+_ATTRIBUTIONS: WeakKeyDictionary[CostModel, Attribution] = WeakKeyDictionary()
+
+
+def _attribution(model: CostModel) -> Attribution:
+    """One for each model: like it, it remembers the blocks that it has seen."""
+    found = _ATTRIBUTIONS.get(model)
+    if found is None:
+        found = _ATTRIBUTIONS[model] = Attribution(model, remarks=False)
+    return found
 
 
 def sum_nodes(splits: Sequence[Split]) -> Counts:

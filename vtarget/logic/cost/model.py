@@ -59,6 +59,14 @@ class Terms:
 _LIKE = {Refill.COMPARE: Refill.DIRECT, Refill.LINK: Refill.REGISTER}
 
 
+ALIGNMENT = 32  # no rule of a core looks at more of an address; what else counts is the way from block to block
+
+
+def placeless(block: Block) -> tuple[int, bytes]:
+    """What a block costs by: the same code on another board, in another region, is no other block."""
+    return block.address % ALIGNMENT, block.code
+
+
 class CostModel:
     """Cycles of blocks on ``core`` (as ``configured``); pure, it only remembers what it has priced."""
 
@@ -67,9 +75,9 @@ class CostModel:
         self._pipeline: Pipeline = ScalarPipeline(core) if core.pipeline == "scalar" else ScoreboardPipeline(core)
         self._refill = {key: figure.cycles for key, figure in core.refill.items()}
         self._taken_pairs = core.pipeline == "m33"  # elsewhere a block costs the same whichever way it is left
-        self._edges: dict[tuple[Block, Exit, Block | None], Terms] = {}
-        self._timings: dict[tuple[Block, frozenset[int], bool], Timing] = {}
-        self._sites: dict[tuple[Block, int, int], Cycles] = {}
+        self._edges: dict[tuple[int, bytes, Exit, tuple[int, bytes] | None], Terms] = {}
+        self._timings: dict[tuple[int, bytes, frozenset[int], bool], Timing] = {}
+        self._sites: dict[tuple[int, bytes, int, int], Cycles] = {}
         self._overheads = {exit: self._overhead(parts) for exit, parts in _OVERHEADS.items()}
 
     def edge(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
@@ -79,6 +87,11 @@ class CostModel:
         taken branch includes its refill; without one, what the pipeline overlaps with ``target`` is taken off.
         """
         return self.terms(source, exit, target).total
+
+    @property
+    def known(self) -> int:
+        """How many transitions it remembers."""
+        return len(self._edges)
 
     def overhead(self, exit: Exit) -> Cycles:
         """What the core itself takes to enter or leave a handler; none for exits that do neither."""
@@ -93,7 +106,7 @@ class CostModel:
 
     def site(self, block: Block, index: int, operand_class: int) -> Cycles:
         """What one execution of the dynamic instruction ``index`` adds to the edge, its operands of that class."""
-        key = (block, index, operand_class)
+        key = (*placeless(block), index, operand_class)
         found = self._sites.get(key)
         if found is None:
             found = self._sites[key] = self._site(block, index, operand_class)
@@ -113,7 +126,8 @@ class CostModel:
 
     def terms(self, source: Block, exit: Exit, target: Block | None) -> Terms:
         """What ``edge`` adds up, for those who explain it."""
-        key = (source, exit, target)
+        following = None if target is None else (target.address - source.address, target.code)
+        key = (*placeless(source), exit, following)
         found = self._edges.get(key)
         if found is None:
             found = self._edges[key] = self._price(source, exit, target)
@@ -158,10 +172,11 @@ class CostModel:
         return self._refill.get(Refill.FORWARD_TAKEN if taken else Refill.FORWARD_NOT_TAKEN, NO_CYCLES)
 
     def _timing(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
-        key = (block, skipped, taken and self._taken_pairs)
+        pairs = taken and self._taken_pairs
+        key = (*placeless(block), skipped, pairs)
         found = self._timings.get(key)
         if found is None:
-            found = self._timings[key] = self._pipeline.time(*key)
+            found = self._timings[key] = self._pipeline.time(block, skipped, pairs)
         return found
 
     def _site(self, block: Block, index: int, operand_class: int) -> Cycles:

@@ -66,7 +66,7 @@ PURE_MODULES = frozenset(
             "string",
             "struct",
         ),
-        *("textwrap", "types", "typing", "zlib"),
+        *("textwrap", "types", "typing", "weakref", "zlib"),
         *("capstone", "jinja2", "numpy", "vtarget"),
     }
 )

@@ -184,6 +184,13 @@ def test_kernels_that_hold_each_other_are_left_out_together() -> None:
     assert found.residual_pct < 0.5 < found.uncalibrated_pct
 
 
+def test_a_kernel_that_waits_does_not_spoil_the_fit() -> None:
+    rows = [observation(f"k{n}", n * 1e6 + 1.3 * 2e5, issue=n * 1e6, load=2e5) for n in range(1, 7)]
+    found = calibrate([*rows, observation("poll", 3e6, issue=1e6, load=2e5)], PRIORS)
+    assert found.factors()[Term.LOAD].value == pytest.approx(1.3, rel=0.02)
+    assert [judged.observation.kernel for judged in found.outliers()] == ["poll"]
+
+
 def test_factors_stay_in_bounds() -> None:
     found = fit([observation("a", 4.9e4, load=1e6), observation("b", 4.9e4, load=1e6)], PRIORS)
     assert found.values[NUMBER[Term.LOAD]] == pytest.approx(0.05)
@@ -234,12 +241,13 @@ def test_observations_name_what_they_leave_out() -> None:
     record, pricer = recorded("fft", L4), board_pricer(L4)
     made = measured("fft", L4, truth_of(L4, 0))
     strange = made.kernels[0].model_copy(update={"name": "another", "address": 0x0800_0000})
-    often = made.kernels[-1].model_copy(update={"calls": 77})
-    found = observe(record, pricer, made.model_copy(update={"kernels": (*made.kernels[:-1], often, strange)}))
-    assert len(found.observations) == len(made.kernels) - 1
+    often = made.kernels[0].model_copy(update={"calls": 77})
+    found = observe(record, pricer, made.model_copy(update={"kernels": (often, *made.kernels[1:], strange)}))
+    assert len(found.observations) == len(made.kernels) - 2
     assert found.notes == (
         "not used: another, which the virtual run doesn't have",
         f"not used: {often.name}, which the virtual run calls another number of times",
+        "not used: semihost_exit, which the run ended in",
     )
 
 

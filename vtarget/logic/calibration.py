@@ -27,6 +27,10 @@ LEAST_WIDTH, MOST_WIDTH = 0.5, 1.0  # of a prior: most figures are 1 to 3 cycles
 TOLD = 0.2  # of a prior's width: a factor that isn't known that much better than before keeps its prior
 ALIKE = 0.6  # correlation from which two factors are one to the data
 WORTH_JUDGING = 0.02  # kernels whose noise is below this share of their cycles tell how good a fit is
+FAR_OFF = 3.0  # standard deviations, from which a kernel weighs less
+MEDIAN_OF_NORMAL = 0.6745  # median of |x| of the standard normal distribution
+WEIGHINGS = 5
+OUTLIER_PCT = 5.0  # below it no kernel is called unexplained
 LEAST_UNSEEN = 2  # kernels that can be left out, to say anything of those that weren't measured
 SEEN_CYCLES = 1e-5  # of all measured cycles: a term with less isn't there
 
@@ -92,6 +96,12 @@ class Calibrated:
     residual_pct: float
     leave_one_out_pct: float | None
 
+    def outliers(self) -> tuple[Judged, ...]:
+        """Kernels that the fit doesn't explain."""
+        typical = float(np.median([abs(j.after_pct) for j in self.kernels])) / MEDIAN_OF_NORMAL
+        far = max(FAR_OFF * typical, OUTLIER_PCT)
+        return tuple(j for j in self.kernels if abs(j.after_pct) > far and _percent_noise(j.observation) < far)
+
     def factors(self) -> dict[Term, Factor]:
         """Factors that are told, two standard deviations wide each way."""
         found = {}
@@ -113,6 +123,10 @@ class Calibrated:
             TERMS[number]: Unidentified(reason=self.fit.reasons[number], prior_width=_short(self.priors[number]))
             for number in sorted(self.fit.reasons)
         }
+
+
+def _percent_noise(one: Observation) -> float:
+    return 100 * one.noise / one.measured if one.measured else 0.0
 
 
 def _short(value: float) -> float:
@@ -256,7 +270,8 @@ def fit(observations: Sequence[Observation], priors: Vector) -> Fit:
     values, widths = np.ones(len(TERMS)), priors.copy()
     if not groups:
         return Fit(values, widths, (), reasons, 1.0)
-    system = _told_apart(_System(rows, target, tuple(groups), np.array([priors[g[0]] for g in groups])))
+    system = _weighed(_System(rows, target, tuple(groups), np.array([priors[g[0]] for g in groups])))
+    system = _told_apart(system)
     offsets, covariance = system.solved()
     deviations = np.sqrt(np.diag(covariance))
     told = _is_told(deviations, system.widths)
@@ -270,6 +285,18 @@ def fit(observations: Sequence[Observation], priors: Vector) -> Fit:
         for group, offset, deviation in zip(kept, offsets, deviations[told], strict=True):
             values[list(group)], widths[list(group)] = 1 + offset, deviation
     return Fit(values, widths, kept, reasons, _condition(system, kept))
+
+
+def _weighed(system: _System) -> _System:
+    """Kernels far off the others' fit weigh less (Huber's weights): most likely they wait for something."""
+    weighed = system
+    for _ in range(WEIGHINGS):
+        offsets, _ = weighed.solved()
+        left = np.abs(system.target - system.columns @ offsets)
+        scale = max(1.0, float(np.median(left)) / MEDIAN_OF_NORMAL)
+        weights = np.minimum(1.0, FAR_OFF * scale / np.maximum(left, 1e-9))
+        weighed = replace(system, rows=system.rows * weights[:, None], target=system.target * weights)
+    return weighed
 
 
 def _told_apart(system: _System) -> _System:

@@ -43,10 +43,14 @@ def observe(record: ExecutionRecord, pricer: Pricer, measurement: Measurement) -
     found: list[Observation] = []
     absent: list[str] = []
     other_calls: list[str] = []
+    unfinished: list[str] = []
+    last = -1 if record.final_node < 0 else record.context_function[record.node_context[record.final_node]]
     for timed in measurement.kernels:
         number = _function(record, timed)
         if number is None or not by_function[number].any():
             absent.append(timed.name)
+        elif number == last:
+            unfinished.append(timed.name)
         elif timed.calls != calls[number] or timed.total_cycles == 0:
             other_calls.append(timed.name)
         else:
@@ -65,6 +69,7 @@ def observe(record: ExecutionRecord, pricer: Pricer, measurement: Measurement) -
     notes = [
         *_note(absent, "the virtual run doesn't have"),
         *_note(other_calls, "the virtual run calls another number of times"),
+        *_note(unfinished, "the run ended in"),
         *_disturbed(record),
     ]
     bounds = Bound(

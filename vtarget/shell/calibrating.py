@@ -24,6 +24,7 @@ from vtarget.shell.measurementfile import MOST_BYTES, load_measurement
 from vtarget.shell.running import execute, pricer_for
 
 LIMITS = RunLimits(wall_seconds=120.0)
+MOST_NAMED = 4  # kernels in a remark
 Say = Callable[[str], None]
 
 
@@ -135,7 +136,7 @@ def _calibration(
     notes: Sequence[str],
 ) -> Calibration:
     firmware = {one.measurement.firmware_sha256: Path(one.measurement.firmware_path).name for one in measured}
-    own = ["leave-one-out isn't possible: too few kernels"] if fit is not None and fit.leave_one_out_pct is None else []
+    own = [] if fit is None else _remarks(fit)
     return Calibration(
         board=pricer.board.name,
         board_sha256=pricer.board_sha256,
@@ -153,6 +154,15 @@ def _calibration(
         condition=None if fit is None else max(1.0, float(f"{fit.fit.condition:.4g}")),
         notes=(*own, *notes),
     )
+
+
+def _remarks(fit: Calibrated) -> list[str]:
+    notes = [] if fit.leave_one_out_pct is not None else ["leave-one-out isn't possible: too few kernels"]
+    found = [f"{j.observation.kernel} ({j.after_pct:+.1f} %)" for j in fit.outliers()]
+    if found:
+        more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+        notes.append(f"no term explains {', '.join(found[:MOST_NAMED])}{more}: do they wait, or were they interrupted?")
+    return notes
 
 
 def _source(one: Measured) -> Source:

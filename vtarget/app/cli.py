@@ -17,6 +17,7 @@ COMMANDS = {
     "build": ("vtarget.app.build_cmd", "build", "Turn a model into a C project and its firmware."),
     "compare": ("vtarget.app.compare_cmd", "compare", "Set two results side by side and judge what changed."),
     "measure": ("vtarget.app.measure_cmd", "measure", "Run a firmware on a real board and measure its kernels."),
+    "power": ("vtarget.app.power_cmd", "power", "Cut a power recording into windows that calibrate can take."),
     "calibrate": ("vtarget.app.calibrate_cmd", "calibrate", "Fit a board's model to what was measured on it."),
     "twin": ("vtarget.app.twin_cmd", "twin", "Serve a board that is off by hidden amounts, to try this with."),
     "boards": ("vtarget.app.boards_cmd", "boards", "List, show and check boards."),

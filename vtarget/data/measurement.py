@@ -27,9 +27,12 @@ class Timed(Model):
     spread: Count
 
 
+UNKNOWN_FIRMWARE, UNKNOWN_SHA256 = "unknown", "0" * 64  # of power that was recorded with nobody saying what ran
+
+
 class PowerWindow(Model):
     """A stretch of a power measurement: the median ``energy_j`` and ``seconds`` of ``count`` such stretches, and the
-    largest energy less the smallest."""
+    largest energy less the smallest, widened by what the sampling leaves open at the edges."""
 
     name: Name
     count: Annotated[int, Field(ge=1, lt=1 << 53)]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vtarget.base.errors import InputError, RunError, VtargetError
     from vtarget.data.board import Board
+    from vtarget.data.calibration import AppliedCalibration, Calibration
     from vtarget.data.core import Core
     from vtarget.data.image import Image
     from vtarget.data.limits import RunLimits
@@ -26,15 +27,20 @@ if TYPE_CHECKING:
     from vtarget.logic.pricing import Pricer
     from vtarget.logic.result import profile_json
     from vtarget.shell.boardlib import board_names, core_names, load_board, load_core
+    from vtarget.shell.calibrating import calibrate_board, load_measured
+    from vtarget.shell.calibrationfile import apply_calibration, load_calibration, save_calibration
     from vtarget.shell.imagefile import load_image
     from vtarget.shell.modelrun import profile
     from vtarget.shell.recordfile import load_record, save_record
     from vtarget.shell.running import execute, price, pricer_for, record, run
+    from vtarget.shell.sweeping import SweepResult, sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AppliedCalibration",
     "Board",
+    "Calibration",
     "Core",
     "ExecutionRecord",
     "Image",
@@ -44,15 +50,20 @@ __all__ = [
     "Profile",
     "RunError",
     "RunLimits",
+    "SweepResult",
     "VtargetError",
     "__version__",
+    "apply_calibration",
     "board_names",
+    "calibrate_board",
     "core_names",
     "execute",
     "explain",
     "load_board",
+    "load_calibration",
     "load_core",
     "load_image",
+    "load_measured",
     "load_record",
     "price",
     "pricer_for",
@@ -60,12 +71,15 @@ __all__ = [
     "profile_json",
     "record",
     "run",
+    "save_calibration",
     "save_record",
+    "sweep",
 ]
 
 _HOMES = {
     "vtarget.base.errors": ("InputError", "RunError", "VtargetError"),
     "vtarget.data.board": ("Board",),
+    "vtarget.data.calibration": ("AppliedCalibration", "Calibration"),
     "vtarget.data.core": ("Core",),
     "vtarget.data.image": ("Image",),
     "vtarget.data.limits": ("RunLimits",),
@@ -76,6 +90,8 @@ _HOMES = {
     "vtarget.logic.pricing": ("Pricer",),
     "vtarget.logic.result": ("profile_json",),
     "vtarget.shell.boardlib": ("board_names", "core_names", "load_board", "load_core"),
+    "vtarget.shell.calibrating": ("calibrate_board", "load_measured"),
+    "vtarget.shell.calibrationfile": ("apply_calibration", "load_calibration", "save_calibration"),
     "vtarget.shell.imagefile": ("load_image",),
     "vtarget.shell.modelrun": ("profile",),
     "vtarget.shell.recordfile": ("load_record", "save_record"),

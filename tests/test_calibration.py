@@ -391,6 +391,24 @@ def test_a_window_named_as_a_state_is_of_that_state() -> None:
     assert [one.state for one in windows(made, board)] == [states[-1], states[0]]
 
 
+@pytest.mark.parametrize(
+    "wild",
+    [
+        {"base_w": 1e3, "watts_per_mhz": 1e3},
+        {"base_w": -1e3, "watts_per_mhz": -1e3},
+        {"factor": 100.0},
+        {"factor": 0.0},
+    ],
+)
+def test_wild_power_stays_in_reason(wild: dict[str, float]) -> None:
+    fit = PowerFit(state="run", clocks_hz=(1, 10_000_000_000), windows=1, residual_pct=1e6, **wild)
+    profile = calibrated_profile("fft", L4, truth_of(L4, 0).model_copy(update={"power": (fit,)}))
+    assert profile.energy_j is not None
+    watts = profile.energy_j.nominal / profile.latency_s.nominal
+    assert 0 <= watts <= 400
+    assert 0 <= profile.energy_j.low <= profile.energy_j.nominal <= profile.energy_j.high
+
+
 def test_a_power_fit_has_one_form() -> None:
     with pytest.raises(ValueError, match="either 'factor' or both"):
         PowerFit(state="run", factor=1.0, base_w=0.1, watts_per_mhz=0.1, clocks_hz=(1,), windows=1, residual_pct=0.0)

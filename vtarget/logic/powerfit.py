@@ -26,6 +26,7 @@ class Watts:
     width: float
 
 
+MOST_WATTS = 400.0  # of a board, whatever a file says
 SPREAD_FLOOR = 0.01  # of the power: what another temperature or part of a program changes
 
 
@@ -100,9 +101,10 @@ def _fitted(board: Board, state: PowerState, fit: PowerFit, source: str) -> Powe
     points = []
     for clock in clocks:
         if fit.base_w is not None and fit.watts_per_mhz is not None:
-            watts = max(0.0, fit.base_w + fit.watts_per_mhz * clock / 1e6)
+            watts = fit.base_w + fit.watts_per_mhz * clock / 1e6
         else:
             watts = (fit.factor or 0.0) * _nominal(board, clock, state.name)
+        watts = min(max(watts, 0.0), MOST_WATTS)
         points.append(
             PowerPoint(clock=clock, nominal=watts, low=watts * (1 - wide), high=watts * (1 + wide), source=source)
         )

@@ -19,6 +19,7 @@ from machinelib import EXAMPLES
 from vtarget.data.board import Board, Cache
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import ExecutionRecord, SiteKind
+from vtarget.logic.zones import zones
 from vtarget.shell import layout, registerfile
 from vtarget.shell.boardlib import load_board
 from vtarget.shell.engine import Engine
@@ -107,9 +108,11 @@ STATEMENTS = (
     "ldr r{a}, [r5, #{n}]", "ldrh r{a}, [r5, #{odd}]", "ldrb r{a}, [r6, #{odd}]", "str r{a}, [r6, #{odd}]",
     "strh r{a}, [r6, #{odd}]", "ldrd r0, r1, [r6, #{n}]", "ldmia r5, {{r0-r3}}", "stmia r6, {{r0-r3}}",
     "ldr r4, [r10]\nldr r{a}, [r4, #{n}]", "ldr r{a}, [r5], #{n}\nldr r{b}, [r5, #-{n}]!",
-    "cmp r{a}, #{odd}\nit ne\nldrne r{b}, [r5, #{n}]", "cmp r{a}, r{b}\nite hi\nstrhi r{a}, [r6]\nstrls r{b}, [r6, #64]",
+    "cmp r{a}, #{odd}\nit ne\nldrne r{b}, [r5, #{n}]",
+    "cmp r{a}, r{b}\nite hi\nstrhi r{a}, [r6]\nstrls r{b}, [r6, #64]",
     "ldr r{a}, =0x12345600 + {odd}", "push {{r0-r3}}\npop {{r0-r3}}", "ldrex r{a}, [r6]", "nop\nnop\nnop\nnop\nnop",
-    "cmp r{a}, r{b}\nbne 1f\n1:", "b 1f\n.space {n}\n1:", "bl leaf{c}", "adds r9, #{odd}\nand r9, #63\nldrb r{a}, [r5, r9]",
+    "cmp r{a}, r{b}\nbne 1f\n1:", "b 1f\n.space {n}\n1:", "bl leaf{c}",
+    "adds r9, #{odd}\nand r9, #63\nldrb r{a}, [r5, r9]",
 )  # fmt: skip
 LEAVES = "\n".join(f"fn leaf{n}\nldr r3, [r5, #{40 * n}]\n{'nop;' * (3 * n)} bx lr\nend leaf{n}" for n in range(4))
 statement = st.builds(
@@ -204,7 +207,7 @@ def test_a_cache_that_was_off_is_empty() -> None:
         "instructions of FLASH: 1024/32/32 lru around",
         "data of FLASH: 256/32/8 lru around",
     )
-    assert record.caches == memory.caches and record.zones == memory.zones == (("FLASH",),)
+    assert record.caches == memory.caches and record.zones == memory.zones == zones(machine.board)
     cache = layout.MEMORY
     places, count = int(words[cache + layout.C_PLACES]), int(words[cache + layout.C_LINES])
     assert words[places : places + count].any()

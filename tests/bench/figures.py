@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent.parent)]
 
 from machinelib import EXAMPLES  # noqa: E402
-from speedlib import BOARD, Workload, measure, sleeping_seconds  # noqa: E402
+from speedlib import BOARD, Workload, measure, sleeping_seconds, without_memory  # noqa: E402
 
 COMMANDS = {
     "vtarget --help": ["--help"],
@@ -26,9 +26,16 @@ ITERATIONS_OF_10_M = 16
 def main() -> None:
     """Ratios of the scaled examples, then seconds and peak memory of whole processes, best of five."""
     plain = [Workload("conv_int8", 300), Workload("fft", 1000), Workload("fc_int8", 3000)]
-    for workload in (*plain, *(replace(w, ticking=True) for w in plain)):
-        speed = measure(workload)
-        name = f"{workload.name}, ticks at 1 kHz" if workload.ticking else workload.name
+    ways = {
+        "": without_memory(),
+        ", instruction cache": without_memory(instruction_cache=True),
+        ", all memory": None,
+    }
+    runs = [(w, text, pricer) for text, pricer in ways.items() for w in plain]
+    runs += [(replace(w, ticking=True), ", ticks at 1 kHz", without_memory()) for w in plain]
+    for workload, text, pricer in runs:
+        speed = measure(workload, pricer=pricer)
+        name = workload.name + text
         print(
             f"{name:<32}{speed.instructions / 1e6:6.1f} M instructions  "
             f"bare {speed.bare_s:.3f} s  counted {speed.counted_s:.3f} s  "

@@ -11,6 +11,7 @@ from machinelib import EXAMPLES, PROGRAMS
 
 from vtarget.data.image import Image
 from vtarget.logic.pricing import Pricer
+from vtarget.shell.boardlib import load_board
 from vtarget.shell.engine import Engine
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine
@@ -111,9 +112,17 @@ def sleeping_seconds(ticks: int) -> float:
     return seconds
 
 
-def measure(workload: Workload, rounds: int = ROUNDS) -> Speed:
+def without_memory(*, instruction_cache: bool = False) -> Pricer:
+    """The board as if all memory answered at once, so that nothing has to be followed but the cache asked for."""
+    board = load_board(BOARD)
+    fast = tuple(r.model_copy(update={"wait_states": None, "data_access": None}) for r in board.regions)
+    caches = tuple(unit for unit in board.caches if instruction_cache and unit.holds == "instructions")
+    return pricer_for(board.model_copy(update={"regions": fast, "caches": caches}))
+
+
+def measure(workload: Workload, rounds: int = ROUNDS, pricer: Pricer | None = None) -> Speed:
     """Run bare and counted alternately; the best of each."""
-    image, pricer = workload.image, pricer_for(BOARD)
+    image, pricer = workload.image, pricer or pricer_for(BOARD)
     options = workload.options(image)
     bare, counted = [], []
     record = None

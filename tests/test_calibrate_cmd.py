@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from buildlib import needs_gcc
 from calibrationlib import FITTED, board_pricer, example, measured, measurement, recorded, true_cycles, truth_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from vtarget.shell.measurementfile import save_measurement
 from vtarget.shell.recordfile import save_record
 
 BOARD = "nucleo-l4r5zi"
+MODELS = Path(__file__).resolve().parent.parent / "models"
 SEED = 7
 
 
@@ -198,6 +200,18 @@ def test_headings_and_tables_of_suppositions_are_calibrated(written: Path) -> No
     rows = json.loads(table.out)["rows"]
     assert rows[0]["cycles"] == run_json(BOARD, "--calibration", written)["cycles"]
     assert rows[1]["cycles"] < rows[0]["cycles"]
+
+
+@needs_gcc
+def test_layers_of_models_are_calibrated(written: Path) -> None:
+    command = ("profile", MODELS / "ad_autoencoder.tflite", "-b", BOARD, "--no-validate", "--json", "-")
+    plain, fitted = vtarget(*command, "--no-calibration"), vtarget(*command, "--calibration", written)
+    assert (plain.code, fitted.code) == (0, 0), plain.err + fitted.err
+    before, after = json.loads(plain.out), json.loads(fitted.out)
+    assert (before["provenance"], after["provenance"]) == ("uncalibrated", "calibrated")
+    assert all(a["cycles"] > b["cycles"] for a, b in zip(after["layers"], before["layers"], strict=True))
+    assert sum(after["waterfall"].values()) == after["cycles"]
+    assert 0 <= after["cycles"] - sum(layer["cycles"] for layer in after["layers"]) < 0.01 * after["cycles"]
 
 
 def test_unusable_choices_are_errors(written: Path, tmp_path: Path) -> None:

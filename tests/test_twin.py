@@ -247,6 +247,9 @@ def test_the_command_refuses_what_it_cant_use(tmp_path: Path) -> None:
     ran = vtarget("twin", "-b", "nucleo-l4r5zi", "--perturb", "1", "--port", "0", "--reveal", kept)
     assert ran.code == 2 and "exists and is no calibration" in ran.err
     assert kept.read_text() == "name: mine\n"
-    assert vtarget("twin", "-b", "nucleo-l4r5zi", "--perturb", "1", "--port", "70000").code == 2
+    port = vtarget("twin", "-b", "nucleo-l4r5zi", "--perturb", "1", "--port", "70000")
+    assert port.code == 2 and port.err.startswith("error: --port '70000': ")
+    host = vtarget("twin", "-b", "nucleo-l4r5zi", "--perturb", "1", "--port", "no.such.host.invalid:1")
+    assert host.code == 2 and host.err.startswith("error: --port no.such.host.invalid:1: ")
     assert vtarget("twin", "-b", "no-board", "--perturb", "1", "--port", "0").code == 2
     assert vtarget("twin", "-b", "nucleo-l4r5zi", "--perturb", "-1", "--port", "0").code == 2

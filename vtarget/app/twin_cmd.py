@@ -6,6 +6,8 @@ from itertools import count
 
 import click
 
+from vtarget.base.errors import InputError
+
 
 @click.command()
 @click.option("-b", "--board", required=True, metavar="BOARD", help="A board's name or a YAML file.")
@@ -32,12 +34,18 @@ def twin(board: str, seed: int, place: str, jitter_pct: float, reveal: str | Non
     truth = draw(seed, pricer.core, pricer.board, pricer.board_sha256)
     if reveal is not None:
         save_calibration(truth, reveal)
-    host, port = parse_place(place)
+    try:
+        host, port = parse_place(place)
+    except InputError as error:
+        raise InputError(error.message.replace("--gdb", "--port", 1), hint=error.hint) from None
     served = Twin(pricer, truth, jitter_pct=jitter_pct, seed=seed)
     for number in count():
         if sessions is not None and number >= sessions:
             return 0
-        server = TwinServer(host, port, print_error_line)
+        try:
+            server = TwinServer(host, port, print_error_line)
+        except InputError as error:
+            raise InputError(error.message.replace("--gdb", "--port", 1), hint=error.hint) from None
         port = int(server.where.rpartition(":")[2])
         served.serve(server)
     return 0

@@ -149,6 +149,7 @@ class ChannelCutter:
         self._windows: list[Window] = []
         self._between: list[Window] = []
         self._cut_off = 0
+        self._since = 2  # cells since the last edge
         self._high_first = False
 
     def feed(self, piece: Piece) -> None:
@@ -165,10 +166,12 @@ class ChannelCutter:
         high = share >= 0.5
         at = np.flatnonzero(high[1:] != high[:-1])
         rising = high[at + 1]
-        back = np.where(rising, share[at] * width[at], (1 - share[at]) * width[at])
-        forth = np.where(rising, (1 - share[at + 1]) * width[at + 1], share[at + 1] * width[at + 1])
+        back = np.where(rising, share[at], 1 - share[at]) * width[at]
+        back[np.diff(at, prepend=-self._since) == 1] = 0.0  # the edge before this one has taken that cell's part
+        forth = np.where(rising, 1 - share[at + 1], share[at + 1]) * width[at + 1]
+        self._since = len(widths) - int(at[-1]) if len(at) else self._since + len(widths)
         times = piece.bounds_s[at] - back + forth
-        joules = energy[at] - back * watts[at] + forth * watts[at + 1]
+        joules = energy[at] + (forth - back) * np.where(forth > back, watts[at + 1], watts[at])
         slack = np.maximum(np.abs(watts[at]), np.abs(watts[at + 1])) * np.maximum(width[at], width[at + 1])
         for row in zip(
             times.tolist(), joules.tolist(), slack.tolist(), unsure[at].tolist(), rising.tolist(), strict=True

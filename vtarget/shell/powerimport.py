@@ -204,7 +204,7 @@ def _from_results(results: Results, options: PowerOptions) -> Imported:
         )
     groups: dict[str, list[Window]] = {}
     for result in chosen:
-        groups.setdefault(result.label if results.results[0].state else options.name, []).append(result.window)
+        groups.setdefault(result.label, []).append(result.window)
     label = Path(results.file).name
     windows = tuple(
         summarise(options.name, group, f"{label} ({results.kind}), {name}") for name, group in groups.items()

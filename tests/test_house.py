@@ -25,16 +25,21 @@ HOMES = {
     "click": "vtarget.app",
     "cpp_demangle": "vtarget.shell.demangle",
     "elftools": "vtarget.shell.elf",
+    "distributed": "vtarget.shell.parallel",
     "intelhex": "vtarget.shell.hexbin",
     "jinja2": "vtarget.logic.codegen.templates",
+    "joblib": "vtarget.shell.parallel",
     "llvmlite": "vtarget.shell.native",
     "numba": "vtarget.shell.native",
+    "pandas": "vtarget.shell.frames",
     "ppk2_api": "vtarget.shell.power.ppk2live",
+    "pyarrow": "vtarget.shell.frames",
     "pydantic": "vtarget.base.strictyaml",
     "pydantic_core": "vtarget.base.strictyaml",
     "pyjls": "vtarget.shell.power.jls",
     "pyocd": "vtarget.shell.probes.pyocdprobe",
     "pytest": "vtarget.app.pytest_plugin",
+    "ray": "vtarget.shell.parallel",
     "rich": "vtarget.app.terminal",
     "tflite": "vtarget.shell.tflitefile",
     "unicorn": "vtarget.shell.engine",
@@ -44,6 +49,7 @@ EVERYWHERE = frozenset({"numpy"})
 
 # Function -> why it may catch everything.
 BROAD_EXCEPTS = {
+    "vtarget.shell.sweepunit.run_unit": "a bug that one cell meets must not cost the others: its row names it",
     "vtarget.shell.recorder.Recorder._called_back": "a ctypes callback can't raise: it keeps the error for the machine",
 }
 

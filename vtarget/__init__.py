@@ -96,6 +96,7 @@ _HOMES = {
     "vtarget.shell.modelrun": ("profile",),
     "vtarget.shell.recordfile": ("load_record", "save_record"),
     "vtarget.shell.running": ("execute", "price", "pricer_for", "record", "run"),
+    "vtarget.shell.sweeping": ("SweepResult", "sweep"),
 }
 
 

@@ -270,6 +270,14 @@ class Debug(Model):
     source: str | None = None
 
 
+class Price(Model):
+    """What one board costs, in a currency by its ISO 4217 code; for sweeps to weigh against time and energy."""
+
+    amount: Annotated[float, Field(gt=0, le=1e6)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    source: Text
+
+
 class Board(Model):
     """One board. ``core`` names a file of ``boards/cores``, ``chip`` one of ``boards/chips`` (its peripherals);
     ``fpu`` and ``dsp`` say which options the chip has."""
@@ -287,6 +295,7 @@ class Board(Model):
     caches: tuple[Cache, ...] = ()
     power: tuple[PowerState, ...] = ()
     debug: Debug = Debug()
+    price: Annotated[Price | None, Field(repr=False)] = None  # no part of what runs are compared by
     unknown: tuple[str, ...] = ()
     note: str | None = None
 

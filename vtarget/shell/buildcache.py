@@ -1,4 +1,4 @@
-"""A per-user cache of built files, named by what they are made of. Safe under concurrency, bounded in size."""
+"""A per-user cache of files, named by what they are made of. Safe under concurrency, bounded in size."""
 
 from __future__ import annotations
 
@@ -39,11 +39,13 @@ def content_key(parts: Iterable[str | bytes]) -> str:
 
 
 class BuildCache:
-    """ELF files by key below ``root``. A cache that can't be written keeps nothing and stops nobody."""
+    """Files that begin with ``magic`` (ELF) by key below ``root``. A cache that can't be written keeps nothing and
+    stops nobody."""
 
-    def __init__(self, root: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+    def __init__(self, root: Path, limit_bytes: int = LIMIT_BYTES, *, magic: bytes = _ELF_MAGIC) -> None:
         self.root = root
         self._limit_bytes = limit_bytes
+        self._magic = magic
 
     def read(self, key: str) -> bytes | None:
         """What was kept under ``key``, None if nothing (whole) was."""
@@ -53,7 +55,7 @@ class BuildCache:
             os.utime(path)
         except OSError:
             return None
-        return data if data.startswith(_ELF_MAGIC) else None
+        return data if data.startswith(self._magic) else None
 
     def write(self, key: str, data: bytes) -> None:
         """Keep ``data`` under ``key``."""

@@ -19,7 +19,7 @@ from vtarget.data.modelprofile import ModelMemory, ModelProfile
 from vtarget.data.profile import Profile, Span
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.data.target import target_of
-from vtarget.data.validation import Tolerance
+from vtarget.data.validation import Tolerance, Validation
 from vtarget.data.waterfall import NO_WATERFALL
 from vtarget.logic.codegen.project import layer_function
 from vtarget.logic.explain import explain, noted
@@ -194,7 +194,7 @@ def _profile(
         ),
         memory=_memory(code, ran.image, inference),
         plan=code.plan,
-        validation=None if reference is None else _validate(job.graph, ran, reference, job.tolerance),
+        validation=None if reference is None else validate_run(job, ran, reference),
         explanations=tuple(_explain(invocation, pricer, what, code, lines) for what in dict.fromkeys(job.explained)),
         tensor_names=tuple(tensor.name for tensor in job.graph.tensors),
         arena_region=firmware.placement.arena_region,
@@ -232,15 +232,16 @@ def _memory(code: ModelCode, image: Image, inference: Profile) -> ModelMemory:
     )
 
 
-def _validate(graph: Graph, ran: FirmwareRun, reference: InterpreterResult, tolerance: Tolerance) -> Any:
+def validate_run(job: ModelJob, ran: FirmwareRun, reference: InterpreterResult) -> Validation:
+    """What the interpreter says of the tensors of a run."""
     expected: list[Mapping[int, Array]] = [sample.tensors for sample in reference.samples]
     return validate(
-        graph,
+        job.graph,
         expected,
-        _with_inputs(graph, ran),
+        _with_inputs(job.graph, ran),
         f"{reference.name} {reference.version}",
-        tolerance,
-        allowances=allowances(graph, reference.name),
+        job.tolerance,
+        allowances=allowances(job.graph, reference.name),
     )
 
 

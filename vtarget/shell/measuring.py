@@ -85,7 +85,7 @@ def measure(
 
 
 def _put_back(probe: Probe) -> ProbeError | None:
-    """Leave the board as it was found; a connection that is lost meanwhile is made anew once. What went wrong, if so."""
+    """Leave the board as it was found; a connection lost meanwhile is made anew once. What went wrong, if anything."""
     try:
         with suppress(ConnectionLostError):
             probe.restore()

@@ -215,6 +215,9 @@ def _told(what: str) -> Iterator[None]:
         raise _locked_or(RefusedError, what, error) from None
     except (exceptions.ProbeError, exceptions.TransferError, exceptions.TimeoutError, OSError) as error:
         raise _locked_or(ConnectionLostError, what, error) from None
+    except AssertionError as error:  # what pyOCD's bookkeeping makes of a probe that was pulled out
+        cause = error.__context__
+        raise _locked_or(ConnectionLostError, what, cause if isinstance(cause, exceptions.Error) else error) from None
     except (exceptions.Error, ValueError, KeyError) as error:
         raise _locked_or(RefusedError, what, error) from None
 

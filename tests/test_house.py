@@ -27,7 +27,7 @@ HOMES = {
     "elftools": "vtarget.shell.elf",
     "distributed": "vtarget.shell.parallel",
     "intelhex": "vtarget.shell.hexbin",
-    "jinja2": "vtarget.logic.codegen.templates",
+    "jinja2": "vtarget.logic.templates",
     "joblib": "vtarget.shell.parallel",
     "llvmlite": "vtarget.shell.native",
     "numba": "vtarget.shell.native",
@@ -61,6 +61,7 @@ PURE_MODULES = frozenset(
         *(
             "functools",
             "graphlib",
+            "base64",
             "hashlib",
             "heapq",
             "itertools",

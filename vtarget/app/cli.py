@@ -17,6 +17,7 @@ COMMANDS = {
     "build": ("vtarget.app.build_cmd", "build", "Turn a model into a C project and its firmware."),
     "compare": ("vtarget.app.compare_cmd", "compare", "Set two results side by side and judge what changed."),
     "sweep": ("vtarget.app.sweep_cmd", "sweep", "Run models and firmware on many boards, and ask the rows questions."),
+    "report": ("vtarget.app.report_cmd", "report", "Make a page, or files for other viewers, of results."),
     "measure": ("vtarget.app.measure_cmd", "measure", "Run a firmware on a real board and measure its kernels."),
     "power": ("vtarget.app.power_cmd", "power", "Cut a power recording into windows that calibrate can take."),
     "calibrate": ("vtarget.app.calibrate_cmd", "calibrate", "Fit a board's model to what was measured on it."),

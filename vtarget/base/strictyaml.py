@@ -39,6 +39,7 @@ __all__ = [
     "KeyPath",
     "LineMap",
     "Model",
+    "OpenModel",
     "Place",
     "Text",
     "ValidationInfo",
@@ -60,7 +61,14 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class OpenModel(BaseModel):
+    """Base of values in files that newer versions may add keys to: frozen, strict about the keys it knows."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+
 M = TypeVar("M", bound=Model)
+R = TypeVar("R", bound=BaseModel)
 
 
 class FieldError(ValueError):
@@ -87,7 +95,7 @@ def load_yaml_model(path: Path, model: type[M]) -> M:
     return validate(data, lines, model)
 
 
-def parse_json(text: bytes, model: type[M]) -> M:
+def parse_json(text: bytes, model: type[R]) -> R:
     """JSON text as ``model``; ValueError names the key of the first thing wrong and says what it is."""
     try:
         return model.model_validate_json(text)

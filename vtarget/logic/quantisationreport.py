@@ -29,7 +29,7 @@ def layer_rows(table: QuantisationTable) -> list[tuple[str, ...]]:
         (
             str(loss.index),
             loss.op,
-            _short(loss.name),
+            short_name(loss.name),
             _decibels(loss.quantised_sqnr_db),
             _decibels(loss.firmware_sqnr_db),
         )
@@ -56,7 +56,7 @@ def quantisation_json(table: QuantisationTable) -> dict[str, Any]:
     return plain
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """Converters join the names of what they fuse by semicolons: the first will do."""
     first = name.partition(";")[0]
     return first if len(first) <= LONGEST_NAME else f"…{first[1 - LONGEST_NAME :]}"

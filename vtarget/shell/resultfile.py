@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from vtarget.base.errors import InputError
+from vtarget.base.strictyaml import parse_json
+from vtarget.data.savedresult import SavedResult
 from vtarget.shell.files import read_file
 
 MOST_BYTES = 256 << 20
@@ -28,3 +30,25 @@ def load_result(path: str, option: str, read: Callable[[Mapping[str, Any]], T]) 
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def load_saved(path: str, option: str) -> tuple[SavedResult, ...]:
+    """The results in a file of ``run --json`` or ``profile --json`` (one, or a list). InputError if it is none."""
+    data = read_file(path, option, MOST_BYTES)
+    try:
+        found = json.loads(data, parse_constant=_no_number)
+        results = tuple(saved_of(result) for result in (found if isinstance(found, list) else [found]))
+        if not results:
+            raise ValueError("is an empty list")
+    except (ValueError, RecursionError) as error:
+        what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"{path}: not a usable result: {what}", hint="make one with --json") from None
+    return results
+
+
+def saved_of(result: object) -> SavedResult:
+    """A result's JSON object, checked. ValueError if it is none."""
+    saved = parse_json(json.dumps(result).encode(), SavedResult)
+    if any(row.parent is not None and row.parent >= at for at, row in enumerate(saved.contexts)):
+        raise ValueError("contexts: a row stands above its parent")
+    return saved

@@ -1,4 +1,4 @@
-"""The texts that generated projects are filled into. Home of Jinja2.
+"""The texts that generated projects are filled into.
 
 Templates escape nothing: whatever comes from a model must have gone through ``base.names`` before.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from jinja2 import DictLoader, Environment, StrictUndefined
-
 from vtarget.logic.codegen.templates import buildfiles, firmware, library
+from vtarget.logic.templates import Environment, environment
 
 _TEXTS = {**library.TEXTS, **firmware.TEXTS, **buildfiles.TEXTS}
 
@@ -22,16 +21,9 @@ def render(template: str, **values: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(  # C, Make and Markdown: there is no markup to escape
-        loader=DictLoader(_TEXTS),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"make": make_word, "cmake": cmake_word}
-    return environment
+    found = environment(_TEXTS, markup=False)
+    found.filters |= {"make": make_word, "cmake": cmake_word}
+    return found
 
 
 def make_word(text: str) -> str:

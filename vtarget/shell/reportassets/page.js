@@ -1,0 +1,81 @@
+"use strict";
+(() => {
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const places = [...document.querySelectorAll("[data-figure]")];
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const narrow = matchMedia("(max-width: 40rem)");
+  const config = { responsive: true, displayModeBar: false, scrollZoom: false };
+
+  function colors() {
+    const style = getComputedStyle(document.documentElement);
+    return { ink: style.getPropertyValue("--ink").trim(), rule: style.getPropertyValue("--rule").trim(),
+      panel: style.getPropertyValue("--panel").trim() };
+  }
+
+  function themed(layout) {
+    const c = colors();
+    const axis = { gridcolor: c.rule, zerolinecolor: c.rule, linecolor: c.rule };
+    const whole = { ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: c.ink, size: narrow.matches ? 11 : 13 },
+      hoverlabel: { bgcolor: c.panel, bordercolor: c.rule, font: { color: c.ink }, align: "left" },
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { color: c.ink } },
+      uniformtext: { minsize: 9, mode: "hide" } };
+    for (const name of ["xaxis", "yaxis"]) if (layout[name]) whole[name] = { ...layout[name], ...axis };
+    return whole;
+  }
+
+  async function draw() {
+    for (const place of places) {
+      const figure = figures[Number(place.dataset.figure)];
+      await Plotly.newPlot(place, figure.data, themed(figure.layout), config);
+      place.dataset.drawn = "yes";
+      await new Promise((next) => setTimeout(next));
+    }
+    document.documentElement.dataset.drawn = String(places.length);
+  }
+
+  function restyle() {
+    for (const place of places) if (place.dataset.drawn) {
+      Plotly.react(place, figures[Number(place.dataset.figure)].data,
+        themed(figures[Number(place.dataset.figure)].layout), config);
+    }
+  }
+
+  function value(row, column) {
+    const cell = row.cells[column];
+    return cell.dataset.v === undefined ? null : Number(cell.dataset.v);
+  }
+
+  function sort(button) {
+    const head = button.closest("th");
+    const table = head.closest("table");
+    const column = Number(button.dataset.sort);
+    const numeric = head.classList.contains("n");
+    const up = head.ariaSort ? head.ariaSort !== "ascending" : !numeric;
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const rows = [...table.tBodies[0].rows];
+    rows.sort((a, b) => {
+      if (!numeric) return (up ? 1 : -1) * a.cells[column].textContent.localeCompare(b.cells[column].textContent);
+      const x = value(a, column), y = value(b, column);
+      if (x === null || y === null) return (x === null) - (y === null);
+      return up ? x - y : y - x;
+    });
+    table.tBodies[0].append(...rows);
+  }
+
+  function filter(input) {
+    const wanted = input.value.toLowerCase();
+    let shown = 0;
+    for (const row of document.getElementById(input.dataset.filters).tBodies[0].rows) {
+      row.hidden = !row.textContent.toLowerCase().includes(wanted);
+      shown += !row.hidden;
+    }
+    document.getElementById("status").textContent = `${shown} rows shown`;
+  }
+
+  for (const button of document.querySelectorAll("[data-sort]")) button.addEventListener("click", () => sort(button));
+  for (const input of document.querySelectorAll("[data-filters]")) input.addEventListener("input", () => filter(input));
+  dark.addEventListener("change", restyle);
+  draw();
+})();

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,6 +161,21 @@ def test_semihosting_is_served_where_the_server_leaves_it_to_us() -> None:
         lap = b.lap(pick(F))
         assert (b.run.console.text, lap.exit_code, lap.calls) == ("hello", 0, {F: [100]})
         assert b.board.changed == {}  # the core went on behind the call
+
+
+def test_text_of_rtt_is_read_through_the_probe() -> None:
+    block, buffer, text = 0x20000100, 0x20000200, b"vtarget-span fft 24 600480\n"
+    header = b"SEGGER RTT".ljust(16, b"\0") + struct.pack("<2I", 1, 0)
+    header += struct.pack("<6I", 0, buffer, 64, len(text), 0, 0)
+    with bench([*call(F, 100), END]) as b:
+        b.run._image = replace(image(), objects={"_SEGGER_RTT": (block, 48)})
+        b.board.ram[0x100 : 0x100 + len(header)] = header
+        b.board.ram[0x200 : 0x200 + len(text)] = text
+        b.lap(pick(F))
+        assert b.run.console.text == text.decode()
+        assert b.board.ram[0x100 + 40 : 0x100 + 44] == len(text).to_bytes(4, "little")  # read offset
+        b.lap(pick(F))
+        assert b.run.console.text == ""
 
 
 def test_a_server_that_says_the_program_has_exited() -> None:

@@ -245,8 +245,8 @@ class PowerState(Model):
 class CycleTimer(Model):
     """A timer that counts the core's clock, for measuring on boards whose core has no counter, or not for the debugger.
 
-    ``setup`` are (address, value) words to write after a reset; ``counter`` the word to read, ``bits`` wide, a tick each
-    ``cycles_per_tick`` core cycles. It must stand still while the core is stopped.
+    ``setup`` are (address, value) words to write after a reset; ``counter`` is the word to read, ``bits`` wide, which
+    moves every ``cycles_per_tick`` core cycles. It must stand still while the core is stopped.
     """
 
     name: Text

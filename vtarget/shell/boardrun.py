@@ -8,7 +8,7 @@ its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median_low
 
@@ -20,12 +20,14 @@ from vtarget.shell.console import Console
 from vtarget.shell.probes.counters import Stopwatch
 from vtarget.shell.probes.errors import NeverReachedError, ProbeError, RefusedError
 from vtarget.shell.probes.probe import Halt, Probe
+from vtarget.shell.rtt import Rtt
 from vtarget.shell.semihosting import BREAKPOINT, Blocked, FirmwareExit, Semihosting, Sys, signed
 
 EMPTY_SPANS = 5
 FIRST_SPECIAL_RETURN = 0xF0000000  # EXC_RETURN and FNC_RETURN values; the reset value of LR is one of them too
 EXITS = (Sys.EXIT, Sys.EXIT_EXTENDED)
 BKPT = 0xBE
+RTT_SYMBOL = "_SEGGER_RTT"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,15 @@ class _TargetMemory:
             raise InputError(error.message) from None
 
 
+class _ConsoleLine:
+    """Where text of RTT goes; nothing is typed."""
+
+    receiver: Callable[[int], None] | None = None
+
+    def __init__(self, console: Console) -> None:
+        self.write = console.write
+
+
 class BoardRun:
     """Runs one image on one board again and again. ``overhead_cycles`` are taken off each stop."""
 
@@ -115,6 +126,9 @@ class BoardRun:
     def _begin(self, picks: Iterable[Pick]) -> None:
         self.console = Console()
         self._semihosting = Semihosting(_TargetMemory(self._probe), self.console, lambda: 0, self._board.clock.typical)
+        block = self._image.objects.get(RTT_SYMBOL)
+        line = _ConsoleLine(self.console)
+        self._rtt = None if block is None else Rtt(_TargetMemory(self._probe), self._board, block[0], line)
         self._lap, self._looks = Lap(), 0
         self._open: _Open | None = None
         self._picks = {pick.address: pick for pick in picks}
@@ -148,6 +162,7 @@ class BoardRun:
             if left <= 0:
                 raise self._never(halt.pc)
             self._watch.now()
+            self._take_text()
             self._looks += 1
             if self._open is not None:
                 self._open.stops += 1
@@ -217,6 +232,7 @@ class BoardRun:
 
     def _finish(self, now: int) -> bool:
         self._lap.total_cycles, self._lap.stops = now, 1 + self._looks
+        self._take_text()
         if self._instruction() == BREAKPOINT:
             exited = self._semihosting.call(self._probe.read_register("r0"), self._probe.read_register("r1"))
             self._lap.exit_code = exited.code if isinstance(exited, FirmwareExit) else None
@@ -227,6 +243,11 @@ class BoardRun:
             self._note(f"{self._picks[call.address].name} had not returned when the run ended; it counts up to there")
         self._check_reached(self._end.address if self._end is not None else 0)
         return True
+
+    def _take_text(self) -> None:
+        """What the firmware has put into its RTT buffer, if it has one."""
+        if self._rtt is not None:
+            self._rtt.poll()
 
     def _serve(self, halt: Halt, now: int) -> bool:
         """A stop of the firmware's own: a semihosting call that the server leaves to us, or the end of all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,14 @@ class Passage:
     accessed: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-def traced(path: Path, board: Board, instructions: int) -> tuple[list[Passage], ExecutionRecord]:
+def traced(
+    path: Path, board: Board, instructions: int, prepare: Callable[[Machine], None] = lambda _machine: None
+) -> tuple[list[Passage], ExecutionRecord]:
     """What Python hooks of the emulator see of a run, and the run's record. (Hooks of memory would do, too, but the
     emulator leaves some accesses out of them that follow unaligned ones.)"""
     options = RunOptions(limits=RunLimits(instructions=instructions))
     machine = Machine(load_image(str(path)), pricer_for(board), options)
+    prepare(machine)
     uc, passages = machine.engine.uc, []
 
     def on_block(_uc: Any, address: int, size: int, _data: Any) -> None:

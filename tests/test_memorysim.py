@@ -14,7 +14,7 @@ from asmlib import assemble_program, needs_assembler
 from cachemodel import CacheModel, Passage, Replay, counted, traced
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from machinelib import EXAMPLES
+from machinelib import EXAMPLES, PROGRAMS
 
 from vtarget.data.board import Board, Cache
 from vtarget.data.limits import RunLimits
@@ -27,6 +27,8 @@ from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine
 from vtarget.shell.running import price, pricer_for
 from vtarget.shell.runoptions import RunOptions
+from vtarget.shell.symbols import resolve_address
+from vtarget.shell.systick import SYST_CSR, SYST_CVR, SYST_RVR
 
 BOARD = "nucleo-l4r5zi"
 RAM = ("SRAM1", "SRAM2", "SRAM3")
@@ -83,6 +85,34 @@ def test_native_counts_are_those_of_plain_lists(name: str, geometry: str) -> Non
     assert counts == +replay.counts
     assert ranges == replay.ranges
     assert price(record, pricer_for(board)).cycles.nominal == record.live_cycles
+
+
+def start_ticks(machine: Machine) -> None:
+    """SysTick interrupts every 2000 cycles; the example's default handler returns at once."""
+    handler, _ = resolve_address(machine.image, "Default_Handler", "test")
+    machine.engine.write(handler, bytes.fromhex("7047"))
+    for register, value in ((SYST_RVR, 1999), (SYST_CVR, 0), (SYST_CSR, 7)):
+        machine.chipset.systick.write_word(register, value)
+
+
+@pytest.mark.parametrize("geometry", ["fully associative", "unified", "too small for a loop"])
+@pytest.mark.parametrize("name", ["conv_int8", "quantise"])
+def test_interrupts_leave_the_caches_to_their_threads_and_back(name: str, geometry: str) -> None:
+    board = GEOMETRIES[geometry]
+    passages, record = traced(EXAMPLES / f"{name}-m4f.elf", board, LENGTH, start_ticks)
+    assert sum(passage.block.code == bytes.fromhex("7047") for passage in passages) > 20
+    replay = Replay(board, passages)
+    assert counted(record) == (+replay.counts, replay.ranges)
+    assert price(record, pricer_for(board)).cycles.nominal == record.live_cycles
+
+
+@pytest.mark.parametrize("geometry", ["fully associative", "unified"])
+def test_threads_that_sleep_do_so_too(geometry: str) -> None:
+    board = GEOMETRIES[geometry]
+    passages, record = traced(PROGRAMS / "ticks-m4f.elf", board, LENGTH)
+    assert sum(sleep.wakeups for sleep in record.sleep) > 3
+    replay = Replay(board, passages)
+    assert counted(record) == (+replay.counts, replay.ranges)
 
 
 def test_the_examples_meet_every_class() -> None:

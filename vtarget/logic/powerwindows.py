@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -259,8 +258,8 @@ def summarise(name: str, windows: Sequence[Window], source: str) -> PowerWindow:
     return PowerWindow(
         name=name,
         count=len(windows),
-        seconds=_rounded(median(window.seconds for window in windows)),
-        energy_j=_rounded(median(energies)),
+        seconds=_rounded(float(np.median([window.seconds for window in windows]))),
+        energy_j=_rounded(float(np.median(energies))),
         spread_j=_rounded(spread),
         source=source,
     )
@@ -275,7 +274,7 @@ def remarks(name: str, windows: Sequence[Window]) -> tuple[str, ...]:
             f"{name}: the edges leave {100 * loose:.0f} % of a window's energy open: sample faster, or repeat the work"
             " within a window"
         )
-    usual = median(window.seconds for window in windows)
+    usual = float(np.median([window.seconds for window in windows]))
     far = max(abs(window.seconds - usual) for window in windows)
     if far > UNEVEN * usual:
         found.append(f"{name}: windows are of unlike length (up to {100 * far / usual:.0f} % from the median)")

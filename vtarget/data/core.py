@@ -91,6 +91,7 @@ class Rule(StrEnum):
 
     LOAD_AFTER_LOAD_SAVING = "load_after_load_saving"
     INDEXED_LOAD_AFTER_LOAD_SAVING = "indexed_load_after_load_saving"
+    SAME_BASE_LOAD_SAVING = "same_base_load_saving"
     STORE_AFTER_LOAD_SAVING = "store_after_load_saving"
     INDEXED_STORE_AFTER_LOAD_PENALTY = "indexed_store_after_load_penalty"
     SAME_BASE_STORE_PENALTY = "same_base_store_penalty"

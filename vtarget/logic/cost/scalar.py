@@ -27,10 +27,14 @@ _BY_OPERANDS = (Dynamic.DIVIDE, Dynamic.LONG_MULTIPLY)
 
 @dataclass(slots=True)
 class _State:
-    """What the next instruction can feel of those before it."""
+    """What the next instruction can feel of those before it.
+
+    ``indexed_run``: the last load stands in a run of loads, each pipelined behind the one before; its first is indexed.
+    """
 
     previous: Insn | None = None
     executed: Insn | None = None
+    indexed_run: bool = False
     divide_left: int = 0
     clock: int = 0
     end: int = -1
@@ -64,7 +68,7 @@ class ScalarPipeline:
         before = timing.state
         assert isinstance(before, _State)
         after = self._at_rest(target)
-        after.previous, after.executed = before.previous, before.executed
+        after.previous, after.executed, after.indexed_run = before.previous, before.executed, before.indexed_run
         if before.prefetch is not None and before.previous is not None and before.end == target.address:
             after.clock, after.prefetch = before.clock, before.prefetch.copy()
             after.prefetch.branch(before.previous, before.clock)
@@ -100,6 +104,8 @@ class ScalarPipeline:
         else:
             neighbour = self._neighbour(insn, state)
             cost = self._own(insn) + neighbour
+            if insn.kind in _LOADS and neighbour.nominal >= 0:
+                state.indexed_run = insn.writeback
             start += 0 if insn.kind is Kind.IT else neighbour.nominal
         if state.prefetch is not None:
             wait = state.prefetch.wait(insn, address, start)
@@ -141,7 +147,7 @@ class ScalarPipeline:
         if executed is None:
             return NO_CYCLES
         if insn.kind in isa.MEMORY_KINDS:
-            return self._access(insn, executed)
+            return self._access(insn, executed, state.indexed_run)
         if insn.kind is Kind.NOP:
             return self._nop(insn, executed)
         if insn.kind in isa.FP_KINDS:
@@ -154,12 +160,12 @@ class ScalarPipeline:
         free = two_cycles and insn.size == 2 and before.flow is Flow.NONE
         return _less(self._rules[Rule.NOP_AFTER_LOAD_SAVING]) if free else NO_CYCLES
 
-    def _access(self, insn: Insn, before: Insn) -> Cycles:
+    def _access(self, insn: Insn, before: Insn, indexed_run: bool) -> Cycles:
         if before.kind in _ADDRESS_SOURCES and before.writes & 0xFFFF:
             uses = before.writes & insn.address_reads & ~(1 << PC)
             return self._rules[Rule.ALU_TO_ADDRESS_PENALTY] if uses else NO_CYCLES
         if before.kind in _LOADS and before.flow is Flow.NONE and insn.flow is Flow.NONE:
-            return self._after_load(insn, before)
+            return self._after_load(insn, before, indexed_run)
         cost = NO_CYCLES
         if insn.kind is before.kind is Kind.STORE and insn.writeback and before.writeback:
             cost = self._rules[Rule.SAME_BASE_STORE_PENALTY] if _base_bit(insn) == _base_bit(before) else NO_CYCLES
@@ -169,23 +175,24 @@ class ScalarPipeline:
             cost = _less(self._rules[Rule.STORE_MULTIPLE_AFTER_STORE_SAVING])
         return cost + self._fp_dependency(insn, before) if insn.kind in isa.FP_KINDS else cost
 
-    def _after_load(self, insn: Insn, load: Insn) -> Cycles:
+    def _after_load(self, insn: Insn, load: Insn, indexed_run: bool) -> Cycles:
         """A load or store pipelines behind a load unless its address needs what that one loads."""
         loaded = load.writes & ~_base_bit(load) if load.writeback else load.writes
         if loaded & insn.address_reads:
             return NO_CYCLES
         if insn.kind in _LOADS:
-            return self._load_after_load(insn, load)
+            return self._load_after_load(insn, load, indexed_run)
         if insn.kind not in (Kind.STORE, Kind.FP_STORE):
             return NO_CYCLES
         if insn.writeback and Rule.INDEXED_STORE_AFTER_LOAD_PENALTY in self._stated:
             return self._rules[Rule.INDEXED_STORE_AFTER_LOAD_PENALTY]
         return _less(self._rules[Rule.STORE_AFTER_LOAD_SAVING])
 
-    def _load_after_load(self, insn: Insn, load: Insn) -> Cycles:
+    def _load_after_load(self, insn: Insn, load: Insn, indexed_run: bool) -> Cycles:
+        """Of indexed loads of one base, those pipeline that stand in a run which a plain load began."""
         rule = Rule.INDEXED_LOAD_AFTER_LOAD_SAVING if insn.writeback else Rule.LOAD_AFTER_LOAD_SAVING
         if insn.writeback and load.writeback and _base_bit(insn) == _base_bit(load):
-            return NO_CYCLES
+            return NO_CYCLES if indexed_run else _less(self._rules[Rule.SAME_BASE_LOAD_SAVING])
         cost = _less(self._rules[rule])
         return cost + self._rules[Rule.MIXED_MEMORIES_PENALTY] if insn.literal != load.literal else cost
 

@@ -50,7 +50,8 @@ def test_a_csv_becomes_a_measurement(tmp_path: Path) -> None:
     run, sleep = measurement.power
     assert (run.name, run.seconds, run.energy_j, run.spread_j) == ("run", 0.1, 6e-3, 0.426e-3)
     assert (sleep.name, sleep.count, sleep.energy_j) == ("sleep", 2, 3e-3)
-    assert "run: measured at 3 V, the board's figures are of 1.8 V" in measurement.notes
+    note = "run: measured at 3 V, the board's figures are of 1.8 V (of 3 V: run-3v0-ldo, run-3v0-smps)"
+    assert note in measurement.notes
 
 
 def test_the_json_of_a_measurement_names_the_firmware(tmp_path: Path) -> None:

@@ -253,9 +253,15 @@ def board_notes(imported: Imported, board: Board, volts: float | None) -> tuple[
         if state is None:
             known = f"has the states {', '.join(states)}" if states else "has no figures of power"
             found.append(f"{name} is no power state of {board.name}, which {known}: calibrate takes it for '{RUN}'")
-        elif volts is not None and abs(volts - state.voltage) > OTHER_VOLTS * state.voltage:
-            found.append(f"{name}: measured at {volts:g} V, the board's figures are of {state.voltage:g} V")
+        elif volts is not None and not _alike(volts, state.voltage):
+            others = [other.name for other in board.power if _alike(volts, other.voltage)]
+            hint = f" (of {volts:g} V: {', '.join(others)})" if others else ""
+            found.append(f"{name}: measured at {volts:g} V, the board's figures are of {state.voltage:g} V{hint}")
     return tuple(found)
+
+
+def _alike(volts: float, others: float) -> bool:
+    return abs(volts - others) <= OTHER_VOLTS * others
 
 
 def day_of(source: str) -> str:

@@ -152,7 +152,7 @@ def time_table(result: SavedResult) -> Table:
     if result.duty and result.sleep:
         rows.append((Cell("together"), Cell("–"), measure(result.duty.elapsed_s, "s"), Cell("–"),
                      measure(result.duty.energy_j, "J")))  # fmt: skip
-    return Table("Time and energy", ("", "cycles", "time", "entries", "energy"), tuple(rows))
+    return Table("Time and energy", ("state", "cycles", "time", "entries", "energy"), tuple(rows))
 
 
 def spans_table(spans: Sequence[SavedSpan]) -> Table:

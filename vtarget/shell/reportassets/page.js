@@ -24,13 +24,25 @@
     return whole;
   }
 
+  function ready() {
+    if (performance.getEntriesByName("ready").length === 0) performance.mark("ready");
+  }
+
+  // From top to bottom; what isn't in sight waits until the browser has nothing better to do.
   async function draw() {
+    const idle = window.requestIdleCallback ?? setTimeout;
     for (const place of places) {
+      if (place.getBoundingClientRect().top > innerHeight) {
+        ready();
+        await new Promise((next) => idle(next));
+      }
       const figure = figures[Number(place.dataset.figure)];
       await Plotly.newPlot(place, figure.data, themed(figure.layout), config);
+      for (const child of place.children) child.setAttribute("aria-hidden", "true");  // its label says it
       place.dataset.drawn = "yes";
-      await new Promise((next) => setTimeout(next));
     }
+    for (const ruler of document.querySelectorAll("body > svg")) ruler.setAttribute("aria-hidden", "true");
+    ready();
     document.documentElement.dataset.drawn = String(places.length);
   }
 

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
     from vtarget.logic.explain import explain
+    from vtarget.logic.frames import to_dicts
     from vtarget.logic.pricing import Pricer
     from vtarget.logic.result import profile_json
     from vtarget.shell.boardlib import board_names, core_names, load_board, load_core
     from vtarget.shell.calibrating import calibrate_board, load_measured
     from vtarget.shell.calibrationfile import apply_calibration, load_calibration, save_calibration
+    from vtarget.shell.frames import to_pandas
     from vtarget.shell.imagefile import load_image
     from vtarget.shell.modelrun import profile
     from vtarget.shell.recordfile import load_record, save_record
@@ -74,6 +76,8 @@ __all__ = [
     "save_calibration",
     "save_record",
     "sweep",
+    "to_dicts",
+    "to_pandas",
 ]
 
 _HOMES = {
@@ -87,11 +91,13 @@ _HOMES = {
     "vtarget.data.profile": ("Profile",),
     "vtarget.data.record": ("ExecutionRecord",),
     "vtarget.logic.explain": ("explain",),
+    "vtarget.logic.frames": ("to_dicts",),
     "vtarget.logic.pricing": ("Pricer",),
     "vtarget.logic.result": ("profile_json",),
     "vtarget.shell.boardlib": ("board_names", "core_names", "load_board", "load_core"),
     "vtarget.shell.calibrating": ("calibrate_board", "load_measured"),
     "vtarget.shell.calibrationfile": ("apply_calibration", "load_calibration", "save_calibration"),
+    "vtarget.shell.frames": ("to_pandas",),
     "vtarget.shell.imagefile": ("load_image",),
     "vtarget.shell.modelrun": ("profile",),
     "vtarget.shell.recordfile": ("load_record", "save_record"),

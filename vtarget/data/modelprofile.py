@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vtarget.data.profile import Profile
+from vtarget.data.notebook import summary_html
+from vtarget.data.profile import Profile, headline
 from vtarget.data.waterfall import Waterfall
 
 if TYPE_CHECKING:
@@ -96,3 +97,18 @@ class ModelProfile:
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
         return sum(layer.macs for layer in self.layers)
+
+    def _repr_html_(self) -> str:
+        verdict = self.validation
+        facts = (
+            *headline(self.inference),
+            ("MACs", f"{self.macs:,}"),
+            ("memory", f"arena {self.memory.arena_bytes:,}, weights {self.memory.weights_bytes:,} bytes"),
+            ("validation", "none" if verdict is None else "passed" if verdict.passed else "failed"),
+        )
+        rows = [
+            (str(layer.index), layer.op, layer.kernel, f"{layer.macs:,}", f"{layer.cycles:,}", f"{layer.share:.1%}")
+            for layer in self.layers
+        ]
+        title = f"{self.model_path} on {self.inference.board}, engine {self.engine}"
+        return summary_html(title, facts, ("#", "operator", "kernel", "MACs", "cycles", "share"), rows)

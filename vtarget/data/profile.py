@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vtarget.data.image import RegionUse
+from vtarget.data.notebook import summary_html
 from vtarget.data.record import Exit, Stack
 from vtarget.data.waterfall import Waterfall
 
@@ -151,3 +152,28 @@ class Profile:
     waterfall: Waterfall | None = None
     calibration: CalibrationFacts | None = None
     contexts: tuple[Context, ...] = ()
+
+    def _repr_html_(self) -> str:
+        facts = (*headline(self), ("ended by", self.exit.reason.value))
+        rows = [(k.name, f"{k.calls:,}", f"{k.cycles:,}", f"{k.total_cycles:,}") for k in self.kernels]
+        return summary_html(f"{self.firmware_path} on {self.board}", facts, _KERNEL_COLUMNS, rows)
+
+
+_KERNEL_COLUMNS = ("kernel", "calls", "cycles", "with callees")
+
+
+def headline(profile: Profile) -> tuple[tuple[str, str], ...]:
+    """What matters most, for a notebook: cycles, time and energy with bounds, and what stands behind them."""
+    cycles, seconds, joules = profile.cycles, profile.latency_s.scaled(1e3), profile.energy_j
+    energy = "unknown" if joules is None else _bounds(joules.scaled(1e6), "µJ")
+    return (
+        ("core", f"{profile.core} at {profile.clock_hz / 1e6:g} MHz"),
+        ("cycles", f"{cycles.nominal:,.0f} ({cycles.low:,.0f} .. {cycles.high:,.0f})"),
+        ("time", _bounds(seconds, "ms")),
+        ("energy", energy),
+        ("provenance", profile.provenance),
+    )
+
+
+def _bounds(bound: Bound, unit: str) -> str:
+    return f"{bound.nominal:.4g} {unit} ({bound.low:.4g} .. {bound.high:.4g})"

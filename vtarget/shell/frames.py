@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vtarget.base.errors import InputError
+from vtarget.data.modelprofile import ModelProfile
+from vtarget.data.profile import Profile
+from vtarget.logic.frames import to_dicts
 
 BATCH_ROWS = 1000
 
@@ -20,6 +23,11 @@ def to_frame(rows: Iterable[Mapping[str, Any]]) -> Any:
     except ImportError:
         raise InputError("to_pandas: the package pandas is not installed", hint="pip install pandas") from None
     return pandas.DataFrame(list(rows))
+
+
+def to_pandas(result: Profile | ModelProfile, table: str | None = None) -> Any:
+    """The rows of ``to_dicts`` as a pandas DataFrame. InputError if there is no such table, or no pandas."""
+    return to_frame(to_dicts(result, table))
 
 
 def check_parquet(option: str) -> None:

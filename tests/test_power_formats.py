@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from vtarget.app.power_cmd import FORMATS as OFFERED
 from vtarget.base.errors import InputError, VtargetError
 from vtarget.data.measurement import PowerWindow
-from vtarget.shell.power import table
+from vtarget.shell.power import jls, table
 from vtarget.shell.power.formats import AUTO, FORMATS, format_of
 from vtarget.shell.powerimport import Imported, NamedSpan, PowerOptions, import_power
 
@@ -144,6 +146,13 @@ def test_jls_files_that_cant_be_used(tmp_path: Path) -> None:
         import_power(str(tmp_path / "x.jls"), PowerOptions(channel="gpi3"))
 
 
+def test_jls_files_need_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pyjls", None)
+    closed = jls.MAGIC + (32).to_bytes(8, "little") + bytes(8)
+    with pytest.raises(InputError, match="read by the package pyjls, which is not installed"):
+        import_power(write(tmp_path, closed, "x.jls"), PowerOptions())
+
+
 def test_autodeploy() -> None:
     path = str(lib.SAMPLES / "autodeploy.csv")
     assert format_of(path) == "autodeploy-csv"
@@ -191,6 +200,7 @@ BAD_TABLES = {
     "time,current\n0,1\n1,inf\n": "line 3: 'inf' in column current is not a number",
     "time,current\n0,1\n1,1_0\n": "line 3: '1_0' in column current is not a number",
     "time,current\n0,1\n1,1e999\n": "line 3: '1e999' in column current is too large",
+    "time,current\n0,1\n1,1e16\n": "line 3: '1e16' in column current is too large",
     "time,current\n0,1\n1,\n": "line 3: '' in column current is not a number",
     "time,current\n0,1\n2,1\n1,1\n": "line 4: time goes back from 2 to 1",
     "time,current\n0,1\n1,1\n2": "line 4: has 1 column, not 2",
@@ -293,6 +303,21 @@ def test_options_that_dont_fit_the_recording(tmp_path: Path) -> None:
     lib.write_otii(tmp_path, device="Ace")
     with pytest.raises(InputError, match=r"two files of gpi1: GPI1 - Ace\.csv and GPI1 - Arc\.csv"):
         import_power(str(tmp_path), PowerOptions())
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for place, says in ((str(pipe), "is no regular file"), ("/dev/zero", "is no regular file"), ("a\0b", "null")):
+        for kind in (AUTO, *FORMATS):
+            with pytest.raises(InputError, match=says):
+                import_power(place, PowerOptions(kind=kind))
+
+
+def test_windows_in_which_no_time_passes_are_none(tmp_path: Path) -> None:
+    rows = "0,1,0\n1,1,1\n1,1,0\n2,1,0\n3,1,1\n4,1,0\n5,1,0\n"
+    (row,) = import_power(write(tmp_path, f"time,power,gpi[0]\n{rows}"), PowerOptions(channel="0")).windows
+    assert (row.count, row.seconds, row.energy_j) == (1, 1.0, 1.0)
 
 
 def test_a_last_line_without_end_is_not_used(tmp_path: Path) -> None:

@@ -189,13 +189,13 @@ class ChannelCutter:
 
     def _settle(self, mark: Mark, *, rising: bool) -> None:
         if rising:
-            if self._fell is not None:
+            if self._fell is not None and mark.time_s > self._fell.time_s:
                 self._between.append(between_marks(self._fell, mark))
             self._rose = mark
             return
         if self._rose is None:
             self._cut_off += 1
-        else:
+        elif mark.time_s > self._rose.time_s:
             self._windows.append(between_marks(self._rose, mark))
             if len(self._windows) > MOST_WINDOWS:
                 raise InputError(

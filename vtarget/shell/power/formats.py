@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def format_of(path: str) -> str:
 
 def open_recording(path: str, kind: str, channel: str | None) -> Trace | Results:
     """Open a file of one of FORMATS, or of what it turns out to be. InputError if it can't be used."""
+    _check_place(path)
     kind = format_of(path) if kind == AUTO else kind
     if kind == autodeploy.KIND:
         return autodeploy.open_results(path)
@@ -50,3 +52,12 @@ def open_recording(path: str, kind: str, channel: str | None) -> Trace | Results
     if not matches(header.names):
         raise InputError(f"{path}: line 1: the columns are not those of {kind}")
     return opened(header, channel)
+
+
+def _check_place(path: str) -> None:
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is no regular file")

@@ -18,6 +18,7 @@ BLOCK_BYTES = 1 << 20
 MOST_LINE_BYTES = 1 << 16
 DELIMITERS = (b";", b"\t", b",")
 _NUMBER = re.compile(rb"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*")
+LARGEST = 1e15  # of a figure in any unit here
 PACKED_HIGH = 11_111_111  # eight channels, all high, a decimal digit for each
 # What stands for a digital channel's state; '-': nothing known, 'X': both (nRF Connect Power Profiler's export).
 _STATES = {b"0": 0.0, b"1": 1.0, b"X": 0.5, b"-": float("nan")}
@@ -138,7 +139,7 @@ class Table:
             )
         except ValueError:
             return None
-        if len(values) != len(ends) or not np.isfinite(values).all():
+        if len(values) != len(ends) or not (np.abs(values) <= LARGEST).all():
             return None
         times, states = values[:, 0], values[:, 1 + len(self._columns.values) :]
         if times[0] < self._time or (np.diff(times) < 0).any():
@@ -170,7 +171,7 @@ class Table:
         if _NUMBER.fullmatch(fields[column]) is None:
             raise self._error(line, f"{_shown(fields[column])} in column {self._header.names[column]} is not a number")
         value = float(fields[column])
-        if not np.isfinite(value):
+        if abs(value) > LARGEST:
             raise self._error(line, f"{_shown(fields[column])} in column {self._header.names[column]} is too large")
         return value
 

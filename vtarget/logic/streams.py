@@ -17,8 +17,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from vtarget.data.board import Board, Cache, Region
+from vtarget.data.board import Board, Region
 from vtarget.data.image import Image
+from vtarget.data.memorysystem import Cache
 from vtarget.data.plan import Placement
 from vtarget.data.record import ExecutionRecord, RecordedRegion, SiteKind, Stack
 from vtarget.logic.linkerscript import data_region
@@ -87,10 +88,10 @@ def covers(a: Linked, b: Linked) -> bool:
     if needs_data(b.board) and not needs_data(a.board):
         return False
     shifts = list(_shifts(a, b))
-    if any(
-        shift % (PAGE_BYTES if r is not None and r.name == b.regions[0] else ALIGNMENT_BYTES) for r, shift in shifts
-    ):
-        return False
+    for region, shift in shifts:
+        boots = region is not None and region.name == b.regions[0]
+        if shift % (PAGE_BYTES if boots else ALIGNMENT_BYTES):
+            return False
     return _same_caches(a, b, shifts) and _watches_enough(a, b)
 
 
@@ -190,11 +191,14 @@ def moved(record: ExecutionRecord, a: Linked, b: Linked, board_sha256: str) -> E
 
 
 def _zones(a: Linked, b: Linked) -> tuple[tuple[str, ...], ...]:
-    """The zones that ``a`` counted by, as regions of ``b``; what the firmware doesn't use is called its boot region."""
+    """The zones that ``a`` counted by, as regions of ``b``: unused ones are called its boot region, and zones of ``b``
+    that the firmware doesn't use come last."""
     of_zone: dict[int, str] = {}
     for x, y in zip(a.regions, b.regions, strict=True):
         of_zone.setdefault(zone_number(a.board, a.board.region(x)), y)
-    return tuple((of_zone.get(number, b.regions[0]),) for number in range(1, len(zones(a.board)) + 1))
+    counted = [(of_zone.get(number, b.regions[0]),) for number in range(1, len(zones(a.board)) + 1)]
+    known = {zone_number(b.board, b.board.region(name)) for (name,) in counted}
+    return (*counted, *(names for number, names in enumerate(zones(b.board), start=1) if number not in known))
 
 
 class _Move:

@@ -86,7 +86,7 @@ class OutcomeCache:
         data = self._files.read(key)
         try:
             return None if data is None else outcome_of(json.loads(data))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, LookupError):
             return None
 
     def put(self, key: str, outcome: Outcome) -> None:
@@ -99,7 +99,7 @@ class OutcomeCache:
 
 
 def outcome_of(plain: Any) -> Outcome:
-    """An outcome from its plain values; TypeError if they aren't those of one."""
+    """An outcome from its plain values; TypeError or LookupError if they aren't those of one."""
     return Outcome(**{**plain, "not_modelled": tuple(plain["not_modelled"])})
 
 

@@ -21,7 +21,7 @@ from vtarget.shell.running import price
 COMPILED = ("README.md", "firmware/README.md", "docs/models.md")
 # Where options of run are described: each in running.md, or on the page that is its home.
 OPTION_PAGES = ("docs/running.md", "docs/consoles.md", "docs/peripherals.md", "docs/debugging.md")
-GUIDES = ("docs/running.md", "docs/boards.md", "docs/cycles.md")
+GUIDES = ("docs/running.md", "docs/boards.md", "docs/cycles.md", "docs/reports.md")
 
 
 def text_of(page: str) -> str:

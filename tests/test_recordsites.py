@@ -119,7 +119,7 @@ def test_images_without_sections_have_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "counts", "more", "words"),
     [
-        (3, {}, {}, "site_kind points outside its table"),
+        (4, {}, {}, "site_kind points outside its table"),
         (-1, {}, {}, "site_kind points outside its table"),
         (SiteKind.OPERANDS, {}, {}, "a site is no instruction whose cost varies"),
         (SiteKind.DATA, {}, {"low": 5, "high": 4}, "lowest address is above its highest"),
@@ -128,6 +128,7 @@ def test_images_without_sections_have_none(tmp_path: Path) -> None:
         (SiteKind.DATA, {}, {"low": 5, "high": 1 << 32}, "site_high points outside its table"),
         (SiteKind.DATA, {}, {"low": -2, "high": -2}, "site_low points outside its table"),
         (SiteKind.FETCH, {}, {"low": 5, "high": 5}, "a site that accesses no data has addresses"),
+        (SiteKind.BRANCH, {1: 1}, {}, "a site of predictions is no conditional branch"),
         (SiteKind.FETCH, {0: 1}, {}, "a site counts what its kind doesn't have"),
         (SiteKind.FETCH, {3: 1}, {}, "a site counts what its kind doesn't have"),
         (SiteKind.DATA, {6: 1}, {}, "a site counts what its kind doesn't have"),

@@ -26,7 +26,7 @@ from vtarget.logic.explain import explain
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.profile import build_profile
 from vtarget.logic.waterfall import split_parts
-from vtarget.logic.zones import UNALIGNED, fingerprint, zones
+from vtarget.logic.zones import MISPREDICTED, UNALIGNED, fingerprint, zones
 from vtarget.shell.running import execute, price, pricer_for
 
 STARTUPS = FIRMWARE / "startups"
@@ -159,7 +159,8 @@ def test_what_belongs_where(core: str, assembly: str, code: str, expected: dict[
 def test_a_taken_branch_refills_and_a_load_over_a_border_is_pipelined() -> None:
     assert parts_of(PLAIN["m4"], "fee7", Exit.TAKEN, "00bf")[REFILL] == 1  # TRM-M4: B takes 1 + P, P at least 1
     assert parts_of(PLAIN["m4"], "0868", Exit.FALLTHROUGH, "1a68")[LOAD_STORE] == 1 - 1
-    assert parts_of(PLAIN["m7"], "fcd1", Exit.FALLTHROUGH, "00bf")[REFILL] == 8, "the predictor thought it taken"
+    assert parts_of(PLAIN["m7"], "fcd1", Exit.FALLTHROUGH, "00bf")[REFILL] == 0, "mispredictions are counted"
+    assert pricer(PLAIN["m7"]).branch(Block(0x100, bytes.fromhex("fcd1")), 0, MISPREDICTED).nominal == 8
 
 
 def test_entering_and_leaving_a_handler_is_interrupt() -> None:

@@ -69,7 +69,8 @@ class Refill(StrEnum):
     """How a taken branch found its target; the figure is what it costs beyond the instruction itself.
 
     ``COMPARE`` is CBZ and CBNZ, ``LINK`` a branch to what LR holds; absent, they count as DIRECT and REGISTER.
-    The last three are what mispredictions add to a conditional branch: backward and not taken, forward either way.
+    The last three are what mispredictions add on an average to a conditional branch, backward and not taken, forward
+    either way, where the core has no ``predictor`` or a run didn't follow it.
     """
 
     DIRECT = "direct"
@@ -84,6 +85,9 @@ class Refill(StrEnum):
     LOOP_EXIT = "loop_exit"
     FORWARD_TAKEN = "forward_taken"
     FORWARD_NOT_TAKEN = "forward_not_taken"
+
+
+MISPREDICTIONS = (Refill.LOOP_EXIT, Refill.FORWARD_TAKEN, Refill.FORWARD_NOT_TAKEN)
 
 
 class Rule(StrEnum):
@@ -242,6 +246,25 @@ class FetchQueue(Model):
     source: str
 
 
+class Predictor(Model):
+    """A branch predictor: a cache of taken branches, ``entries`` in sets of ``ways`` (the least recently used gives
+    way), each with a saturating counter of ``counter_bits``. What isn't in it is taken to go straight on; a branch that
+    is taken nevertheless comes in, weakly taken. ``mispredicted``: what a wrong guess adds."""
+
+    entries: Annotated[int, Field(ge=1, le=4096)]
+    ways: Annotated[int, Field(ge=1, le=64)]
+    counter_bits: Annotated[int, Field(ge=1, le=4)]
+    mispredicted: Figure
+    source: str
+
+    @model_validator(mode="after")
+    def _sets(self) -> Self:
+        sets, rest = divmod(self.entries, self.ways)
+        if rest or sets < 1 or sets & (sets - 1):
+            raise FieldError("must be 'ways' times a power of two", at=("entries",))
+        return self
+
+
 class ErrorBudget(Model):
     """What the form of the model may miss, on top of the figures' own bounds; percent of the cycles."""
 
@@ -272,6 +295,7 @@ class Core(Model):
     latency: dict[Latency, Figure] = Field(default_factory=dict)
     exceptions: dict[Overhead, Figure] = Field(default_factory=dict)
     fetch: FetchQueue | None = None
+    predictor: Predictor | None = None
     divide: Divide | None = None
     long_multiply: LongMultiply | None = None
     error_budget: ErrorBudget
@@ -300,6 +324,9 @@ class Core(Model):
         found += [(("exceptions", key, "source"), figure.source) for key, figure in self.exceptions.items()]
         if self.fetch is not None:
             found.append((("fetch", "source"), self.fetch.source))
+        if self.predictor is not None:
+            found.append((("predictor", "source"), self.predictor.source))
+            found.append((("predictor", "mispredicted", "source"), self.predictor.mispredicted.source))
         if self.divide is not None:
             found.append((("divide", "source"), self.divide.source))
         if self.long_multiply is not None:
@@ -313,6 +340,12 @@ class Core(Model):
             wanted.add(Feature.DSP)
         extra = tuple(f for f in self.optional if f in wanted)
         return self.model_copy(update={"features": (*self.features, *extra), "optional": ()})
+
+    @property
+    def following_branches(self) -> Core:
+        """The core for runs in which its predictor is followed: without what mispredictions add on an average."""
+        refill = {kind: figure for kind, figure in self.refill.items() if kind not in MISPREDICTIONS}
+        return self.model_copy(update={"refill": refill}) if self.predictor is not None else self
 
 
 def emulation(core: Core) -> str:

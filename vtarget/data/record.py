@@ -24,11 +24,12 @@ OPERAND_CLASSES = 16
 
 class SiteKind(IntEnum):
     """What the classes of a site count: operands of an instruction, what its data accesses found, what fetching a
-    line of a node's block found (``logic.zones`` says which class is what)."""
+    line of a node's block found, how its branch was predicted (``logic.zones`` says which class is what)."""
 
     OPERANDS = 0
     DATA = 1
     FETCH = 2
+    BRANCH = 3
 
 
 class Reason(StrEnum):
@@ -164,9 +165,9 @@ class ExecutionRecord:
     ``site_insn`` is an instruction's position in its node's block, ``site_kind`` a SiteKind (of a fetched line, the
     instruction is the first in it); ``site_low`` and ``site_high`` are the lowest and highest address that a data
     access reached (-1: none). ``zones`` are the regions that data accesses were counted by, ``caches`` the caches that
-    were followed (``logic.zones.fingerprint``); both are empty where the board needs neither. The last node executed ``final_instructions``
-    instructions; ``unfinished`` nodes were entered, interrupted before their first instruction and not gone on with.
-    Where the firmware changed its clock there are ``epochs``.
+    were followed (``logic.zones.fingerprint``); both are empty where the board needs neither. The last node executed
+    ``final_instructions`` instructions; ``unfinished`` nodes were entered, interrupted before their first instruction
+    and not gone on with. Where the firmware changed its clock there are ``epochs``.
     """
 
     image_path: str

@@ -99,7 +99,12 @@ def watching(record: ExecutionRecord, pricer: Pricer) -> Pricer:
     wanted = {fingerprint(unit) for unit in pricer.board.caches if unit.simulated}
     watched = {zone_number(pricer.board, region) for region in regions}
     followed = wanted <= set(record.caches) and watched >= set(range(1, len(zones(pricer.board)) + 1))
-    return pricer.watching(regions, simulated=followed)
+    return pricer.watching(regions, simulated=followed, branches=branches_followed(record))
+
+
+def branches_followed(record: ExecutionRecord) -> bool:
+    """Whether the run counted mispredictions, as it does on boards whose core has a predictor."""
+    return bool(np.any(record.site_kind == SiteKind.BRANCH))
 
 
 def relocated_blocks(record: ExecutionRecord, board: Board) -> list[Block]:
@@ -146,7 +151,7 @@ def _price(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> tupl
 
 def _price_sites(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> NDArray[np.int64]:
     sites = np.zeros((len(record.site_node), OPERAND_CLASSES, 3), dtype=np.int64)
-    prices = {SiteKind.OPERANDS: pricer.site, SiteKind.FETCH: pricer.fetch}
+    prices = {SiteKind.OPERANDS: pricer.site, SiteKind.FETCH: pricer.fetch, SiteKind.BRANCH: pricer.branch}
     known: dict[tuple[int, int, int, int], tuple[int, int, int]] = {}
     rows, classes = np.nonzero(record.site_counts)
     block_of = record.node_block[record.site_node].tolist()

@@ -168,7 +168,11 @@ def _add_sites(
     part: Part, blocks: Sequence[Block], nodes: set[int], attribution: Attribution, of: Callable[[int], _Tally]
 ) -> None:
     record = part.record
-    waits = {SiteKind.DATA: (CyclePart.DATA_WAIT, Cause.DATA), SiteKind.FETCH: (CyclePart.FETCH_WAIT, Cause.LINE_MISS)}
+    waits = {
+        SiteKind.DATA: (CyclePart.DATA_WAIT, Cause.DATA),
+        SiteKind.FETCH: (CyclePart.FETCH_WAIT, Cause.LINE_MISS),
+        SiteKind.BRANCH: (CyclePart.BRANCH_REFILL, Cause.MISPREDICTED),
+    }
     rows = zip(record.site_node.tolist(), record.site_insn.tolist(), record.site_kind.tolist(), strict=True)
     for row, (node, index, number) in enumerate(rows):
         if node not in nodes:

@@ -13,7 +13,7 @@ from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.logic.cost import CostModel, Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.memory_cost import MemoryModel, Moved
-from vtarget.logic.zones import UNALIGNED, zones
+from vtarget.logic.zones import MISPREDICTED, UNALIGNED, zones
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Pricer:
         memory = MemoryModel(board, clock_hz or board.clock.typical)
         configured = core.configured(fpu=board.fpu, dsp=board.dsp)
         regions = tuple(board.region(names[0]) for names in zones(board))
-        return cls(configured, board, memory, _model(configured), regions, clock_hz is not None)
+        return cls(configured, board, memory, _model(configured.following_branches), regions, clock_hz is not None)
 
     def at(
         self,
@@ -62,10 +62,11 @@ class Pricer:
         memory = replace(self.memory, placement=placement, wait_states_override=wait_states, caches_on=caches_on)
         return replace(self, memory=memory)
 
-    def watching(self, zones: tuple[Region, ...], *, simulated: bool) -> Pricer:
+    def watching(self, zones: tuple[Region, ...], *, simulated: bool, branches: bool) -> Pricer:
         """The same prices for a record whose data events are counted by these zones; ``simulated``: as this board's
-        caches and regions need it."""
-        return replace(self, zones=zones, memory=replace(self.memory, simulated=simulated))
+        caches and regions need it. ``branches``: how they were predicted is known."""
+        model = _model(self.core.following_branches if branches else self.core)
+        return replace(self, zones=zones, memory=replace(self.memory, simulated=simulated), model=model)
 
     @cached_property
     def board_sha256(self) -> str:
@@ -114,6 +115,10 @@ class Pricer:
         if region is None or unit is None or unit.line is None:
             return NO_CYCLES
         return self.memory.fetched(region, event, self._cycles_per_byte(block) * unit.line)
+
+    def branch(self, block: Block, index: int, event: int) -> Cycles:
+        """What one misprediction of the branch at ``index``, the block's last instruction, adds."""
+        return self.model.mispredicted(block) if event == MISPREDICTED else NO_CYCLES
 
     def prefix(self, block: Block, index: int) -> int:
         """Nominal cycles of the block's first ``index`` instructions."""

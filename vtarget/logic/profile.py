@@ -13,6 +13,7 @@ from vtarget.data.board import Board
 from vtarget.data.calibration import AppliedCalibration
 from vtarget.data.core import emulation
 from vtarget.data.image import RegionUse
+from vtarget.data.insn import Flow
 from vtarget.data.profile import Bound, CalibrationFacts, Kernel, Memory, Profile, Span
 from vtarget.data.record import ExecutionRecord, SpanFacts
 from vtarget.data.waterfall import Waterfall
@@ -21,6 +22,7 @@ from vtarget.logic.contexts import call_tree
 from vtarget.logic.cost import EXITS, Exit, missing_feature
 from vtarget.logic.costs import (
     Part,
+    branches_followed,
     follows_firmware,
     node_instructions,
     price_parts,
@@ -269,6 +271,12 @@ def _moved_use(record: ExecutionRecord, board: Board) -> tuple[RegionUse, ...]:
     return tuple(RegionUse(name, used_bytes, board.region(name).size) for name, used_bytes in used.items())
 
 
+def _branches(record: ExecutionRecord) -> bool:
+    """Whether a conditional branch executed."""
+    blocks = (Block(int(a), code) for a, code in zip(record.block_address, record.block_code, strict=True))
+    return any(block.insns and block.insns[-1].flow is Flow.CONDITIONAL for block in blocks)
+
+
 def _not_modelled(record: ExecutionRecord, pricer: Pricer, power: Power | None) -> tuple[str, ...]:
     notes = list(record.not_modelled)
     if pricer.core.emulated_as is not None:
@@ -277,6 +285,8 @@ def _not_modelled(record: ExecutionRecord, pricer: Pricer, power: Power | None) 
         notes.append("energy: no power figure is known for this board")
     for region in sorted({r for b in record.block_address.tolist() if (r := pricer.memory.region_name(b))}):
         notes.extend(pricer.memory.notes(pricer.board.region(region)))
+    if pricer.core.predictor is not None and not branches_followed(record) and _branches(record):
+        notes.append("branches: how this run's are predicted is not known, each counts as on an average")
     if _as_it_ran(record, pricer):
         return tuple(notes)
     ran = f"{record.board} at {record.clock_hz / 1e6:g} MHz"

@@ -192,6 +192,8 @@ def site_reason(pricer: Pricer, charge: Charge, event: Event) -> str | None:
         region = pricer.memory.region(event.block.address)
         unit = None if region is None else pricer.memory.instruction_cache(region)
         return f"line miss in {unit.name if unit else 'the cache'} {how}: {cycles:+}"
+    if event.kind is SiteKind.BRANCH:
+        return f"mispredicted: {cycles:+}"
     if insn.kind in (Kind.DIVIDE, Kind.LONG_MUL, Kind.LONG_MLA):
         what = "divide, by its operands" if insn.kind is Kind.DIVIDE else "long multiply"
         return f"{what}: {cycles + 1}"

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vtarget.data.insn import Flow
 from vtarget.data.record import OPERAND_CLASSES, Epoch, ExecutionRecord, SiteKind, SpanFacts
 from vtarget.logic.addresses import accesses
 from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.decode import Block
-from vtarget.logic.zones import JUMP_MISS, MOST_ZONES, SEQUENCE_MISS
+from vtarget.logic.zones import JUMP_MISS, MISPREDICTED, MOST_ZONES, SEQUENCE_MISS
 
 _INSIDE = (Exit.FALLTHROUGH, Exit.TAKEN)
 MOST_COUNT = 1 << 53
@@ -161,6 +162,8 @@ def _check_sites(record: ExecutionRecord, blocks: list[Block]) -> None:
             raise ValueError("a site is no instruction of its block")
         if kind == SiteKind.OPERANDS and insns[index].dynamic is None:
             raise ValueError("a site is no instruction whose cost varies")
+        if kind == SiteKind.BRANCH and (index != len(insns) - 1 or insns[index].flow is not Flow.CONDITIONAL):
+            raise ValueError("a site of predictions is no conditional branch")
         if kind == SiteKind.DATA:
             if block not in reaching:
                 reaching[block] = frozenset(access.index for access in accesses(blocks[block]))
@@ -173,7 +176,9 @@ def _check_sites(record: ExecutionRecord, blocks: list[Block]) -> None:
         raise ValueError("a site that accesses no data has addresses")
     zoned = np.arange(OPERAND_CLASSES) < 2 * (len(record.zones) + 1)
     missed = np.isin(np.arange(OPERAND_CLASSES), (JUMP_MISS, SEQUENCE_MISS))
-    for kind, allowed in ((data, zoned), (record.site_kind == SiteKind.FETCH, missed)):
+    wrong = np.arange(OPERAND_CLASSES) == MISPREDICTED
+    kinds = ((data, zoned), (record.site_kind == SiteKind.FETCH, missed), (record.site_kind == SiteKind.BRANCH, wrong))
+    for kind, allowed in kinds:
         if np.any(record.site_counts[kind][:, ~allowed]):
             raise ValueError("a site counts what its kind doesn't have")
 

@@ -23,8 +23,9 @@ SMALLEST_LINE = 4  # bytes of a cache line, at least (data.board.Cache)
 
 def check_record(record: ExecutionRecord) -> None:
     """RunError unless counted instructions equal the sum over blocks, every node is left as often as it is entered
-    (but for the last), every divide in every node was observed as often as it executed, and no line of a node missed
-    and no load or store of it accessed memory more often than the node was entered."""
+    (but for the last), every divide in every node was observed as often as it executed, no line of a node missed and
+    no load or store of it accessed memory more often than the node was entered, and no branch was mispredicted more
+    often than its node was left."""
     nodes = len(record.node_block)
     into = record.edge_target >= 0
     entered = np.bincount(record.edge_target[into], weights=record.edge_count[into], minlength=nodes).astype(np.int64)
@@ -42,6 +43,7 @@ def check_record(record: ExecutionRecord) -> None:
     _check_operands(record, blocks, left, _left(record, (record.edge_source >= 0) & (record.edge_executed < 0)))
     _check_fetches(record, blocks, entered)
     _check_accesses(record, blocks, entered)
+    _check_branches(record, blocks, left)
 
 
 def executed_per_edge(record: ExecutionRecord, lengths: Counts) -> Counts:
@@ -93,6 +95,14 @@ def _check_fetches(record: ExecutionRecord, blocks: list[Block], entered: Counts
     for row in np.flatnonzero(missed > times)[:1].tolist():
         where = _place(record, blocks, int(rows[row]))
         raise RunError(f"self-check: the line at {where} missed {missed[row]} times in {times[row]} passages")
+
+
+def _check_branches(record: ExecutionRecord, blocks: list[Block], left: Counts) -> None:
+    rows = np.flatnonzero(record.site_kind == SiteKind.BRANCH)
+    wrong, times = record.site_counts[rows].sum(axis=1), left[record.site_node[rows]]
+    for row in np.flatnonzero(wrong > times)[:1].tolist():
+        where = _place(record, blocks, int(rows[row]))
+        raise RunError(f"self-check: {where} was mispredicted {wrong[row]} times in {times[row]} passages")
 
 
 def _check_accesses(record: ExecutionRecord, blocks: list[Block], entered: Counts) -> None:

@@ -82,6 +82,8 @@ def site_term(kind: SiteKind, event: int) -> Term | None:
     """The term of all that a site's event costs; None where that is a matter of the instruction."""
     if kind == SiteKind.FETCH:
         return Term.FETCH_MISS
+    if kind == SiteKind.BRANCH:
+        return Term.MISPREDICTED
     if kind == SiteKind.DATA:
         return Term.UNALIGNED if event == UNALIGNED else Term.DATA_MISS if event % 2 else Term.DATA_WAIT
     return None
@@ -116,7 +118,7 @@ def _split(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Ter
 def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Counts:
     record, prices = part.record, part.sites[:, :, 1]
     sites = np.zeros((len(record.site_node), OPERAND_CLASSES, len(TERMS)), dtype=np.int64)
-    for kind in (SiteKind.DATA, SiteKind.FETCH):
+    for kind in (SiteKind.DATA, SiteKind.FETCH, SiteKind.BRANCH):
         rows = np.flatnonzero(record.site_kind == kind)
         for event in range(OPERAND_CLASSES):
             term = site_term(kind, event)

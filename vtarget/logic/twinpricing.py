@@ -55,8 +55,8 @@ class TwinPricer(Pricer):
         if term is None:
             cycles = super().site(block, index, event).nominal
             return self._scaled(charged(self._split.site(block, index, cycles), block.insns))
-        price = super().fetch if kind == SiteKind.FETCH else super().data
-        return price(block, index, event).nominal * self.factors[NUMBER[term]]
+        prices = {SiteKind.FETCH: super().fetch, SiteKind.DATA: super().data, SiteKind.BRANCH: super().branch}
+        return prices[kind](block, index, event).nominal * self.factors[NUMBER[term]]
 
     def edge(self, source: Block | None, leaving: Exit, target: Block | None) -> Cycles:
         """As a Pricer's."""
@@ -75,6 +75,10 @@ class TwinPricer(Pricer):
     def fetch(self, block: Block, index: int, event: int) -> Cycles:
         """As a Pricer's."""
         return _whole(self.exact_site(SiteKind.FETCH, block, index, event))
+
+    def branch(self, block: Block, index: int, event: int) -> Cycles:
+        """As a Pricer's."""
+        return _whole(self.exact_site(SiteKind.BRANCH, block, index, event))
 
     def prefix(self, block: Block, index: int) -> int:
         """As a Pricer's; a share of what the whole block takes."""

@@ -18,7 +18,11 @@ from vtarget.logic.costs import Part
 from vtarget.logic.decode import Block
 
 Counts = NDArray[np.int64]
-_WAITS = {SiteKind.DATA: CyclePart.DATA_WAIT, SiteKind.FETCH: CyclePart.FETCH_WAIT}
+_WAITS = {
+    SiteKind.DATA: CyclePart.DATA_WAIT,
+    SiteKind.FETCH: CyclePart.FETCH_WAIT,
+    SiteKind.BRANCH: CyclePart.BRANCH_REFILL,
+}
 
 
 @dataclass(frozen=True)

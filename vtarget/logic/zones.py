@@ -9,6 +9,7 @@ from vtarget.data.board import Board, Cache, Region
 MOST_ZONES = 7  # a site has 16 classes: none, unaligned, and two for each zone
 UNALIGNED = 1  # the class of one more bus transfer, because an access isn't aligned
 JUMP_MISS, SEQUENCE_MISS = 1, 2  # classes of a fetched line
+MISPREDICTED = 1  # the class of a branch that went the other way than predicted
 
 
 def instruction_cache(board: Board, region: Region) -> Cache | None:

@@ -10,7 +10,8 @@ fixed capacity, of which only touched pages take memory:
 * a *site* is an instruction of a node whose cost depends on its operands, on whether it executes or on what its
   data accesses find, or a line that a node's block is fetched from: with a count and a live price per class;
 * a *frame* is one active call;
-* a *cache* is the state of a simulated cache; *fetch records* and *access lists* say what a node does to caches.
+* a *cache* is the state of a simulated cache; *fetch records* and *access lists* say what a node does to caches;
+* a *branch record* says which branch a node ends in, its *history* what the predictor knows of that branch.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ H_SEEN = 34  # the address of an access that was counted and will be seen again,
 H_COPY_REGISTERS = 35  # registers have to be copied to H_REGISTERS before addresses are computed
 H_NO_LINE = 36  # stays 0: the place of a line that was never looked up
 H_NO_REGISTER = 37  # stays 0: the value of an absent register
+H_NEW_BRANCH = 38  # a function that takes a branch that was taken into the predictor
+H_MOST_STATE = 39  # the highest state of a branch: Y_STATE
 H_CACHES = 40  # by zone: the cache in force for loads, or 0
 STORES = 8  # from there to the one for stores
 H_REGISTERS = 56  # r0..r15, two to a word
@@ -79,7 +82,7 @@ WAYS = 7
 SLOT_WORDS = 16
 
 # Node words. A block's key is its address with its size in the upper half.
-N_KEY, N_CONTEXT, N_SITES, N_SP_LOW, N_FETCH, N_ACCESSES, N_HOOKED = range(7)
+N_KEY, N_CONTEXT, N_SITES, N_SP_LOW, N_FETCH, N_ACCESSES, N_HOOKED, N_BRANCH = range(8)
 NODE_WORDS = 8
 # Where execution comes from when it comes from no node: the first rows of the node table, by kind.
 START, FROM_ENTRY, FROM_ENTRY_FP, FROM_TAIL_CHAIN = range(4)
@@ -148,6 +151,15 @@ LINE_WORDS = 3
 A_BASE, A_INDEX, A_SHIFT, A_OFFSET, A_REACH, A_UNIT, A_STORES, A_SITE, A_PLACE, A_POINT = range(10)
 ACCESS_WORDS = 10
 
+# Branch record: the branch's history, and the site where its mispredictions count.
+B_HISTORY, B_SITE = range(2)
+BRANCH_WORDS = 2
+
+# History of a branch, the same for all nodes: the address behind it; 0 if the predictor doesn't hold it, else its
+# counter plus 1; when it was executed last, in instructions of the run; its set: the histories held, 0 where free.
+Y_NEXT, Y_STATE, Y_USED, Y_SET, Y_WAYS = range(5)
+HISTORY_WORDS = 5
+
 ZONE_PAGE_BITS = 12
 ZONE_PAGES = 1 << (32 - ZONE_PAGE_BITS)
 
@@ -160,6 +172,7 @@ FRAME_CAPACITY = 1 << 20
 HOOK_CAPACITY = 1 << 16
 TOUCHED_CAPACITY = 1 << 12
 MEMORY_CAPACITY = 1 << 23
+BRANCH_CAPACITY = 1 << 22
 
 SLOTS = HEADER_WORDS
 NODES = SLOTS + SLOT_CAPACITY * SLOT_WORDS
@@ -170,7 +183,8 @@ HOOKS = FRAMES + FRAME_CAPACITY * FRAME_WORDS
 HASHES = HOOKS + HOOK_CAPACITY * HOOK_WORDS
 TOUCHED = HASHES + HASH_CAPACITY
 MEMORY = TOUCHED + TOUCHED_CAPACITY
-BUFFER_WORDS = MEMORY + MEMORY_CAPACITY
+BRANCHES = MEMORY + MEMORY_CAPACITY
+BUFFER_WORDS = BRANCHES + BRANCH_CAPACITY
 HASH_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)
 
 

@@ -77,7 +77,7 @@ class MemorySim:
     def _allocate(self, count: int) -> int:
         first = self._next
         self._next += count
-        if self._next > layout.BUFFER_WORDS:
+        if self._next > layout.BRANCHES:
             raise MemoryError("more memory accesses than the recorder has room for")
         return first
 

@@ -23,6 +23,7 @@ from vtarget.shell import layout, native
 from vtarget.shell.arming import OBSERVE as OBSERVE
 from vtarget.shell.arming import Arming
 from vtarget.shell.blockkinds import idles, unmasks
+from vtarget.shell.branchsim import BranchSim
 from vtarget.shell.calls import Arrival, CallFollower, Node, block_key, exit_of
 from vtarget.shell.engine import IPSR, REGISTERS, SP, Engine, emulator_function
 from vtarget.shell.memorysim import MemorySim, needs_following
@@ -73,6 +74,7 @@ class Recorder:
         self.words: NDArray[np.int64] = layout.new_buffer()
         self.site_table = Sites(self.words, pricer)
         self.memory: MemorySim | None = None
+        self.branches: BranchSim | None = None
         self.calls = CallFollower(engine, image, self.words)
         self.functions = self.calls.functions
         self.tree = self.calls.tree
@@ -109,8 +111,10 @@ class Recorder:
         if needs_following(self.pricer.board):
             words[layout.H_ACCESSES] = on_accesses.address
             self.memory = self._arming.memory = MemorySim(self.pricer.memory, self.engine, words, self.site_table)
-        callback = fastpath.on_block_address if self.memory is None else fastpath.on_memory_block_address
-        self.engine.hook_native("block", callback(), base)
+        if self.pricer.core.predictor is not None:
+            self.branches = BranchSim(self.pricer.core.predictor, words, self.site_table)
+        callback = fastpath.block_callback(memory=self.memory is not None, branches=self.branches is not None)
+        self.engine.hook_native("block", callback, base)
 
     # What has been counted so far.
 
@@ -237,6 +241,8 @@ class Recorder:
         self.words[offset + layout.N_SITES] = self.site_table.add_operands(node)
         if self.memory is not None:
             self.memory.add(node)
+        if self.branches is not None:
+            self.branches.add(node)
         return node
 
     def add_edge(self, current: int, source: Node | None, target: Node, leaving: Exit, arrival: Arrival) -> Edge:

@@ -10,7 +10,7 @@ from vtarget.data.cycles import Cycles
 from vtarget.data.record import SiteKind
 from vtarget.logic.decode import Block
 from vtarget.logic.pricing import Pricer
-from vtarget.logic.zones import JUMP_MISS, SEQUENCE_MISS, UNALIGNED
+from vtarget.logic.zones import JUMP_MISS, MISPREDICTED, SEQUENCE_MISS, UNALIGNED
 from vtarget.shell import layout
 from vtarget.shell.calls import Node
 
@@ -122,6 +122,8 @@ def classes(pricer: Pricer, kind: SiteKind) -> range:
     """The classes that a site of that kind may have counts in."""
     if kind is SiteKind.FETCH:
         return range(JUMP_MISS, SEQUENCE_MISS + 1)
+    if kind is SiteKind.BRANCH:
+        return range(MISPREDICTED, MISPREDICTED + 1)
     if kind is SiteKind.DATA:
         return range(UNALIGNED, 2 * len(pricer.zones) + 2)
     return range(layout.OPERAND_CLASSES)
@@ -129,5 +131,6 @@ def classes(pricer: Pricer, kind: SiteKind) -> range:
 
 def site_price(pricer: Pricer, kind: SiteKind, block: Block, index: int, event: int) -> Cycles:
     """What one event of that class adds."""
-    price = {SiteKind.FETCH: pricer.fetch, SiteKind.DATA: pricer.data}.get(kind, pricer.site)
+    prices = {SiteKind.FETCH: pricer.fetch, SiteKind.DATA: pricer.data, SiteKind.BRANCH: pricer.branch}
+    price = prices.get(kind, pricer.site)
     return price(block, index, event)

@@ -12,12 +12,14 @@ from vtarget.logic.cost.classes import cost_class
 from vtarget.logic.cost.forms import has_shifted_constant, is_shift
 from vtarget.logic.cost.latency import NO_DATAFLOW, Dataflow, LatencyTable, Result, Use
 from vtarget.logic.cost.pairing import Bound, pairs_m7, pairs_m33, pairs_m55
+from vtarget.logic.decode import Block
 
 _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC})
 _FP_TRANSFERS = frozenset({Kind.FP_LOAD, Kind.FP_STORE, Kind.FP_MOVE})
 _PAIRS = {"m33": pairs_m33, "m55": pairs_m55, "m7": pairs_m7}
 _STORE_BUFFER = 5
 _EARLY_FLAGS = 3
+_NARROW = 2
 
 
 @dataclass(slots=True)
@@ -25,7 +27,8 @@ class State:
     """Where one run stands: the next free cycle, results under way, and who could be paired with.
 
     ``fp_free`` is the first cycle for any floating-point instruction, ``add_free`` for one that a multiply-add
-    holds up, ``drained`` when the store buffer is empty, ``flags`` when they were set last.
+    holds up, ``drained`` when the store buffer is empty, ``flags`` when they were set last. ``joins``: what follows
+    the block's taken branch may issue beside it.
     """
 
     clock: int = 0
@@ -38,6 +41,7 @@ class State:
     drained: int = 0
     last_store: Insn | None = None
     flags: int = -1
+    joins: bool = False
 
     def busy_after(self, gap: int) -> bool:
         """Whether what follows ``gap`` cycles later can still feel what is under way."""
@@ -79,6 +83,7 @@ class Lane:
         self._latency = LatencyTable(core, bound)
         self._words_per_cycle = core.words_per_cycle
         self._two_wide = core.pipeline == "m7"
+        self._joins = core.predictor is not None and bound is not Bound.HIGH
         self._pairs = _PAIRS[core.pipeline]
         self._steps: dict[Insn, _Step] = {}
         self._idle = _Step(self._issue[CostClass.SKIPPED])
@@ -104,6 +109,13 @@ class Lane:
         state.add_free = max(state.add_free, cycle + step.blocks_add)
         if not idle:
             self._note(state, insn, cycle)
+
+    def joins(self, block: Block) -> bool:
+        """Whether a direct branch at the block's end, taken, issues beside what it leads to: behind two 16-bit
+        instructions (JNK cortex_m7.md, branching: highly sensitive to alignment; that decides at the bounds)."""
+        narrow = sum(insn.size == 2 for insn in block.insns[:-1])
+        direct = bool(block.insns) and block.insns[-1].branch_offset is not None
+        return self._joins and direct and (self._bound is Bound.LOW or narrow >= _NARROW)
 
     def early_flags(self, state: State) -> int:
         """What a misprediction costs less if the flags were set long before the branch, the last instruction."""

@@ -112,6 +112,15 @@ class CostModel:
             found = self._sites[key] = self._site(block, index, operand_class)
         return found
 
+    def mispredicted(self, block: Block) -> Cycles:
+        """What it costs that the branch at the block's end went the other way than predicted; nothing where the core
+        has no predictor."""
+        if self.core.predictor is None or not isinstance(self._pipeline, ScoreboardPipeline):
+            return NO_CYCLES
+        saved = self._pipeline.early_flags(self._timing(block, _dynamic_predicated(block), False))
+        full = self.core.predictor.mispredicted.cycles
+        return _sane(Cycles(full.low - saved.high, full.nominal - saved.nominal, full.high - saved.low))
+
     @property
     def unaligned(self) -> Cycles:
         """What each further bus transfer of an access that isn't aligned takes."""

@@ -35,6 +35,7 @@ class ScoreboardPipeline:
             if lane is self._lanes[1]:
                 before = clocks
             self._finish(block, lane, state)
+            state.joins = lane.joins(block)
         return Timing(_ordered([state.clock for state in states]), tuple(before), states)
 
     def _finish(self, block: Block, lane: Lane, state: State) -> None:
@@ -42,6 +43,12 @@ class ScoreboardPipeline:
         divides = any(insn.kind is Kind.FP_DIVIDE for insn in block.insns)
         if divides and lane is not self._lanes[0]:
             state.clock = max(state.clock, state.fp_free)
+
+    def early_flags(self, timing: Timing) -> Cycles:
+        """What a misprediction at the end of the block costs less, if the flags were set long before."""
+        assert isinstance(timing.state, tuple)
+        savings = [lane.early_flags(state) for lane, state in zip(self._lanes, timing.state, strict=True)]
+        return Cycles(min(savings), savings[1], max(savings))
 
     def overlap(self, timing: Timing, target: Block, gap: Cycles, taken: bool) -> Cycles:
         """See ``Pipeline``; the first few instructions of ``target`` tell."""
@@ -55,11 +62,12 @@ class ScoreboardPipeline:
 
     def _change(self, lane: Lane, state: State, target: Block, gap: int, taken: bool) -> int:
         saved = 0 if taken or not gap else min(gap, lane.early_flags(state))
-        if not state.busy_after(gap) and (taken or state.open_insn is None):
+        apart = gap > 0 or (taken and not state.joins)
+        if not state.busy_after(gap) and (apart or state.open_insn is None):
             return -saved
         start = state.clock + gap
         after = state.copy(start)
-        if taken or gap:
+        if apart:
             after.open_insn = None
         fresh = State()
         for insn in target.insns[:_REACH]:

@@ -84,6 +84,7 @@ from vtarget.shell.layout import (
     UNMASK,
     WAYS,
 )
+from vtarget.shell.native.branches import predict
 from vtarget.shell.native.calls import call3, pointer, read_register
 from vtarget.shell.native.memory import follow
 
@@ -219,6 +220,7 @@ def _on_rare_block(uc: int, key: int, buffer: int) -> int:
     s[H_CURRENT] = s[edge + E_TARGET]
     s[H_CYCLES] += s[edge + E_FLAGS] >> CYCLES_SHIFT
     s[H_INSTRUCTIONS] += s[edge + E_INSTRUCTIONS]
+    predict(s, current, key & 0xFFFFFFFF)
     unmasked = s[edge + E_FLAGS] & UNMASK and s[H_PENDING] != 0
     if unmasked or s[H_CYCLES] >= s[H_CYCLE_LIMIT] or s[H_INSTRUCTIONS] >= s[H_INSTRUCTION_LIMIT]:
         s[H_SKIP] = NOT_BEGUN

@@ -11,6 +11,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from vtarget.shell.layout import (
+    B_HISTORY,
+    B_SITE,
     E_COUNT,
     E_FAST,
     E_INSTRUCTIONS,
@@ -22,11 +24,16 @@ from vtarget.shell.layout import (
     H_FAST_LIMIT,
     H_INSTRUCTIONS,
     H_LAST_LINE,
+    H_MOST_STATE,
+    H_NEW_BRANCH,
     H_RARE,
     H_TIME,
     H_VERSION,
     N_ACCESSES,
+    N_BRANCH,
     N_FETCH,
+    S_COUNTS,
+    S_PRICES,
     SLOT_CAPACITY,
     SLOT_WORDS,
     SLOTS,
@@ -36,22 +43,27 @@ from vtarget.shell.layout import (
     V_TIME,
     V_VERSION,
     WAYS,
+    Y_NEXT,
+    Y_STATE,
+    Y_USED,
 )
 
+MISPREDICTED = 1  # the class, as logic.zones names it
 
-def _emit_on_block(module: Any, memory: bool) -> Any:
+
+def _emit_on_block(module: Any, memory: bool, branches: bool) -> Any:
     """Add the block callback to an LLVM module: ``void on_block(uc, address, size, state)``.
 
     Written as IR because numba wraps a Python-level callback in a second call with error handling, which costs as much
     as the counting itself. It counts a block whose transition is cached and plain and leaves everything else to
     ``on_rare_block``; both do the same bookkeeping. With ``memory``, blocks that change what caches hold or access data
-    go on to ``on_accesses``.
+    go on to ``on_accesses``. With ``branches``, the branch that led here is compared with its prediction.
     """
     word, half = ir.IntType(64), ir.IntType(32)
     function = ir.Function(
         module,
         ir.FunctionType(ir.VoidType(), [word, word, half, word.as_pointer()]),
-        "vt_on_memory_block" if memory else "vt_on_block",
+        f"vt_on{'_memory' * memory}{'_branch' * branches}_block",
     )
     function.linkage = "internal"
     uc, address, size, state = function.args
@@ -91,6 +103,8 @@ def _emit_on_block(module: Any, memory: bool) -> Any:
     b.store(load(edge, E_TARGET), at(state, H_CURRENT))
     b.store(cycles, at(state, H_CYCLES))
     b.store(b.add(load(state, H_INSTRUCTIONS), load(edge, E_INSTRUCTIONS)), at(state, H_INSTRUCTIONS))
+    if branches:
+        _emit_prediction(b, function, load, at, b.gep(state, [current], inbounds=True))
     if memory:
         _emit_following(b, function, load, at, b.gep(state, [load(edge, E_TARGET)], inbounds=True))
     b.ret_void()
@@ -100,6 +114,45 @@ def _emit_on_block(module: Any, memory: bool) -> Any:
     b.call(b.inttoptr(load(state, H_RARE), rare_type), [uc, key, load(state, H_BUFFER)])
     b.ret_void()
     return function
+
+
+def _emit_prediction(b: Any, function: Any, load: Any, at: Any, source: Any) -> None:
+    """The branch of the node left, as ``native.branches.predict`` follows it; calls for one that comes in."""
+    word = ir.IntType(64)
+    uc, address, _, state = function.args
+    names = ("branch", "held", "absent", "comes_in", "predicted")
+    branch, held, absent, comes_in, predicted = (function.append_basic_block(name) for name in names)
+    zero, one = ir.Constant(word, 0), ir.Constant(word, 1)
+    record_at = load(source, N_BRANCH)
+    b.cbranch(b.icmp_signed("==", record_at, zero), predicted, branch)
+
+    b.position_at_end(branch)
+    record = b.gep(state, [record_at], inbounds=True)
+    history = b.gep(state, [load(record, B_HISTORY)], inbounds=True)
+    known, most = load(history, Y_STATE), load(state, H_MOST_STATE)
+    taken = b.icmp_signed("!=", address, load(history, Y_NEXT))
+    b.cbranch(b.icmp_signed("==", known, zero), absent, held)
+
+    b.position_at_end(held)
+    guess = b.icmp_signed(">", b.shl(known, one), most)
+    wrong = b.zext(b.xor(guess, taken), word)
+    up = b.select(b.icmp_signed("<", known, most), b.add(known, one), known)
+    down = b.select(b.icmp_signed(">", known, one), b.sub(known, one), known)
+    b.store(b.select(taken, up, down), at(history, Y_STATE))
+    b.store(load(state, H_INSTRUCTIONS), at(history, Y_USED))
+    site = b.gep(state, [load(record, B_SITE)], inbounds=True)
+    b.store(b.add(load(site, S_COUNTS + MISPREDICTED), wrong), at(site, S_COUNTS + MISPREDICTED))
+    price = b.mul(wrong, load(site, S_PRICES + MISPREDICTED))
+    b.store(b.add(load(state, H_CYCLES), price), at(state, H_CYCLES))
+    b.branch(predicted)
+
+    b.position_at_end(absent)
+    b.cbranch(taken, comes_in, predicted)
+    b.position_at_end(comes_in)
+    called = b.inttoptr(load(state, H_NEW_BRANCH), ir.FunctionType(word, [word, word, word]).as_pointer())
+    b.call(called, [uc, record_at, load(state, H_BUFFER)])
+    b.branch(predicted)
+    b.position_at_end(predicted)
 
 
 def _emit_following(b: Any, function: Any, load: Any, at: Any, node: Any) -> None:
@@ -133,21 +186,31 @@ def _emit_following(b: Any, function: Any, load: Any, at: Any, node: Any) -> Non
     b.position_at_end(done)
 
 
-def _address(memory: bool) -> Any:
+def _address(memory: bool, branches: bool) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(_emit_on_block(builder.module, memory), cgutils.intp_t)
+        return builder.ptrtoint(_emit_on_block(builder.module, memory, branches), cgutils.intp_t)
 
     return types.int64(), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _on_block_address(typingctx: Any) -> Any:
-    return _address(False)
+    return _address(False, False)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _on_memory_block_address(typingctx: Any) -> Any:
-    return _address(True)
+    return _address(True, False)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _on_branch_block_address(typingctx: Any) -> Any:
+    return _address(False, True)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _on_memory_branch_block_address(typingctx: Any) -> Any:
+    return _address(True, True)
 
 
 @numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
@@ -160,3 +223,22 @@ def on_block_address() -> int:
 def on_memory_block_address() -> int:
     """The address of the one for runs whose fetches and data accesses are followed."""
     return int(_on_memory_block_address())
+
+
+@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
+def on_branch_block_address() -> int:
+    """The address of the one for runs whose branches are followed."""
+    return int(_on_branch_block_address())
+
+
+@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
+def on_memory_branch_block_address() -> int:
+    """The address of the one for runs in which all of that is followed."""
+    return int(_on_memory_branch_block_address())
+
+
+def block_callback(*, memory: bool, branches: bool) -> int:
+    """The address of the native block callback for what a run has to follow."""
+    if branches:
+        return int(on_memory_branch_block_address() if memory else on_branch_block_address())
+    return int(on_memory_block_address() if memory else on_block_address())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board
@@ -11,7 +12,7 @@ from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph
 from vtarget.data.plan import Placement, Plan
 from vtarget.data.target import Target
-from vtarget.logic.codegen.project import generate_project, weights_bytes
+from vtarget.logic.codegen.project import generate_project, model_sources, weights_bytes
 from vtarget.logic.codegen.registry import emit, problems
 from vtarget.logic.memoryfit import AUTO, place
 from vtarget.logic.plan import plan_memory
@@ -40,6 +41,11 @@ class ModelCode:
     plan: Plan
     weights_bytes: int
 
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The texts of the firmware that don't depend on the board."""
+        return model_sources(self.graph, self.layers, self.plan, spans=False)
+
 
 @dataclass(frozen=True)
 class ModelFirmware:
@@ -67,7 +73,7 @@ def generate(graph: Graph, target: Target, engine: str) -> ModelCode:
 def project_of(code: ModelCode, board: Board, options: ModelOptions) -> tuple[Project, Placement]:
     """The firmware's files for ``board``. InputError if the model doesn't fit it."""
     placement = place(code.plan, code.weights_bytes, board, options.weights_region, options.arena_region)
-    generated = generate_project(code.graph, code.layers, code.plan, placement, board, spans=False)
+    generated = generate_project(code.graph, code.layers, code.plan, placement, board, spans=False, known=code.sources)
     return complete_project(generated, code.layers), placement
 
 

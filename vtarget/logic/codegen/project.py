@@ -65,15 +65,23 @@ class _Direction:
 
 
 def generate_project(
-    graph: Graph, layers: Sequence[Layer], plan: Plan, placement: Placement, board: Board, *, spans: bool
+    graph: Graph,
+    layers: Sequence[Layer],
+    plan: Plan,
+    placement: Placement,
+    board: Board,
+    *,
+    spans: bool,
+    known: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Everything of a firmware that depends on the model or the board: path in the project to text.
 
     The library is in ``model/``, ``main.c`` and the linker script ``board.ld`` are in ``board/``, with ``placement.c``
     where weights are to be copied to memory first. With ``spans`` the firmware calls ``vt_span_begin(index)`` and
-    ``vt_span_end(index)`` around each layer. Kernels and startup code are not in it.
+    ``vt_span_end(index)`` around each layer. Kernels and startup code are not in it. ``known`` are the texts that don't
+    depend on the board, if there are any yet.
     """
-    sources = model_sources(graph, layers, plan, spans=spans)
+    sources = model_sources(graph, layers, plan, spans=spans) if known is None else known
     files = {f"{'board' if name in ('main.c', 'spans.h') else 'model'}/{name}": text for name, text in sources.items()}
     weights, arena = placement.weights_region, placement.arena_region
     files[LINKER_SCRIPT] = linker_script(board, weights=weights, arena=arena)

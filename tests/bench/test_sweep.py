@@ -1,0 +1,49 @@
+"""What a sweep adds to its cells: time for each, and memory that doesn't grow with them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.bench
+
+CELLS = 10_000
+MOST_MS_PER_CELL = 5.0
+MOST_MEMORY_BYTES = 1 << 30
+MOST_GROWTH_BYTES = 128 << 20  # from a tenth of the cells to all of them
+# Prints seconds for all cells and the most memory that the process had.
+SCRIPT = """
+import resource, sys, time
+from pathlib import Path
+from sweeplib import synthetic, work
+from vtarget.shell.sweeping import SweepOptions, run_sweep
+list(run_sweep(synthetic(20), SweepOptions(jobs=2, journal=Path("warm"), cached=False), work=work))
+matrix, begun = synthetic(int(sys.argv[1])), time.perf_counter()
+rows = run_sweep(matrix, SweepOptions(jobs=2, journal=Path("journal"), cached=False), work=work)
+count = sum(1 for _ in rows)
+print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, count)
+"""
+
+
+def measured(cells: int, folder: Path) -> tuple[float, float]:
+    tests = str(Path(__file__).resolve().parent.parent)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-c", SCRIPT, str(cells)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    seconds, memory_bytes, count = (float(word) for word in done.stdout.split())
+    assert count == cells
+    return seconds, memory_bytes
+
+
+def test_ten_thousand_cells(tmp_path: Path) -> None:
+    _, small = measured(CELLS // 10, tmp_path)
+    seconds, large = measured(CELLS, tmp_path)
+    per_cell_ms = 1000 * seconds / CELLS
+    print(f"{per_cell_ms:.2f} ms per cell, {large / 1e6:.0f} MB, {(large - small) / 1e6:.0f} MB more than a tenth took")
+    assert per_cell_ms < MOST_MS_PER_CELL
+    assert large < MOST_MEMORY_BYTES
+    assert large - small < MOST_GROWTH_BYTES

@@ -12,6 +12,7 @@ from typing import Any
 from elfwriter import FUNC, Elf, Sec, Seg, Sym
 
 from vtarget.app.cli import main
+from vtarget.data.board import Board
 from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord
 from vtarget.logic.pricing import Pricer
@@ -43,7 +44,7 @@ class Ran:
         return price(self.record, self.pricer)
 
 
-def run_elf(path: Path, board: str, *, clock_hz: int | None = None, **options: Any) -> Ran:
+def run_elf(path: Path, board: str | Board, *, clock_hz: int | None = None, **options: Any) -> Ran:
     """Run a firmware file on a board; ``options`` are those of RunOptions."""
     pricer = pricer_for(board, clock_hz=clock_hz)
     machine = Machine(load_image(str(path)), pricer, RunOptions(**options))

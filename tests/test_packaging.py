@@ -20,7 +20,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = "firmware/examples/conv_int8-m4f.elf"
 RUN = ("-b", "nucleo-l4r5zi", "--json", "-")
-DISTRIBUTIONS = {"elftools": "pyelftools", "yaml": "PyYAML"}  # where the name of the package differs
+DISTRIBUTIONS = {
+    "elftools": "pyelftools",
+    "ppk2_api": "ppk2-api",
+    "yaml": "PyYAML",
+}  # where the name of the package differs
 LOADED_BY_NAME = {"ai-edge-litert"}  # by shell/interpreter.py, which takes the one that is there
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
@@ -131,5 +135,13 @@ def test_every_dependency_is_declared_and_used() -> None:
         for found in module.imports
         if not found.typing_only and found.module.split(".")[0] in {*HOMES, *EVERYWHERE}
     }
-    declared = {re.split("[<>=]", requirement)[0] for requirement in PROJECT["dependencies"]}
-    assert declared - LOADED_BY_NAME == {DISTRIBUTIONS.get(package, package) for package in imported}
+    declared = {_distribution(requirement) for requirement in PROJECT["dependencies"]}
+    extras = PROJECT["optional-dependencies"]
+    optional = {_distribution(requirement) for name in extras for requirement in extras[name]}
+    needed = {DISTRIBUTIONS.get(package, package) for package in imported}
+    assert declared - LOADED_BY_NAME <= needed
+    assert needed - declared <= optional
+
+
+def _distribution(requirement: str) -> str:
+    return re.split(r"[<>=\[;]", requirement)[0]

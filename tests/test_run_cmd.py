@@ -103,7 +103,7 @@ def check_shape(value: Any, shape: Any, place: str) -> None:
 def test_json_has_every_field_of_the_contract() -> None:
     document = run_json(FIR, "--span", "fir_q15")
     check_shape(document, CONTRACT, "")
-    assert document["kernels"] and document["spans"] and document["not_modelled"] and document["exit"]["call_stack"]
+    assert document["kernels"] and document["spans"] and document["exit"]["call_stack"]
 
 
 def test_json_values_hang_together() -> None:
@@ -307,17 +307,16 @@ def test_clock_and_power_state_change_time_and_energy() -> None:
     fast, slow = run_json(FIR), run_json(FIR, "--clock", "60 MHz")
     assert slow["board"]["clock_hz"] == 60_000_000
     assert slow["latency_s"] == slow["cycles"] / 60e6
-    assert slow["cycles"] == fast["cycles"] and slow["energy_j"] is not None
+    assert slow["cycles"] < fast["cycles"] and slow["energy_j"] is not None  # fewer wait states
     other = run_json(FIR, "--power", "run-3v0-smps")
     assert other["energy_j"] == pytest.approx(fast["energy_j"] * 33.2 / 41.7)
 
 
 def test_strict_fails_for_what_is_approximated_and_only_for_that() -> None:
-    result = vtarget("run", FIR, "-b", BOARD, "--strict", "--quiet")
-    note = "FLASH: 5 wait states behind ART, misses not modelled (bound +30 %)"
+    result = vtarget("run", PROGRAMS / "microkernels-m4f.elf", "-b", "mps2-an386", "--strict", "--quiet")
+    note = "energy: no power figure is known for this board"
     assert result == CommandResult(1, "", f"error: --strict: not modelled: {note}\n")
-    # No wait states at 20 MHz.
-    assert vtarget("run", FIR, "-b", BOARD, "--clock", "20 MHz", "--strict", "--quiet") == CommandResult(0, "", "")
+    assert vtarget("run", FIR, "-b", BOARD, "--strict", "--quiet") == CommandResult(0, "", "")
 
 
 # Other formats of the same program.

@@ -10,6 +10,14 @@ import click
 
 from vtarget.app.budgets import check, conditions, fail_if_option
 from vtarget.app.calibrate_cmd import calibration_options, with_calibration
+from vtarget.app.profile_probe import (
+    MOST_REPEATS,
+    board_target,
+    check_measured,
+    check_probe_options,
+    opened,
+    print_measured,
+)
 from vtarget.app.run_explain import explain_options, print_explanations, print_waterfall
 from vtarget.base.errors import InputError, RunError
 
@@ -45,6 +53,11 @@ ENGINES = ("reference", "simd")
               help="How many steps integers may differ by.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="S")
 @click.option("--no-validate", is_flag=True, help="Don't run the interpreter.")
+@click.option("--probe", "probe_url", metavar="PROBE",
+              help="Run it on the real board too: pyocd[:UID], or gdb:[HOST:]PORT of a GDB server.")  # fmt: skip
+@click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), metavar="N",
+              help="How often each run on the board is made (default: 3); medians are kept.")  # fmt: skip
+@click.option("--no-flash", is_flag=True, help="The board holds the firmware already: verify it only.")
 @explain_options("FUNCTION|LAYER")
 @calibration_options
 @fail_if_option
@@ -54,11 +67,14 @@ def profile(
 ) -> int:
     """Build firmware of MODEL for BOARD, run it, compare every layer with the interpreter, and show what each costs.
 
-    Exit status: 0 done; 1 a layer or output differs; 2 unusable input.
+    With --probe the same firmware runs on the real board, and estimates stand beside measured cycles.
+
+    Exit status: 0 done; 1 a layer or output differs, or the board failed; 2 unusable input.
     """
     from vtarget.logic.modelresult import model_json
 
     _check_options(json_path, options)
+    check_probe_options(boards, options)
     budget = conditions(options["fail_if"])
     profiles = _profiles(model, tuple(dict.fromkeys(boards)), tuple(dict.fromkeys(engines)) or ("simd",), options)
     _show(profiles, json_path, options["quiet"], waterfall=options["waterfall"])
@@ -67,6 +83,7 @@ def profile(
             from vtarget.logic.modelreport import verdict
 
             raise RunError(f"{model} on {one.inference.board}, engine {one.engine}: {verdict(one.validation)}")
+        check_measured(one)
     for one in profiles:
         check(budget, model_json(one), f"{one.inference.board}, engine {one.engine}" if len(profiles) > 1 else "")
     return 0
@@ -85,7 +102,7 @@ def _profiles(
     model: str, boards: tuple[str, ...], engines: tuple[str, ...], options: dict[str, Any]
 ) -> list[ModelProfile]:
     from vtarget.app.run_cmd import parse_clock
-    from vtarget.app.terminal import run_progress
+    from vtarget.app.terminal import run_progress, stage_progress
     from vtarget.shell.profiling import interpret, profile_model
     from vtarget.shell.running import check_power_state, pricer_for
     from vtarget.shell.tflitefile import read_model
@@ -104,9 +121,12 @@ def _profiles(
         jobs = [_job(graph, model, samples, engine, options, progress) for engine in engines]
         work = None if options["no_validate"] else stack.enter_context(interpret(jobs[0]))
         reference: InterpreterResult | None = None
+        probe = stack.enter_context(opened(options["probe_url"], pricers[0]))
+        stages = stack.enter_context(stage_progress(show=probe is not None and not options["quiet"]))
         for pricer in pricers:
             for job in jobs:
-                one, tensors = profile_model(job, pricer, toolchain, reference or work)
+                target = None if probe is None else board_target(probe, pricer, options, stages)
+                one, tensors = profile_model(job, pricer, toolchain, reference or work, target)
                 if work is not None and reference is None:
                     reference = work.result()
                 found.append(_with_quantisation(one, tensors, job, reference, options))
@@ -207,6 +227,7 @@ def _print_board(profiles: list[ModelProfile], *, first: bool, waterfall: bool) 
         for label, value in modelreport.model_lines(one):
             print_line(f"{label:<14} {value}")
         print_line()
+        print_measured(one)
         _print_remarks(modelreport.remarks(one))
     if profiles[-1].quantisation is not None:
         _print_quantisation(profiles[-1].quantisation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,11 +70,35 @@ class ModelMemory:
 
 
 @dataclass(frozen=True)
+class MeasuredModel:
+    """The same firmware on a real board.
+
+    ``spread`` is of inferences, ``layers`` of the operators that have code, by index: cycles of single calls, medians
+    of ``runs`` runs. ``reference`` compares the board's tensors with the interpreter's (None without one), ``virtual``
+    with those of the virtual run, bit by bit. ``unstable`` are tensors that differed from run to run.
+    """
+
+    probe: str
+    board_serial: str | None
+    counter: str
+    date: str
+    runs: int
+    overhead_cycles: int
+    spread: Spread | None
+    layers: Mapping[int, Spread]
+    reference: Validation | None
+    virtual: Validation
+    unstable: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ModelProfile:
     """What one model costs on one board with one engine.
 
     ``inference`` is the profile of one ``model_invoke``, the median warm one of ``samples``, as are ``explanations``.
     ``plan`` speaks of tensors by number; ``tensor_names`` are their names, and its arena is in ``arena_region``.
+    ``measured`` is what a real board said of it, all else is estimated.
     """
 
     model_path: str
@@ -92,6 +117,7 @@ class ModelProfile:
     explanations: tuple[Explanation, ...] = ()
     tensor_names: tuple[str, ...] = ()
     arena_region: str | None = None
+    measured: MeasuredModel | None = None
 
     @property
     def macs(self) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vtarget.data.modelprofile import LayerProfile, ModelProfile
+from vtarget.data.modelprofile import LayerProfile, MeasuredModel, ModelProfile, Spread
 from vtarget.data.validation import Validation
 from vtarget.logic.report import provenance, quantity
 
 LAYER_COLUMNS = ("#", "operator", "output", "kernel", "MACs", "cycles", "cycles/MAC", "time", "energy", "share")
+MEASURED_COLUMNS = ("#", "operator", "output", "kernel", "estimated", "measured", "error")
 LEFT_COLUMNS = frozenset({"operator", "output", "kernel"})
 
 
@@ -45,6 +46,51 @@ def shape_text(layer: LayerProfile) -> str:
     """The first output's shape and the layer's type: ``1x25x5x64 int8``."""
     shape = layer.output_shapes[0] if layer.output_shapes else ()
     return f"{'x'.join(map(str, shape)) or 'scalar'} {layer.type}"
+
+
+def measured_heading(profile: ModelProfile, measured: MeasuredModel) -> str:
+    """One line: what was measured where, and how."""
+    serial = f" {measured.board_serial}" if measured.board_serial is not None else ""
+    runs = f"{measured.runs} run{'s' if measured.runs > 1 else ''}"
+    return (
+        f"{profile.model_path} on the board {profile.inference.board}{serial} through {measured.probe}, engine "
+        f"{profile.engine}, {measured.counter}, {runs}, cycles"
+    )
+
+
+def measured_rows(profile: ModelProfile, measured: MeasuredModel) -> list[tuple[str, ...]]:
+    """Estimate and measurement of each layer and of the inference (median warm calls), MEASURED_COLUMNS."""
+    rows = [
+        (*_row(layer)[:4], *_beside(layer.spread, measured.layers.get(layer.index)))
+        for layer in profile.layers
+        if layer.cycles or layer.index in measured.layers
+    ]
+    return [*rows, ("", "inference", "", "", *_beside(profile.spread, measured.spread))]
+
+
+def _beside(estimated: Spread, measured: Spread | None) -> tuple[str, str, str]:
+    if measured is None:
+        return f"{estimated.median:,}", "-", "-"
+    error = error_pct(estimated, measured)
+    return f"{estimated.median:,}", f"{measured.median:,}", "-" if error is None else f"{error:+.2f} %"
+
+
+def error_pct(estimated: Spread, measured: Spread) -> float | None:
+    """How far the estimate is off, as a share of what was measured."""
+    return 100 * (estimated.median - measured.median) / measured.median if measured.median else None
+
+
+def measured_lines(profile: ModelProfile, measured: MeasuredModel) -> list[tuple[str, str]]:
+    """(label, value): the three comparisons of interpreter, virtual run and board; and what isn't as it should be."""
+    lines = []
+    if profile.validation is not None and measured.reference is not None:
+        lines = [("virtual", verdict(profile.validation)), ("board", verdict(measured.reference))]
+    lines.append(("board", verdict(measured.virtual)))
+    if measured.unstable:
+        names = dict(enumerate(profile.tensor_names))
+        found = ", ".join(names.get(index, str(index)) for index in measured.unstable)
+        lines.append(("unstable", f"differed from run to run on the board: {found}"))
+    return lines + [("note", note) for note in measured.notes]
 
 
 def compared_columns(profiles: Sequence[ModelProfile]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from vtarget.data.modelprofile import LayerProfile, ModelProfile
+from vtarget.data.modelprofile import LayerProfile, MeasuredModel, ModelProfile, Spread
 from vtarget.data.validation import TensorComparison, Validation
+from vtarget.logic.modelreport import error_pct
 from vtarget.logic.quantisationreport import quantisation_json
 from vtarget.logic.result import profile_json
 
@@ -22,14 +23,49 @@ def model_json(profile: ModelProfile) -> dict[str, Any]:
     whole["memory"]["weights_bytes"] = profile.memory.weights_bytes
     whole["memory"]["code_bytes"] = profile.memory.code_bytes
     whole["memory"]["arena"] = _arena(profile)
-    return whole | {
-        "model": {"path": profile.model_path, "sha256": profile.model_sha256, "macs": profile.macs},
-        "engine": profile.engine,
-        "compiler": {"name": profile.compiler, "flags": list(profile.flags)},
-        "samples": {"count": profile.samples, "cycles": asdict(profile.spread)},
-        "layers": [layer_json(layer) for layer in profile.layers],
-        "validation": None if profile.validation is None else validation_json(profile.validation),
-        "quantisation": None if profile.quantisation is None else quantisation_json(profile.quantisation),
+    return (
+        whole
+        | {
+            "model": {"path": profile.model_path, "sha256": profile.model_sha256, "macs": profile.macs},
+            "engine": profile.engine,
+            "compiler": {"name": profile.compiler, "flags": list(profile.flags)},
+            "samples": {"count": profile.samples, "cycles": asdict(profile.spread)},
+            "layers": [layer_json(layer) for layer in profile.layers],
+            "validation": None if profile.validation is None else validation_json(profile.validation),
+            "quantisation": None if profile.quantisation is None else quantisation_json(profile.quantisation),
+        }
+        | ({} if profile.measured is None else {"measured": measured_json(profile, profile.measured)})
+    )
+
+
+def measured_json(profile: ModelProfile, measured: MeasuredModel) -> dict[str, Any]:
+    """The object ``measured``, which is there if a board ran the model too; its errors are the estimate's."""
+    estimates = {layer.index: layer.spread for layer in profile.layers}
+    return {
+        "provenance": "measured",
+        "probe": measured.probe,
+        "board_serial": measured.board_serial,
+        "counter": measured.counter,
+        "date": measured.date,
+        "runs": measured.runs,
+        "overhead_cycles": measured.overhead_cycles,
+        "inference": None if measured.spread is None else _beside(profile.spread, measured.spread),
+        "layers": [
+            {"index": index, **_beside(estimates[index], spread)} for index, spread in sorted(measured.layers.items())
+        ],
+        "validation": None if measured.reference is None else validation_json(measured.reference),
+        "virtual_validation": validation_json(measured.virtual),
+        "unstable_tensors": list(measured.unstable),
+        "notes": list(measured.notes),
+    }
+
+
+def _beside(estimated: Spread, measured: Spread) -> dict[str, Any]:
+    return {
+        "estimated_cycles": estimated.median,
+        "measured_cycles": measured.median,
+        "error_pct": error_pct(estimated, measured),
+        "measured_spread": asdict(measured),
     }
 
 

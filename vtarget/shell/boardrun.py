@@ -8,7 +8,7 @@ its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median_low
 
@@ -17,6 +17,7 @@ from vtarget.data.board import Board
 from vtarget.data.image import Image
 from vtarget.logic.measureplan import Pick
 from vtarget.shell.console import Console
+from vtarget.shell.onlooking import NOBODY, Onlooker
 from vtarget.shell.probes.counters import Stopwatch
 from vtarget.shell.probes.errors import NeverReachedError, ProbeError, RefusedError
 from vtarget.shell.probes.probe import Halt, Probe
@@ -35,6 +36,20 @@ class End:
     """Where a run ends: before the instruction at ``address``. If that is a semihosting call, only one that exits."""
 
     address: int
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Stops besides those that time calls: ``writes`` are put to memory at ``start`` (reset, if None), once; the
+    onlooker is told at ``entries`` (address to name), and when a timed call has returned."""
+
+    onlooker: Onlooker = NOBODY
+    start: int | None = None
+    writes: tuple[tuple[int, bytes], ...] = ()
+    entries: Mapping[int, str] = field(default_factory=dict)
+
+
+NO_VISITS = Visits()
 
 
 @dataclass
@@ -61,7 +76,7 @@ class _Open:
 
 
 class _TargetMemory:
-    """The board's memory, as semihosting wants it."""
+    """The board's memory, as semihosting and onlookers want it."""
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
@@ -79,6 +94,8 @@ class _TargetMemory:
             self._probe.write_memory(address, data)
         except RefusedError as error:
             raise InputError(error.message) from None
+
+    write = store
 
 
 class _ConsoleLine:
@@ -107,13 +124,13 @@ class BoardRun:
 
     # A run.
 
-    def lap(self, picks: Iterable[Pick] = ()) -> Lap:
+    def lap(self, picks: Iterable[Pick] = (), visits: Visits = NO_VISITS) -> Lap:
         """Run from reset to the end, and time the calls of the kernels.
 
         NeverReachedError if the end, or a kernel, isn't reached in time; without an end, a lap is over when each kernel
         was called as often as in the virtual run.
         """
-        self._begin(picks)
+        self._begin(picks, visits)
         deadline = time.monotonic() + self._timeout_s
         try:
             while not self._is_over(self._go(deadline)):
@@ -123,19 +140,32 @@ class BoardRun:
         self.console.write(self._probe.console().encode())
         return self._lap
 
-    def _begin(self, picks: Iterable[Pick]) -> None:
+    def _begin(self, picks: Iterable[Pick], visits: Visits = NO_VISITS) -> None:
         self.console = Console()
-        self._semihosting = Semihosting(_TargetMemory(self._probe), self.console, lambda: 0, self._board.clock.typical)
+        self._visits, self._memory = visits, _TargetMemory(self._probe)
+        self._semihosting = Semihosting(self._memory, self.console, lambda: 0, self._board.clock.typical)
         block = self._image.objects.get(RTT_SYMBOL)
         line = _ConsoleLine(self.console)
-        self._rtt = None if block is None else Rtt(_TargetMemory(self._probe), self._board, block[0], line)
+        self._rtt = None if block is None else Rtt(self._memory, self._board, block[0], line)
         self._lap, self._looks = Lap(), 0
         self._open: _Open | None = None
         self._picks = {pick.address: pick for pick in picks}
         self._probe.reset_halt()
         self._watch.start()
         self._armed: set[int] = set()
-        for address in (*self._picks, *((self._end.address,) if self._end is not None else ())):
+        visits.onlooker.begins()
+        self._start = visits.start
+        if self._start is None:
+            self._started()
+        else:
+            self._arm(self._start)
+
+    def _started(self) -> None:
+        """Memory is the firmware's own from here on."""
+        for address, data in self._visits.writes:
+            self._memory.write(address, data)
+        end = (self._end.address,) if self._end is not None else ()
+        for address in (*self._picks, *self._visits.entries, *end):
             self._arm(address)
 
     def _arm(self, address: int) -> None:
@@ -176,15 +206,31 @@ class BoardRun:
             return True
         now, pc, call = self._watch.now(), halt.pc, self._open
         known = pc in self._armed
+        if pc == self._start:
+            self._disarm(pc)
+            self._start = None
+            self._looks += 1
+            self._started()
         if call is not None and pc == call.returns_to and not self._close(call, now):
             return False
         if self._end is not None and pc == self._end.address:
             return self._ends(now)
+        if pc in self._visits.entries:
+            self._visit(pc)
         if pc in self._picks and pc in self._armed:
             self._enter(self._picks[pc], now)
+        elif pc in self._visits.entries:
+            self._pass(pc)
         elif not known:
             return self._serve(halt, now)
         return self._end is None and self._has_all_calls()
+
+    def _visit(self, pc: int) -> None:
+        """The onlooker's turn; the stop, and that of the step that goes on from it, count for nobody."""
+        self._visits.onlooker.entered(self._visits.entries[pc], self._memory)
+        self._looks += 2
+        if self._open is not None:
+            self._open.stops += 2
 
     # Calls.
 
@@ -212,6 +258,7 @@ class BoardRun:
         cycles = now - call.start - (1 + call.stops) * self.overhead_cycles
         self._lap.calls.setdefault(call.address, []).append(max(0, cycles))
         self._open = None
+        self._visits.onlooker.returned(self._picks[call.address].name, self._memory)
         for address in self._picks:
             self._arm(address)
         return True

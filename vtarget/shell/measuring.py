@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median_low
 
 from vtarget.base.errors import InputError, VtargetError
@@ -17,7 +17,7 @@ from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.logic.measureplan import RESERVED, Pick, empty_span, plan_measurement
 from vtarget.logic.pricing import Pricer
-from vtarget.shell.boardrun import BoardRun, End, Lap
+from vtarget.shell.boardrun import NO_VISITS, BoardRun, End, Lap, Visits
 from vtarget.shell.probes.counters import Stopwatch, counter_for
 from vtarget.shell.probes.errors import ConnectionLostError, ProbeError
 from vtarget.shell.probes.probe import Probe, Progress, comparators, identify, no_progress, verify
@@ -40,6 +40,17 @@ class MeasureOptions:
     spans: tuple[str, ...] = ()
     self_reported: str | None = None
     serial: str | None = None
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A measurement with what its file doesn't keep: the cycles of each call by the kernel's name (median of the runs),
+    the memory that was asked for, as it was when the last run ended, and the console."""
+
+    measurement: Measurement
+    calls: Mapping[str, tuple[int, ...]]
+    reads: tuple[bytes, ...]
+    console: str
 
 
 def open_probe(text: str, board: Board) -> Probe:
@@ -71,17 +82,34 @@ def measure(
 ) -> Measurement:
     """Run the image on the board that the probe reaches, as often as its kernels need. ``record`` and ``profile`` are
     of the virtual run. The board is left as it was found, also when this fails: ProbeError says how."""
+    return measure_run(image, pricer, record, profile, probe, options, version=version, progress=progress).measurement
+
+
+def measure_run(
+    image: Image,
+    pricer: Pricer,
+    record: ExecutionRecord,
+    profile: Profile,
+    probe: Probe,
+    options: MeasureOptions,
+    *,
+    version: str,
+    visits: Visits = NO_VISITS,
+    reads: Sequence[tuple[int, int]] = (),
+    progress: Progress = no_progress,
+) -> MeasuredRun:
+    """As ``measure``, with somebody who looks on in every run, and memory to read at the end of the last."""
     try:
-        measurement = _measure(image, pricer, record, profile, probe, options, version, progress)
+        found = _measure(image, pricer, record, profile, probe, options, version, visits, reads, progress)
     except VtargetError as error:
         if _put_back(probe) is not None:
             error.message += "; the board may not be as it was found"
         raise
     trouble = _put_back(probe)
     if trouble is None:
-        return measurement
-    note = f"the board may not be as it was found: {trouble.message}"
-    return measurement.model_copy(update={"notes": (*measurement.notes, note)})
+        return found
+    notes = (*found.measurement.notes, f"the board may not be as it was found: {trouble.message}")
+    return replace(found, measurement=found.measurement.model_copy(update={"notes": notes}))
 
 
 def _put_back(probe: Probe) -> ProbeError | None:
@@ -104,8 +132,10 @@ def _measure(
     probe: Probe,
     options: MeasureOptions,
     version: str,
+    visits: Visits,
+    reads: Sequence[tuple[int, int]],
     progress: Progress,
-) -> Measurement:
+) -> MeasuredRun:
     file = options.self_reported if options.self_reported not in image.objects else None
     cpuid = identify(probe, pricer.core.name)
     if options.flash:
@@ -113,8 +143,10 @@ def _measure(
         probe.flash(image, progress)
     verify(probe, image, progress)
     room = comparators(probe)
-    if room <= RESERVED:
-        raise ProbeError(f"the core has {room} comparators for breakpoints, {RESERVED + 1} are needed")
+    needed = RESERVED + 1 + len(visits.entries)
+    if room < needed:
+        raise ProbeError(f"the core has {room} comparators for breakpoints, {needed} are needed")
+    room -= len(visits.entries)
     plan = plan_measurement(record, profile, room, pattern=options.pattern, spans=options.spans)
     end = end_of(record, image)
     counter = counter_for(pricer.board, pricer.core.architecture)
@@ -128,7 +160,7 @@ def _measure(
         nonlocal done
         progress("measuring", done, laps)
         done += 1
-        return run.lap(picks)
+        return run.lap(picks, visits)
 
     place = empty_span(record)
     overhead = run.calibrate(place) if place is not None else None
@@ -144,9 +176,11 @@ def _measure(
         console = run.console.text
         stated = _mailbox(probe, image, options.self_reported) or stated
     timed: list[Timed] = []
+    calls: dict[str, tuple[int, ...]] = {}
     for picks in plan.passes:
         rounds = [lap(picks) for _ in range(options.repeats)]
         timed += [_timed(pick, rounds, notes) for pick in picks if any(r.calls.get(pick.address) for r in rounds)]
+        calls |= {pick.name: _each(pick, rounds) for pick in picks}
         notes += [note for r in rounds for note in r.notes if note not in notes]
         console = console or run.console.text
         stated = stated or _mailbox(probe, image, options.self_reported)
@@ -154,7 +188,7 @@ def _measure(
     timed.sort(key=lambda t: (-t.total_cycles, t.name))
     reported, ignored = spans_of_text(console)
     reported = (*reported, *(span for span in stated if span.name not in {s.name for s in reported}))
-    return Measurement(
+    measurement = Measurement(
         board=pricer.board.name,
         core=pricer.core.name,
         probe=probe.kind,
@@ -174,6 +208,8 @@ def _measure(
         spans=(*(t for t in timed if t.name in options.spans), *reported),
         notes=(*notes, *ignored),
     )
+    at_end = tuple(probe.read_memory(address, size_bytes) for address, size_bytes in reads)
+    return MeasuredRun(measurement, calls, at_end, console)
 
 
 def _mailbox(probe: Probe, image: Image, symbol: str | None) -> tuple[Timed, ...]:
@@ -211,6 +247,12 @@ def end_of(record: ExecutionRecord, image: Image) -> End | None:
     ending = record.exit
     stays = ending.reason is Reason.IDLE and image.read(ending.pc, 2) == BRANCH_TO_SELF
     return End(ending.pc) if ending.reason in ENDINGS or stays else None
+
+
+def _each(pick: Pick, rounds: Sequence[Lap]) -> tuple[int, ...]:
+    """The cycles of each call, the median over the rounds."""
+    found = [r.calls[pick.address] for r in rounds if pick.address in r.calls]
+    return tuple(median_low(cycles) for cycles in zip(*found, strict=False))
 
 
 def _timed(pick: Pick, rounds: Sequence[Lap], notes: list[str]) -> Timed:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from vtarget.data.explanation import Explanation
 from vtarget.data.graph import Graph
 from vtarget.data.image import Image
 from vtarget.data.limits import RunLimits
-from vtarget.data.modelprofile import ModelMemory, ModelProfile
+from vtarget.data.modelprofile import MeasuredModel, ModelMemory, ModelProfile
 from vtarget.data.profile import Profile, Span
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.data.target import target_of
@@ -25,24 +25,24 @@ from vtarget.logic.codegen.project import layer_function
 from vtarget.logic.explain import explain, noted
 from vtarget.logic.knowndifferences import allowances
 from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
+from vtarget.logic.measureplan import MOST_CALLS
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.profile import build_profile, restricted
 from vtarget.logic.report import failure
-from vtarget.logic.validation import validate
-from vtarget.shell.engine import Engine
+from vtarget.logic.validation import BIT_EXACT, validate
+from vtarget.shell.feeding import INVOKE as INVOKE
+from vtarget.shell.feeding import Feeder
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult
-from vtarget.shell.machine import Machine
 from vtarget.shell.modelbuild import ModelCode, ModelFirmware, ModelOptions, build_firmware, generate
-from vtarget.shell.runoptions import RunOptions
+from vtarget.shell.onlooking import RunOrder
 from vtarget.shell.samples import Samples
 from vtarget.shell.sourcelines import SourceLines, source_lines
+from vtarget.shell.targets import Target, VirtualTarget
 from vtarget.shell.toolchain import Toolchain
 
-INVOKE = "model_invoke"
 NEXT_SAMPLE = "vt_next_sample"
 SAMPLES_LEFT = "vt_samples"
-ARENA = "model_arena"
 
 
 @dataclass(frozen=True)
@@ -70,47 +70,6 @@ class FirmwareRun:
     image: Image
 
 
-class _Feeder:
-    """Feeds samples to the firmware and takes the tensors that each layer leaves."""
-
-    def __init__(self, code: ModelCode, arena: int, samples: Sequence[Sequence[Array]]) -> None:
-        self._graph = code.graph
-        self._offsets = code.plan.offsets_bytes
-        self._arena = arena
-        self._samples = samples
-        self._fed = 0
-        self._by_function = {layer_function(layer, code.graph): layer.operator for layer in code.layers}
-        self.tensors: list[dict[int, Array]] = []
-
-    def feed(self, engine: Engine) -> None:
-        """The firmware asks for the next sample."""
-        if self._fed == len(self._samples):
-            return
-        for index, array in zip(self._graph.inputs, self._samples[self._fed], strict=True):
-            if index in self._offsets:
-                engine.write(self._arena + self._offsets[index], array.tobytes())
-        self._fed += 1
-        self.tensors.append({})
-
-    def take(self, name: str, engine: Engine) -> None:
-        """A layer has run; or the whole model, and outputs that no layer's code wrote (a RESHAPE in place) are due."""
-        if not self.tensors:
-            return
-        if name in self._by_function:
-            self._read(self._graph.operators[self._by_function[name]].outputs, engine)
-        elif name == INVOKE:
-            self._read([index for index in self._graph.outputs if index not in self.tensors[-1]], engine)
-
-    def _read(self, indices: Iterable[int], engine: Engine) -> None:
-        for index in indices:
-            tensor = self._graph.tensors[index]
-            if index in self._offsets and tensor.size_bytes:
-                content = engine.read(self._arena + self._offsets[index], tensor.size_bytes)
-                self.tensors[-1][index] = np.frombuffer(content, dtype=np.dtype(tensor.type.value)).reshape(
-                    tensor.shape
-                )
-
-
 def interpret(job: ModelJob) -> InterpreterJob:
     """The interpreter at work on the job's samples, in a process of its own."""
     wanted = [tensor.index for tensor in job.graph.tensors if not tensor.constant]
@@ -118,9 +77,14 @@ def interpret(job: ModelJob) -> InterpreterJob:
 
 
 def profile_model(
-    job: ModelJob, pricer: Pricer, toolchain: Toolchain, reference: InterpreterJob | InterpreterResult | None
+    job: ModelJob,
+    pricer: Pricer,
+    toolchain: Toolchain,
+    reference: InterpreterJob | InterpreterResult | None,
+    target: Target | None = None,
 ) -> tuple[ModelProfile, tuple[dict[int, Array], ...]]:
     """One model on one board with one engine. ``reference`` is what to compare with; None leaves validation out.
+    ``target`` is the real board, to run and measure the same firmware on.
 
     InputError for a model that isn't supported or doesn't fit; RunError if compiling or the firmware itself fails.
     Also returns what the firmware's tensors held, sample by sample.
@@ -132,24 +96,65 @@ def profile_model(
         ran = run_firmware(code, elf, pricer, job)
         lines = source_lines(str(elf), ran.image.sha256) if job.explained else SourceLines()
     result = reference.result() if isinstance(reference, InterpreterJob) else reference
-    return _profile(job, firmware, ran, pricer, result, lines), ran.tensors
+    profile = _profile(job, firmware, ran, pricer, result, lines)
+    if target is not None:
+        profile = replace(profile, measured=measure_model(job, code, ran, target, result))
+    return profile, ran.tensors
+
+
+def measure_model(
+    job: ModelJob, code: ModelCode, ran: FirmwareRun, target: Target, reference: InterpreterResult | None
+) -> MeasuredModel:
+    """The firmware of a virtual run on a real board: the same samples, its cycles, and its tensors compared with the
+    interpreter's and the virtual run's. InputError for more samples than can be stopped at; ProbeError if it fails."""
+    count = len(job.samples.arrays)
+    if count > MOST_CALLS:
+        raise InputError(f"{count:,} samples are too many for a board, which stops at each: at most {MOST_CALLS:,}")
+    feeder = Feeder(code, ran.image, job.samples.arrays)
+    found = target.run(ran.image, replace(_order(job, code, ran.image, feeder), guide=ran.record))
+    measurement = found.measurement
+    if measurement is None:
+        raise InputError("a model can be measured on a board only")
+    if found.exit_code not in (0, None):
+        raise RunError(f"{job.graph.path}: on the board, the firmware ended with {found.exit_code}")
+    on_board = FirmwareRun(ran.record, tuple(feeder.tensors), ran.image)
+    layers = {layer.operator: found.spans[layer_function(layer, job.graph)] for layer in code.layers}
+    return MeasuredModel(
+        probe=measurement.probe,
+        board_serial=measurement.board_serial,
+        counter=measurement.counter,
+        date=measurement.date,
+        runs=measurement.runs,
+        overhead_cycles=measurement.overhead_cycles,
+        spread=spread_of(found.spans[INVOKE]) if found.spans[INVOKE] else None,
+        layers={index: spread_of(cycles) for index, cycles in layers.items() if cycles},
+        reference=None if reference is None else validate_run(job, on_board, reference),
+        virtual=validate(
+            job.graph, _with_inputs(job.graph, ran), _with_inputs(job.graph, on_board), "the virtual run", BIT_EXACT
+        ),
+        unstable=tuple(sorted(feeder.unstable)),
+        notes=found.notes,
+    )
+
+
+def _order(job: ModelJob, code: ModelCode, image: Image, feeder: Feeder) -> RunOrder:
+    """A run of all samples with every layer a span, wherever it is made."""
+    count = len(job.samples.arrays).to_bytes(4, "little")
+    return RunOrder(
+        spans=(INVOKE, *(layer_function(layer, job.graph) for layer in code.layers)),
+        stops=(NEXT_SAMPLE,),
+        writes=((image.objects[SAMPLES_LEFT][0], count),),
+        onlooker=feeder,
+        limits=job.limits,
+        progress=job.progress,
+    )
 
 
 def run_firmware(code: ModelCode, elf: Path, pricer: Pricer, job: ModelJob) -> FirmwareRun:
     """Run all samples, taking every layer's tensors. RunError if the firmware doesn't end by itself."""
     image = load_image(str(elf))
-    arena = image.objects[ARENA][0]
-    feeder = _Feeder(code, arena, job.samples.arrays)
-    count = len(job.samples.arrays).to_bytes(4, "little")
-    options = RunOptions(
-        limits=job.limits,
-        spans=(INVOKE, *(layer_function(layer, job.graph) for layer in code.layers)),
-        writes=((image.objects[SAMPLES_LEFT][0], count),),
-        on_enter={NEXT_SAMPLE: feeder.feed},
-        on_span_end=feeder.take,
-        progress=job.progress,
-    )
-    record = Machine(image, pricer, options).run().record
+    feeder = Feeder(code, image, job.samples.arrays)
+    record = VirtualTarget(pricer).emulate(image, _order(job, code, image, feeder)).record
     if record.exit.reason is not Reason.SEMIHOSTING or record.exit.code:
         reason = failure(build_profile(record, pricer)) or f"the firmware ended by {record.exit.reason.value}"
         reason = reason.removeprefix(f"{elf}: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vtarget.data.limits import RunLimits
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 LOOK_AHEAD = RunLimits(instructions=5_000_000, wall_seconds=2.0)
 
 
-def run_image(image: Image, pricer: Pricer, options: RunOptions) -> RunResult:
-    """Run an image to its end; from its reset clock if it turns out to program its clock. Errors as Machine.run."""
+def run_image(
+    image: Image, pricer: Pricer, options: RunOptions, begins: Callable[[], None] = lambda: None
+) -> RunResult:
+    """Run an image to its end; from its reset clock if it turns out to program its clock. Errors as Machine.run.
+    ``begins`` is told of each start."""
     managed = not isinstance(options.debugger, NoDebugger) and programs_clock(image, pricer)
     while True:
+        begins()
         try:
             return Machine(image, pricer, options, managed=managed).run()
         except ClockProgrammedError:

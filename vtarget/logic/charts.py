@@ -130,14 +130,14 @@ def flame_chart(result: SavedResult) -> Chart:
         "hovertemplate": "%{label}<br>%{value:,} cycles with callees<br>%{customdata[0]:,} of its own<br>"
         "%{customdata[1]:,} calls<extra></extra>",
     }
-    left_out = len(result.contexts) - len(kept)
+    left_out, depth = len(result.contexts) - len(kept), _depth(result.contexts)
     return Chart(
         "Flame graph",
-        f"Call tree of {len(result.contexts)} contexts, {_depth(rows and result.contexts)} deep",
+        f"Call tree of {len(result.contexts)} contexts, {depth} deep",
         {"data": [trace], "layout": {"margin": {"t": 8, "l": 4, "r": 4, "b": 4}}},
         "Callers stand above what they call; the width is cycles. A click enlarges a function, a click on the top goes "
         "back." + (f" {left_out} contexts narrower than a pixel are left out." if left_out else ""),
-        460,
+        min(620, 60 + 40 * (depth + 1)),
     )
 
 
@@ -325,7 +325,10 @@ def grouped_chart(
             up, down = errors[number]
             trace["error_y"] = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
         traces.append(trace)
-    return Chart(title, summary, figure_of(traces, x=axis, y=unit, barmode="group", showlegend=len(groups) > 1))
+    numbered = all(isinstance(place, int) for place in x)
+    ticks = integers(len(x)) if numbered else {"type": "category"}
+    figure = figure_of(traces, x=axis, y=unit, barmode="group", showlegend=len(groups) > 1, xtick=ticks)
+    return Chart(title, summary, figure)
 
 
 def _share(layer: SavedLayer) -> str:

@@ -33,7 +33,7 @@ def html_report(results: Sequence[SavedResult], assets: Assets) -> str:
         assets=assets,
         policy=policy(scripts=(assets.library, assets.script), styles=(assets.style, _EMPTY)),
         figures=json_text(figures),
-        show=printable,
+        show=printable, text=_lines,
     )  # fmt: skip
 
 
@@ -56,6 +56,11 @@ def json_text(value: object) -> str:
     """JSON that can stand in a script element: no markup, and no line separators that old parsers trip over."""
     plain = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return plain.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _lines(text: str) -> str:
+    """Text of several lines without anything else that moves a cursor."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _digest(text: str) -> str:
@@ -168,16 +173,10 @@ def _correctness(result: SavedResult) -> Iterator[Section]:
 
 def _comparison(results: Sequence[SavedResult]) -> Section:
     names = [str(number + 1) for number in range(len(results))]
-    up = [1e3 * (r.latency_s_high - r.latency_s) for r in results]
-    down = [1e3 * (r.latency_s - r.latency_s_low) for r in results]
-    shown: list[Chart] = [
-        charts.grouped_chart("Time", names, [("time", [1e3 * r.latency_s for r in results])], axis="result", unit="ms",
-                             summary=", ".join(quantity(r.latency_s, "s") for r in results), errors=[(up, down)])
-    ]  # fmt: skip
+    shown = [_bounded("Time", names, "ms", 1e3, [(r.latency_s_low, r.latency_s, r.latency_s_high) for r in results])]
+    joules = [(r.energy_j_low or 0.0, r.energy_j or 0.0, r.energy_j_high or 0.0) for r in results]
     if all(r.energy_j is not None for r in results):
-        values = [1e6 * (r.energy_j or 0.0) for r in results]
-        shown.append(charts.grouped_chart("Energy", names, [("energy", values)], axis="result", unit="µJ",
-                                          summary=", ".join(quantity(r.energy_j, "J") for r in results)))  # fmt: skip
+        shown.append(_bounded("Energy", names, "µJ", 1e6, joules))
     layers = [r.layers for r in results]
     if layers[0] and all([(a.index, a.op) for a in of] == [(a.index, a.op) for a in layers[0]] for of in layers):
         groups = [
@@ -187,6 +186,17 @@ def _comparison(results: Sequence[SavedResult]) -> Section:
                                           unit="cycles", summary=f"{len(layers[0])} layers"))  # fmt: skip
     numbered = tuple((name, r.title) for name, r in zip(names, results, strict=True))
     return Section("Side by side", tuple(shown), (tables.comparison_table(results),), numbered)
+
+
+def _bounded(
+    title: str, names: Sequence[str], unit: str, factor: float, values: Sequence[tuple[float, float, float]]
+) -> Chart:
+    """A bar per result with its bounds; ``values`` are low, nominal and high."""
+    scaled = [factor * value for _, value, _ in values]
+    up, down = [factor * (high - value) for _, value, high in values], [factor * (v - low) for low, v, _ in values]
+    summary = ", ".join(f"{name}: {value:.3g} {unit}" for name, value in zip(names, scaled, strict=True))
+    groups = [(title, scaled)]
+    return charts.grouped_chart(title, names, groups, axis="result", unit=unit, summary=summary, errors=[(up, down)])
 
 
 def _verdict(result: SavedResult) -> str:

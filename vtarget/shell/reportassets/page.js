@@ -18,7 +18,7 @@
     const whole = { ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: c.ink, size: narrow.matches ? 11 : 13 },
       hoverlabel: { bgcolor: c.panel, bordercolor: c.rule, font: { color: c.ink }, align: "left" },
-      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { color: c.ink } },
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal", font: { color: c.ink } },
       uniformtext: { minsize: 9, mode: "hide" } };
     for (const name of ["xaxis", "yaxis"]) if (layout[name]) whole[name] = { ...layout[name], ...axis };
     return whole;

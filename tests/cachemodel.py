@@ -10,9 +10,10 @@ from typing import Any
 
 import unicorn as uni
 
-from vtarget.data.board import Board, Cache
+from vtarget.data.board import Board
 from vtarget.data.insn import Kind
 from vtarget.data.limits import RunLimits
+from vtarget.data.memorysystem import Cache
 from vtarget.data.record import ExecutionRecord, SiteKind
 from vtarget.logic.addresses import Access, accesses
 from vtarget.logic.decode import Block, effective_address

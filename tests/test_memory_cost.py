@@ -6,20 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from vtarget.data.board import (
+from vtarget.data.board import Board, Region, RegionKind
+from vtarget.data.cycles import NO_CYCLES, Cycles
+from vtarget.data.insn import Insn
+from vtarget.data.memorysystem import (
     Amount,
-    Board,
     Cache,
     DataAccess,
+    FetchAccess,
     Prefetch,
-    Region,
-    RegionKind,
     Wait,
     WaitStates,
     WaitStateStep,
 )
-from vtarget.data.cycles import NO_CYCLES, Cycles
-from vtarget.data.insn import Insn
 from vtarget.logic.decode import decode_block
 from vtarget.logic.memory_cost import MemoryModel, Moved, high_budget_pct, wait_states
 from vtarget.logic.zones import (
@@ -131,6 +130,53 @@ def test_a_prefetch_buffer_hides_what_the_line_before_takes() -> None:
     assert stall(memory, 0x08000000, 16, None, pace=0.25) == Cycles(0, 3, 4)  # two cycles a line leave one
     off = replace(memory, switches=(("FLASH.PRFTEN", False),))
     assert stall(off, 0x08000000, 16, None, pace=0.5) == Cycles(2, 4, 4)
+
+
+def fetched_over_a_bus(*, shared: bool) -> MemoryModel:
+    access = FetchAccess(cycles=number(2, 1, 4), shared=shared, source="test")
+    ram = board().region("RAM").model_copy(update={"fetch_access": access})
+    return MemoryModel(board().model_copy(update={"regions": (ram,)}), 60_000_000)
+
+
+def test_a_slow_bus_takes_its_cycles_for_each_line() -> None:
+    memory = fetched_over_a_bus(shared=False)
+    assert stall(memory, 0x20000000, 4, None) == Cycles(0, 2, 4)
+    assert stall(memory, 0x20000000, 12, None) == Cycles(2, 6, 12)
+    assert stall(memory, 0x20000004, 8, 0x20000003) == Cycles(2, 4, 8)
+    assert stall(memory, 0x20000002, 2, 0x20000001) == NO_CYCLES
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "jumped", "pace", "transfers", "cycles"),
+    [
+        (16, False, 0.25, 0, Cycles(0, 8, 16)),  # four fetches of 3 cycles beside 4 of the core
+        (16, False, 0.25, 3, Cycles(0, 11, 19)),  # three loads go first
+        (16, False, 1.00, 0, Cycles(0, 0, 16)),  # slow code hides all of it
+        (16, True, 0.25, 0, Cycles(1, 7, 16)),  # the first fetch has the cycle of refill
+        (16, True, 1.00, 0, Cycles(1, 2, 16)),  # and its own latency shows in any case
+    ],
+)
+def test_a_shared_bus_shows_what_finds_no_room(
+    size_bytes: int, jumped: bool, pace: float, transfers: int, cycles: Cycles
+) -> None:
+    memory = fetched_over_a_bus(shared=True)
+    before = None if jumped else 0x20000003
+    assert memory.stall(0x20000004, size_bytes, before, jumped, lambda: pace, lambda: transfers) == cycles
+
+
+def test_a_cache_stands_before_a_slow_bus() -> None:
+    memory = fetched_over_a_bus(shared=True)
+    cached = replace(memory, board=memory.board.model_copy(update={"caches": (art(regions=("RAM",)),)}))
+    assert stall(cached, 0x20000000, 16, None) == NO_CYCLES
+    assert stall(replace(cached, caches_on=False), 0x20000000, 16, None) != NO_CYCLES
+
+
+def test_code_in_sram_of_a_cortex_m4_takes_the_system_bus() -> None:
+    """By its address: the same SRAM2 of the STM32L4R5 is on the code bus at 0x10000000."""
+    memory = MemoryModel(load_board("nucleo-l4r5zi"), 120_000_000)
+    assert stall(memory, 0x20000000, 8, None, pace=0.25) == Cycles(1, 1, 2)
+    assert stall(memory, 0x20030000, 8, None, pace=0.25) == Cycles(1, 1, 2)
+    assert stall(memory, 0x10000000, 8, None, pace=0.25) == NO_CYCLES
 
 
 def test_ram_cached_flash_and_slow_clocks_do_not_stall_here() -> None:

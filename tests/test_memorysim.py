@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from machinelib import EXAMPLES, PROGRAMS
 
-from vtarget.data.board import Board, Cache
+from vtarget.data.board import Board
 from vtarget.data.limits import RunLimits
+from vtarget.data.memorysystem import Cache
 from vtarget.data.record import ExecutionRecord, SiteKind
 from vtarget.logic.zones import zones
 from vtarget.shell import layout, registerfile

@@ -11,8 +11,9 @@ from vtarget.base.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vtarget.data.board import Board, Cache, Region
+    from vtarget.data.board import Board, Region
     from vtarget.data.chip import Chip, DeviceEntry
+    from vtarget.data.memorysystem import Cache
 
 _JSON = click.option("--json", "json_path", metavar="PATH", help="Write JSON to PATH ('-' for standard output).")
 
@@ -250,6 +251,8 @@ def _region_sources(region: Region) -> list[list[str]]:
         rows.append(["", region.prefetch.name, region.prefetch.source])
     if region.data_access is not None:
         rows.append(["", "data accesses", region.data_access.source])
+    if region.fetch_access is not None:
+        rows.append(["", "instruction fetches", region.fetch_access.source])
     return rows
 
 

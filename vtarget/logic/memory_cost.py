@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, floor
 
-from vtarget.data.board import Amount, Board, Cache, Region, Wait
+from vtarget.data.board import Board, Region
 from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.insn import Insn, Kind
+from vtarget.data.memorysystem import Amount, Cache, FetchAccess, Wait
 from vtarget.logic.zones import SEQUENCE_MISS, data_cache, instruction_cache, real_region
 
 FETCH_BITS_DEFAULT = 32
@@ -128,25 +129,36 @@ class MemoryModel:
         return unit is not None and self.is_on(unit.switch, unit.typical)
 
     def stall(
-        self, address: int, size_bytes: int, before: int | None, jumped: bool, cycles_per_byte: Callable[[], float]
+        self,
+        address: int,
+        size_bytes: int,
+        before: int | None,
+        jumped: bool,
+        cycles_per_byte: Callable[[], float],
+        transfers: Callable[[], int] = lambda: 0,
     ) -> Cycles:
-        """Fetch stalls of a block where no cache is in front: each new line costs the region's wait states.
+        """Fetch stalls of a block where no cache is in front: each new line costs the region's wait states, or what
+        its bus takes.
 
         ``before`` is the last address fetched before it; the line that holds it is there still. A buffer reads the next
         line while the core takes ``cycles_per_byte`` for the one before. What a jump costs at least isn't known: the
-        interface may hold more than the last line.
+        interface may hold more than the last line. ``transfers`` is how often the block's loads and stores take a bus.
         """
         region = self.region(address)
         if region is None or self.instruction_cache(region) is not None:
             return NO_CYCLES
-        waits = self.waits(region)
-        if not waits:
+        waits, access = self.waits(region), region.fetch_access
+        if not waits and access is None:
             return NO_CYCLES
         line_bytes = (real_region(self.board, region).fetch_bits or FETCH_BITS_DEFAULT) // 8
         first, last = address // line_bytes, (address + size_bytes - 1) // line_bytes
         new = 0 if before is not None and before // line_bytes == first else 1
         after_jump = new if jumped else 0
         following = last - first + new - after_jump
+        if not waits:
+            assert access is not None
+            core_cycles = cycles_per_byte() * size_bytes if access.shared else 0.0
+            return _bus_wait(access, after_jump, following, core_cycles, transfers() if access.shared else 0)
         most = (after_jump + following) * waits
         if not self.prefetches(region):
             return Cycles(following * waits, most, most)
@@ -218,6 +230,23 @@ class MemoryModel:
         """The caches in force for instructions and data of ``region``."""
         units = (self.instruction_cache(region), self.data_cache(region))
         return list(dict.fromkeys(unit for unit in units if unit is not None))
+
+
+def _bus_wait(access: FetchAccess, after_jump: int, following: int, core_cycles: float, transfers: int) -> Cycles:
+    """What shows of the fetches of a block over a slow bus, ``after_jump`` lines (0 or 1) and those ``following``.
+
+    On a shared bus the core, which takes ``core_cycles`` and a cycle of refill for a jump, waits for what fetches and
+    ``transfers`` of data don't find room for, and after a jump for its first line in any case. A core that doesn't
+    fetch ahead waits for each line.
+    """
+    lines = after_jump + following
+    low, nominal, high = access.cycles.bounds
+    if not access.shared:
+        return Cycles(floor(following * low), round(lines * nominal), ceil(lines * high))
+    beyond = lines * (1 + nominal) + transfers - core_cycles - after_jump
+    shown = round(max(after_jump * nominal, beyond))
+    most = max(shown, ceil(lines * high + transfers))
+    return Cycles(min(shown, floor(after_jump * low)), shown, most)
 
 
 def _cycles(amount: Amount) -> Cycles:

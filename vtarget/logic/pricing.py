@@ -10,6 +10,7 @@ from vtarget.data.board import Board, Region
 from vtarget.data.calibration import AppliedCalibration
 from vtarget.data.core import Core
 from vtarget.data.cycles import NO_CYCLES, Cycles
+from vtarget.logic import isa
 from vtarget.logic.cost import CostModel, Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.memory_cost import MemoryModel, Moved
@@ -127,11 +128,16 @@ class Pricer:
     def _fetch(self, source: Block, leaving: Exit, target: Block) -> Cycles:
         before = source.address + len(source.code) - 1
         jumped = leaving is not Exit.FALLTHROUGH
-        pace = partial(self._cycles_per_byte, target)
-        return self.memory.stall(target.address, len(target.code), before, jumped, pace)
+        pace, transfers = partial(self._cycles_per_byte, target), partial(_transfers, target)
+        return self.memory.stall(target.address, len(target.code), before, jumped, pace, transfers)
 
     def _cycles_per_byte(self, block: Block) -> float:
         return self.model.prefix(block, len(block.insns)) / max(1, len(block.code))
+
+
+def _transfers(block: Block) -> int:
+    """Bus cycles of the block's loads and stores."""
+    return sum(max(1, insn.register_count) for insn in block.insns if insn.kind in isa.MEMORY_KINDS)
 
 
 _MODELS: list[CostModel] = []

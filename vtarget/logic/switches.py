@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vtarget.data.board import Board, Cache, Prefetch
+from vtarget.data.board import Board
+from vtarget.data.memorysystem import Cache, Prefetch
 
 Switches = tuple[tuple[str, bool], ...]
 

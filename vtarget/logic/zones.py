@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from vtarget.data.board import Board, Cache, Region
+from vtarget.data.board import Board, Region
+from vtarget.data.memorysystem import Cache
 
 MOST_ZONES = 7  # a site has 16 classes: none, unaligned, and two for each zone
 UNALIGNED = 1  # the class of one more bus transfer, because an access isn't aligned

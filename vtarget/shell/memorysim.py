@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vtarget.data.board import Board, Cache
+from vtarget.data.board import Board
 from vtarget.data.insn import Kind
+from vtarget.data.memorysystem import Cache
 from vtarget.data.record import SiteKind
 from vtarget.logic.addresses import Access, accesses
 from vtarget.logic.decode import Block

@@ -11,7 +11,8 @@ from vtarget.base.strictyaml import Field, OpenModel
 from vtarget.data.waterfall import Waterfall
 
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
-Number = Annotated[float, Field(ge=0)]
+Number = Annotated[float, Field(ge=0, le=1e30)]  # far beyond any quantity, and safe to multiply
+Signed = Annotated[float, Field(ge=-1e30, le=1e30)]
 MOST_ROWS = 200_000
 
 
@@ -43,7 +44,7 @@ class SavedCalibration(OpenModel):
 
     file: str
     date: str
-    error_pct: float
+    error_pct: Signed
 
 
 class SavedKernel(OpenModel):
@@ -79,8 +80,8 @@ class SavedSpan(OpenModel):
     index: Count
     instructions: Count
     cycles: int
-    latency_s: float
-    energy_j: float | None
+    latency_s: Signed
+    energy_j: Signed | None
 
 
 class SavedSpread(OpenModel):
@@ -189,7 +190,7 @@ class SavedTensor(OpenModel):
     elements: Count = 0
     differing: Count = 0
     max_abs_diff: Number
-    sqnr_db: float | None = None
+    sqnr_db: Signed | None = None
     bit_exact: bool
 
 
@@ -230,8 +231,8 @@ class SavedLoss(OpenModel):
     index: Count
     op: str
     name: str = ""
-    quantised_sqnr_db: float | None = None
-    firmware_sqnr_db: float | None = None
+    quantised_sqnr_db: Signed | None = None
+    firmware_sqnr_db: Signed | None = None
 
 
 class SavedQuantisation(OpenModel):

@@ -40,7 +40,7 @@ def pprof(result: SavedResult) -> bytes:
             _message(5, _number(1, number) + _number(2, text(name)) + _number(3, text(name)))
             for (name, _), number in functions.items()
         ),
-        _number(10, round(result.cycles * 1e9 / clock)),
+        _number(10, min(round(result.cycles * 1e9 / clock), (1 << 63) - 1)),
         _number(14, kinds[0][0]),
         _number(13, text(f"{result.title} ({result.provenance})")),
     ]

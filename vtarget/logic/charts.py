@@ -14,7 +14,7 @@ from vtarget.logic.report import quantity
 MOST_BARS = 25
 MOST_FRAMES = 1500
 SMALLEST_FRAME = 1 / 5000  # of the whole: narrower than a pixel
-MOST_SLICES = 10
+LEAST_SLICE = 0.01  # of the whole
 WORD_BYTES = 4
 
 
@@ -204,7 +204,6 @@ def arena_chart(arena: SavedArena) -> Chart:
 
 def timeline_chart(result: SavedResult) -> Chart:
     """Layers one after another; below them how long the core slept and handled interrupts, as totals."""
-    clock = result.board.clock_hz
     traces = []
     starts = {layer.index: at for layer, at in _starts(result.layers)}
     for number, (op, layers) in enumerate(_by_operator(result.layers)):
@@ -214,9 +213,9 @@ def timeline_chart(result: SavedResult) -> Chart:
         trace["base"] = [1e3 * starts[layer.index] for layer in layers]
         traces.append(trace)
     lanes = [("awake", result.latency_s, PALETTE[0])]
-    handlers = sum(k.cycles for k in result.kernels if k.interrupts)
+    handlers = sum(k.latency_s for k in result.kernels if k.interrupts)
     if handlers:
-        lanes.append(("of it interrupt handlers", handlers / clock, PALETTE[3]))
+        lanes.append(("of it interrupt handlers", handlers, PALETTE[3]))
     lanes += [(f"asleep ({s.state})", s.seconds, PALETTE[7]) for s in result.sleep]
     traces += [
         bars([1e3 * seconds], [text(name)], name=text(name), color=color, hover=[text(name)], horizontal=True,
@@ -242,25 +241,26 @@ def energy_chart(result: SavedResult) -> Chart:
     awake = [(layer_label(layer), layer.energy_j) for layer in result.layers] or [
         (k.name, k.energy_j) for k in result.kernels
     ]
-    known = sorted(((n, j) for n, j in awake if j), key=lambda pair: -pair[1])
-    asleep = [(f"asleep ({s.state})", s.energy_j) for s in result.sleep if s.energy_j]
-    slices = [*known[:MOST_SLICES], *asleep]
-    rest = (result.energy_j or 0.0) - sum(j for _, j in known[:MOST_SLICES])
-    if rest > 1e-3 * (result.energy_j or 1.0):
-        slices.append(("everything else", rest))
+    asleep = [(f"asleep ({s.state})", s.energy_j, PALETTE[7]) for s in result.sleep if s.energy_j]
+    least = LEAST_SLICE * ((result.energy_j or 0.0) + sum(joules for _, joules, _ in asleep))
+    known = sorted(((name, joules) for name, joules in awake if joules and joules >= least), key=lambda pair: -pair[1])
+    slices = [(name, joules, color) for (name, joules), color in zip(known, PALETTE[:7], strict=False)]
+    rest = (result.energy_j or 0.0) - sum(joules for _, joules, _ in slices)
+    slices += [("everything else", rest, "#555555")] if rest >= least / 10 else []
+    slices += asleep
     trace = {
         "type": "pie",
         "hole": 0.5,
         "sort": False,
-        "labels": [text(name) for name, _ in slices],
-        "values": [1e6 * joules for _, joules in slices],
-        "marker": {"colors": [PALETTE[i % len(PALETTE)] for i in range(len(slices))]},
+        "labels": [text(name) for name, _, _ in slices],
+        "values": [1e6 * joules for _, joules, _ in slices],
+        "marker": {"colors": [color for _, _, color in slices]},
         "textinfo": "percent",
         "hovertemplate": "%{label}<br>%{value:.4g} µJ<br>%{percent}<extra></extra>",
     }
     return Chart(
         "Energy",
-        "; ".join(f"{name} {quantity(joules, 'J')}" for name, joules in slices[:4]),
+        "; ".join(f"{name} {quantity(joules, 'J')}" for name, joules, _ in slices),
         {"data": [trace], "layout": {"showlegend": True, "margin": {"t": 8, "l": 8, "r": 8, "b": 8}}},
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vtarget.data.core import Core
     from vtarget.data.image import Image
     from vtarget.data.limits import RunLimits
+    from vtarget.data.measurement import Measurement
     from vtarget.data.modelprofile import ModelProfile
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from vtarget.shell.recordfile import load_record, save_record
     from vtarget.shell.running import execute, price, pricer_for, record, run
     from vtarget.shell.sweeping import SweepResult, sweep
+    from vtarget.shell.targets import measure
 
 __version__ = "0.1.0"
 
@@ -47,6 +49,7 @@ __all__ = [
     "ExecutionRecord",
     "Image",
     "InputError",
+    "Measurement",
     "ModelProfile",
     "Pricer",
     "Profile",
@@ -67,6 +70,7 @@ __all__ = [
     "load_image",
     "load_measured",
     "load_record",
+    "measure",
     "price",
     "pricer_for",
     "profile",
@@ -87,6 +91,7 @@ _HOMES = {
     "vtarget.data.core": ("Core",),
     "vtarget.data.image": ("Image",),
     "vtarget.data.limits": ("RunLimits",),
+    "vtarget.data.measurement": ("Measurement",),
     "vtarget.data.modelprofile": ("ModelProfile",),
     "vtarget.data.profile": ("Profile",),
     "vtarget.data.record": ("ExecutionRecord",),
@@ -103,6 +108,7 @@ _HOMES = {
     "vtarget.shell.recordfile": ("load_record", "save_record"),
     "vtarget.shell.running": ("execute", "price", "pricer_for", "record", "run"),
     "vtarget.shell.sweeping": ("SweepResult", "sweep"),
+    "vtarget.shell.targets": ("measure",),
 }
 
 

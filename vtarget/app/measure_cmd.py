@@ -57,7 +57,7 @@ def measure(firmware: str, board: str, json_path: str | None, quiet: bool, **opt
     if options["probe_url"] is None:
         measurement = _imported(image, pricer, options)
     else:
-        measurement = _measured(image, pricer, record, profile, options, quiet=quiet)
+        measurement = _measured(image, pricer, record, options, quiet=quiet)
     if options["output"] is not None:
         save_measurement(measurement, options["output"])
     if json_path is not None:
@@ -98,13 +98,15 @@ def _emulated(firmware: str, pricer: Pricer, options: dict[str, Any]) -> tuple[E
 
 
 def _measured(
-    image: Image, pricer: Pricer, record: ExecutionRecord, profile: Profile, options: dict[str, Any], *, quiet: bool
+    image: Image, pricer: Pricer, record: ExecutionRecord, options: dict[str, Any], *, quiet: bool
 ) -> Measurement:
     from vtarget import __version__
     from vtarget.app.run_cmd import kernel_pattern
     from vtarget.app.terminal import stage_progress
-    from vtarget.shell.measuring import MeasureOptions, measure, open_probe
+    from vtarget.shell.measuring import MeasureOptions, open_probe
+    from vtarget.shell.onlooking import RunOrder
     from vtarget.shell.symbols import resolve_function
+    from vtarget.shell.targets import BoardTarget
 
     wanted = MeasureOptions(
         repeats=options["repeat"],
@@ -118,9 +120,12 @@ def _measured(
     probe = open_probe(options["probe_url"], pricer.board)
     try:
         with stage_progress(show=not quiet) as progress:
-            return measure(image, pricer, record, profile, probe, wanted, version=__version__, progress=progress)
+            target = BoardTarget(probe, pricer, __version__, wanted, progress)
+            measurement = target.run(image, RunOrder(guide=record)).measurement
     finally:
         probe.close()
+    assert measurement is not None
+    return measurement
 
 
 def _imported(image: Image, pricer: Pricer, options: dict[str, Any]) -> Measurement:

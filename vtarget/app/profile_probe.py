@@ -59,17 +59,17 @@ def board_target(probe: Probe, pricer: Pricer, options: dict[str, Any], progress
 
 def check_measured(profile: ModelProfile) -> None:
     """RunError if the board computed something else than the interpreter (or, without it, the virtual run)."""
-    from vtarget.logic.modelreport import verdict
+    from vtarget.logic.modelreport import unstable_names, verdict
 
     measured = profile.measured
     if measured is None:
         return
     where = f"{profile.model_path} on the board {profile.inference.board}, engine {profile.engine}"
+    if measured.unstable:
+        raise RunError(f"{where}: tensors differed from run to run: {unstable_names(profile, measured)}")
     for found in (measured.reference, measured.virtual):
         if found is not None and not found.passed:
             raise RunError(f"{where}: {verdict(found)}")
-    if measured.unstable:
-        raise RunError(f"{where}: {len(measured.unstable)} tensors differed from run to run")
 
 
 def print_measured(profile: ModelProfile) -> None:
@@ -86,5 +86,5 @@ def print_measured(profile: ModelProfile) -> None:
     )
     print_line()
     for label, value in modelreport.measured_lines(profile, measured):
-        print_line(f"{label:<14} {value}")
+        print_line(f"{label:<15} {value}")
     print_line()

@@ -85,12 +85,16 @@ def measured_lines(profile: ModelProfile, measured: MeasuredModel) -> list[tuple
     lines = []
     if profile.validation is not None and measured.reference is not None:
         lines = [("virtual", verdict(profile.validation)), ("board", verdict(measured.reference))]
-    lines.append(("board", verdict(measured.virtual)))
+    lines.append(("board : virtual", verdict(measured.virtual)))
     if measured.unstable:
-        names = dict(enumerate(profile.tensor_names))
-        found = ", ".join(names.get(index, str(index)) for index in measured.unstable)
-        lines.append(("unstable", f"differed from run to run on the board: {found}"))
+        lines.append(("unstable", f"differed from run to run on the board: {unstable_names(profile, measured)}"))
     return lines + [("note", note) for note in measured.notes]
+
+
+def unstable_names(profile: ModelProfile, measured: MeasuredModel) -> str:
+    """The tensors that differed from run to run."""
+    names = dict(enumerate(profile.tensor_names))
+    return ", ".join(names.get(index, str(index)) for index in measured.unstable)
 
 
 def compared_columns(profiles: Sequence[ModelProfile]) -> list[str]:

@@ -142,6 +142,7 @@ class BoardRun:
 
     def _begin(self, picks: Iterable[Pick], visits: Visits = NO_VISITS) -> None:
         self.console = Console()
+        self._probe.console()  # what is left of a run that was broken off
         self._visits, self._memory = visits, _TargetMemory(self._probe)
         self._semihosting = Semihosting(self._memory, self.console, lambda: 0, self._board.clock.typical)
         block = self._image.objects.get(RTT_SYMBOL)

@@ -5,27 +5,31 @@ Whoever asks gets cycles, memory and text, and need not know which it was; ``pro
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from vtarget.base.errors import InputError
+from vtarget.data.board import Board
 from vtarget.data.image import Image
+from vtarget.data.limits import RunLimits
 from vtarget.data.measurement import Measurement, Timed
 from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.boardrun import Visits
 from vtarget.shell.measurementfile import load_measurement
-from vtarget.shell.measuring import MeasureOptions, measure_run
+from vtarget.shell.measuring import MeasureOptions, measure_run, open_probe
 from vtarget.shell.onlooking import NOBODY, Memory, RunOrder
 from vtarget.shell.probes.probe import Probe, Progress, no_progress
 from vtarget.shell.recordfile import load_record
-from vtarget.shell.running import price
+from vtarget.shell.running import load_firmware, price, pricer_for
 from vtarget.shell.runoptions import RunOptions, RunResult
 from vtarget.shell.starting import run_image
+from vtarget.shell.symbols import resolve_address, resolve_function
 
 ESTIMATED, MEASURED = "estimated", "measured"
 NO_KERNEL = re.compile(r"(?!)")
@@ -228,3 +232,50 @@ class BoardTarget:
         )
         calls = {name: found.calls.get(name, ()) for name in order.spans}
         return _board(found.measurement, calls, found.reads, found.console)
+
+
+def measure(
+    firmware: str | os.PathLike[str],
+    board: str | Board,
+    probe: str,
+    *,
+    repeats: int = 3,
+    spans: Iterable[str] = (),
+    kernels: str | None = None,
+    until: str | int | None = None,
+    flash: bool = True,
+    serial: str | None = None,
+    timeout_s: float = 60.0,
+    base: int | None = None,
+) -> Measurement:
+    """Emulate a firmware file, run it on the real board behind a probe (``pyocd[:UID]``, ``gdb:HOST:PORT``) and measure
+    its kernels: those with most of the estimated cycles, or that match the expression ``kernels``; and ``spans``.
+
+    InputError for input that can't be used; ProbeError, a RunError, for what goes wrong with the board.
+    """
+    from vtarget import __version__
+
+    try:
+        pattern = None if kernels is None else re.compile(kernels)
+    except re.error as error:
+        raise InputError(f"kernels '{kernels}': not a regular expression: {error}") from None
+    pricer = pricer_for(board)
+    image = load_firmware(firmware, pricer, base=base)
+    wanted = MeasureOptions(
+        repeats=repeats,
+        timeout_s=timeout_s,
+        flash=flash,
+        pattern=pattern,
+        spans=tuple(resolve_function(image, name, "spans") for name in spans),
+        serial=serial,
+    )
+    end = None if until is None else resolve_address(image, str(until), "until")[0] & ~1
+    order = RunOrder(until=end, limits=RunLimits(wall_seconds=timeout_s))
+    guide = VirtualTarget(pricer).emulate(image, order).record
+    connection = open_probe(probe, pricer.board)
+    try:
+        found = BoardTarget(connection, pricer, __version__, wanted).run(image, replace(order, guide=guide))
+    finally:
+        connection.close()
+    assert found.measurement is not None
+    return found.measurement

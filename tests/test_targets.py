@@ -1,0 +1,404 @@
+"""One interface to the virtual board, stored runs and boards; and a model's firmware on a board, compared."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from buildlib import conv_model, needs_gcc, own_cache
+from machinelib import EXAMPLES, vtarget
+from test_gdb_server import debugged
+from test_measuring import plain
+from test_twin import Served, served
+
+from vtarget.base.errors import InputError, RunError
+from vtarget.data.image import Image
+from vtarget.data.measurement import Measurement
+from vtarget.data.target import target_of
+from vtarget.logic.modelreport import measured_lines, measured_rows
+from vtarget.logic.modelresult import model_json
+from vtarget.logic.pricing import Pricer
+from vtarget.shell.feeding import ARENA, INVOKE, Feeder
+from vtarget.shell.measurementfile import save_measurement
+from vtarget.shell.measuring import MeasureOptions
+from vtarget.shell.modelbuild import ModelOptions, build_firmware, generate
+from vtarget.shell.onlooking import Memory, RunOrder
+from vtarget.shell.probes.gdbprobe import GdbProbe
+from vtarget.shell.profiling import ModelJob, interpret, measure_model, profile_model, run_firmware
+from vtarget.shell.recordfile import save_record
+from vtarget.shell.running import load_firmware, pricer_for
+from vtarget.shell.samples import seeded_samples
+from vtarget.shell.targets import ESTIMATED, MEASURED, BoardTarget, ReplayTarget, TargetResult, VirtualTarget
+from vtarget.shell.tflitefile import read_model
+from vtarget.shell.toolchain import find_toolchain
+
+__all__ = ["own_cache", "served"]
+
+FIR = EXAMPLES / "fir-m4f.elf"
+MODEL = EXAMPLES.parent.parent / "models" / "ad_autoencoder.tflite"
+BOARD = "mps2-an386"  # no caches, no wait states: what is measured on our own is exact
+ONCE = MeasureOptions(repeats=1)
+needs_interpreter = pytest.mark.skipif(
+    importlib.util.find_spec("ai_edge_litert") is None, reason="ai-edge-litert not found"
+)
+
+
+@contextmanager
+def probed(firmware: Path, pricer: Pricer, options: MeasureOptions = ONCE) -> Iterator[BoardTarget]:
+    """Our own board with this firmware in its memory, behind its GDB server."""
+    with debugged(firmware, pricer.board) as session:
+        probe = GdbProbe("127.0.0.1", session.port)
+        try:
+            yield BoardTarget(probe, pricer, "test", options)
+        finally:
+            probe.close()
+
+
+# --- one interface ---------------------------------------------------------------------------------------------------
+
+
+class Looker:
+    """Writes down what it is told, and puts bytes to memory when a function is entered."""
+
+    def __init__(self, address: int = 0, data: bytes = b"") -> None:
+        self.runs = 0
+        self.told: list[tuple[str, str]] = []
+        self._put = address, data
+
+    def begins(self) -> None:
+        self.runs += 1
+        self.told = []
+
+    def entered(self, name: str, memory: Memory) -> None:
+        self.told.append(("entered", name))
+        address, data = self._put
+        if data:
+            memory.write(address, data)
+            assert memory.read(address, len(data)) == data
+
+    def returned(self, name: str, _memory: Memory) -> None:
+        self.told.append(("returned", name))
+
+
+@pytest.fixture(scope="module")
+def pricer() -> Pricer:
+    return pricer_for(plain("nucleo-l4r5zi"))
+
+
+@pytest.fixture(scope="module")
+def image(pricer: Pricer) -> Image:
+    return load_firmware(FIR, pricer)
+
+
+@pytest.fixture(scope="module")
+def virtual(pricer: Pricer, image: Image) -> TargetResult:
+    return VirtualTarget(pricer).run(image, RunOrder(spans=("fir_q15",), reads=(image.objects["iterations"],)))
+
+
+def test_the_virtual_board_is_a_target(virtual: TargetResult) -> None:
+    assert (virtual.provenance, virtual.exit_code) == (ESTIMATED, 0)
+    assert virtual.record is not None and virtual.profile is not None and virtual.measurement is None
+    assert virtual.total_cycles == virtual.profile.cycles.nominal
+    kernel = next(kernel for kernel in virtual.kernels if kernel.name == "fir_q15")
+    assert (len(virtual.spans["fir_q15"]), sum(virtual.spans["fir_q15"])) == (kernel.calls, kernel.total_cycles)
+    assert len(virtual.reads) == 1 and int.from_bytes(virtual.reads[0], "little") == kernel.calls
+
+
+def test_a_board_says_the_same_through_the_same_call(pricer: Pricer, image: Image, virtual: TargetResult) -> None:
+    looker = Looker()
+    order = RunOrder(spans=("fir_q15",), stops=("main",), reads=(image.objects["iterations"],), onlooker=looker)
+    with probed(FIR, pricer) as target:
+        found = target.run(image, order)
+    assert found.provenance == MEASURED
+    assert found.spans == virtual.spans
+    assert (found.reads, found.console, found.exit_code) == (virtual.reads, virtual.console, virtual.exit_code)
+    assert {kernel.name for kernel in found.kernels} == {"fir_q15"}
+    assert set(found.kernels) <= set(virtual.kernels)
+    assert looker.runs == 2  # the whole run, and one with the span
+    assert looker.told == [("entered", "main"), *[("returned", "fir_q15")] * len(virtual.spans["fir_q15"])]
+
+
+@pytest.mark.parametrize("at", ["order", "onlooker"])
+def test_writes_reach_either_target(at: str, pricer: Pricer, image: Image) -> None:
+    address, size_bytes = image.objects["iterations"]
+    three = (3).to_bytes(size_bytes, "little")
+    results = []
+    with probed(FIR, pricer) as board:
+        for target in (VirtualTarget(pricer), board):
+            order = RunOrder(spans=("fir_q15",), writes=((address, three),))
+            if at == "onlooker":
+                order = RunOrder(spans=("fir_q15",), stops=("main",), onlooker=Looker(address, three))
+                order = replace(order, guide=None if not results else results[0].record)
+            results.append(target.run(image, order))
+    assert len(results[0].spans["fir_q15"]) == 3
+    assert results[0].spans == results[1].spans
+
+
+def test_a_stored_record_is_replayed(pricer: Pricer, image: Image, virtual: TargetResult, tmp_path: Path) -> None:
+    path = str(tmp_path / "run.vtrec")
+    assert virtual.record is not None
+    save_record(virtual.record, path)
+    found = ReplayTarget(path, pricer).run(image, RunOrder(spans=("fir_q15",)))
+    assert replace(found, record=None, profile=None, reads=()) == replace(virtual, record=None, profile=None, reads=())
+    assert found.profile == virtual.profile
+
+
+def stored(pricer: Pricer, image: Image, virtual: TargetResult, path: Path, **changes: Any) -> str:
+    with_defaults = {
+        "board": pricer.board.name, "core": pricer.core.name, "probe": "gdb:1", "clock_hz": pricer.clock_hz,
+        "counter": "DWT_CYCCNT", "firmware_path": "fir.elf", "firmware_sha256": image.sha256, "vtarget_version": "1",
+        "date": "2026-01-02", "runs": 3, "overhead_cycles": 0, "kernels": virtual.kernels, "exit_code": 0,
+    }  # fmt: skip
+    save_measurement(Measurement(**(with_defaults | changes)), str(path))
+    return str(path)
+
+
+def test_a_stored_measurement_is_replayed(pricer: Pricer, image: Image, virtual: TargetResult, tmp_path: Path) -> None:
+    path = stored(pricer, image, virtual, tmp_path / "m.json")
+    found = ReplayTarget(path, pricer).run(image, RunOrder(spans=("main",)))
+    assert (found.provenance, found.kernels, found.total_cycles) == (MEASURED, virtual.kernels, None)
+    main = next(kernel for kernel in virtual.kernels if kernel.name == "main")
+    assert found.spans == {"main": (main.total_cycles,)}
+
+
+def test_what_a_stored_run_refuses(pricer: Pricer, image: Image, virtual: TargetResult, tmp_path: Path) -> None:
+    path = stored(pricer, image, virtual, tmp_path / "m.json")
+    replay = ReplayTarget(path, pricer)
+    for order in (RunOrder(reads=((0x20000000, 4),)), RunOrder(writes=((0x20000000, b"1"),)), RunOrder(until=8),
+                  RunOrder(onlooker=Looker())):  # fmt: skip
+        with pytest.raises(InputError, match="a stored run has no memory"):
+            replay.run(image, order)
+    with pytest.raises(InputError, match="doesn't say what each call of fir_q15 took"):
+        replay.run(image, RunOrder(spans=("fir_q15",)))
+    with pytest.raises(InputError, match="is of another firmware than"):
+        replay.run(replace(image, sha256="1" * 64), RunOrder())
+    other = stored(pricer, image, virtual, tmp_path / "other.json", board="rpi-pico")
+    with pytest.raises(InputError, match="is of board rpi-pico, not of nucleo-l4r5zi"):
+        ReplayTarget(other, pricer).run(image, RunOrder())
+    with pytest.raises(InputError):
+        ReplayTarget(str(tmp_path / "missing"), pricer).run(image, RunOrder())
+
+
+# --- a model on a board ----------------------------------------------------------------------------------------------
+
+
+def job_of(path: Path, samples: int) -> ModelJob:
+    graph = read_model(str(path))
+    return ModelJob(graph, path.read_bytes(), seeded_samples(graph, samples, 7), ModelOptions("simd"))
+
+
+def built(job: ModelJob, pricer: Pricer, elf: Path) -> Path:
+    """The firmware that profiling builds: the same bytes."""
+    code = generate(job.graph, target_of(pricer.board), job.options.engine)
+    build_firmware(code, pricer.board, find_toolchain("gcc"), elf, job.options)
+    return elf
+
+
+@needs_gcc
+@needs_interpreter
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize("name", ["conv", "ad_autoencoder"])
+def test_interpreter_virtual_and_board_agree_and_cycles_are_exact(name: str, tmp_path: Path) -> None:
+    path = MODEL
+    if name == "conv":
+        path = tmp_path / "conv.tflite"
+        path.write_bytes(conv_model())
+    pricer, job = pricer_for(BOARD), job_of(path, 2)
+    elf = built(job, pricer, tmp_path / f"{name}.elf")
+    with probed(elf, pricer, MeasureOptions(repeats=2)) as target, interpret(job) as work:
+        profile, _ = profile_model(job, pricer, find_toolchain("gcc"), work, target)
+    measured, virtual = profile.measured, profile.validation
+    assert measured is not None and measured.reference is not None and virtual is not None
+    assert measured.virtual.bit_exact and len(measured.virtual.layers) == len(profile.layers)
+    assert all(layer.outputs for layer in measured.virtual.layers)
+    assert measured.reference == virtual  # not a bit of any layer is different
+    assert virtual.passed and (name != "conv" or virtual.bit_exact)
+    assert measured.layers == {layer.index: layer.spread for layer in profile.layers}
+    assert measured.spread == profile.spread
+    assert (measured.unstable, measured.runs, measured.counter) == ((), 2, "DWT_CYCCNT")
+    assert [row[-1] for row in measured_rows(profile, measured)] == ["+0.00 %"] * (len(profile.layers) + 1)
+    labels = [label for label, _ in measured_lines(profile, measured)]
+    assert labels[:3] == ["virtual", "board", "board : virtual"]
+    document = model_json(profile)["measured"]
+    assert document["provenance"] == "measured" and document["virtual_validation"]["bit_exact"] is True
+    assert [row["error_pct"] for row in document["layers"]] == [0.0] * len(profile.layers)
+    assert "measured" not in model_json(replace(profile, measured=None))
+
+
+class Wrong:
+    """A board that computes something else: its arena reads differently, always or from run to run."""
+
+    def __init__(self, inner: VirtualTarget, measurement: Measurement, *, always: bool) -> None:
+        self._inner, self._measurement, self._always = inner, measurement, always
+
+    def run(self, image: Image, order: RunOrder) -> TargetResult:
+        feeder, always, runs = order.onlooker, self._always, 0
+
+        class Between:
+            def begins(self) -> None:
+                nonlocal runs
+                runs += 1
+                feeder.begins()
+
+            def entered(self, name: str, memory: Memory) -> None:
+                feeder.entered(name, memory)
+
+            def returned(self, name: str, memory: Memory) -> None:
+                feeder.returned(name, Off(memory))
+
+        class Off:
+            def __init__(self, memory: Memory) -> None:
+                self._memory = memory
+
+            def read(self, address: int, size_bytes: int) -> bytes:
+                data = self._memory.read(address, size_bytes)
+                return bytes((data[0] ^ 1, *data[1:])) if always or runs > 1 else data
+
+            def write(self, address: int, data: bytes) -> None:
+                self._memory.write(address, data)
+
+        watched = replace(order, onlooker=Between())
+        self._inner.run(image, watched)
+        return replace(self._inner.run(image, watched), measurement=self._measurement)
+
+
+@needs_gcc
+@pytest.mark.usefixtures("own_cache")
+def test_a_board_that_computes_something_else_is_found_out(tmp_path: Path) -> None:
+    from vtarget.app.profile_probe import check_measured
+
+    path = tmp_path / "conv.tflite"
+    path.write_bytes(conv_model())
+    pricer, job = pricer_for(BOARD), job_of(path, 1)
+    measurement = Measurement(
+        board=BOARD, core="cortex-m4", probe="gdb:1", clock_hz=1, counter="DWT_CYCCNT", firmware_path="x",
+        firmware_sha256="0" * 64, vtarget_version="1", date="2026-01-02", runs=2, overhead_cycles=0,
+    )  # fmt: skip
+    for always, said in (
+        (True, "differs from the virtual run, 1 sample, first at layer 0"),
+        (False, "tensors differed from run to run: "),
+    ):
+        target = Wrong(VirtualTarget(pricer), measurement, always=always)
+        profile, _ = profile_model(job, pricer, find_toolchain("gcc"), None, target)
+        assert profile.measured is not None
+        assert profile.measured.reference is None
+        assert bool(profile.measured.unstable) != always
+        with pytest.raises(RunError, match=said):
+            check_measured(profile)
+
+
+@needs_gcc
+@pytest.mark.usefixtures("own_cache")
+def test_what_cant_be_measured(tmp_path: Path) -> None:
+    path = tmp_path / "conv.tflite"
+    path.write_bytes(conv_model())
+    pricer, job = pricer_for(BOARD), job_of(path, 1)
+    code = generate(job.graph, target_of(pricer.board), "simd")
+    elf = built(job, pricer, tmp_path / "conv.elf")
+    ran = run_firmware(code, elf, pricer, job)
+    many = replace(job, samples=replace(job.samples, arrays=job.samples.arrays * 2001))
+    with pytest.raises(InputError, match="2,001 samples are too many for a board"):
+        measure_model(many, code, ran, VirtualTarget(pricer), None)
+    with pytest.raises(InputError, match="on a board only"):
+        measure_model(job, code, ran, VirtualTarget(pricer), None)
+
+
+class Arena:
+    """Memory that holds what is put into it."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, bytes] = {}
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        return self.held.get(address, b"").ljust(size_bytes, b"\0")
+
+    def write(self, address: int, data: bytes) -> None:
+        self.held[address] = data
+
+
+@needs_gcc
+@pytest.mark.usefixtures("own_cache")
+def test_a_feeder_feeds_every_run_alike_and_no_more_than_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "conv.tflite"
+    path.write_bytes(conv_model())
+    pricer, job = pricer_for(BOARD), job_of(path, 2)
+    code = generate(job.graph, target_of(pricer.board), "simd")
+    image = load_firmware(built(job, pricer, tmp_path / "conv.elf"), pricer)
+    feeder, graph = Feeder(code, image, job.samples.arrays), code.graph
+    at = image.objects[ARENA][0] + code.plan.offsets_bytes[graph.inputs[0]]
+    feeder.returned(INVOKE, Arena())
+    assert feeder.tensors == []
+    for _ in range(2):
+        feeder.begins()
+        for number in range(3):
+            arena = Arena()
+            feeder.entered("vt_next_sample", arena)
+            fed = {at: job.samples.arrays[number][0].tobytes()} if number < 2 else {}
+            assert arena.held == fed
+            feeder.returned(INVOKE, arena)
+    assert len(feeder.tensors) == 2 and feeder.unstable == set()
+    assert all(
+        np.array_equal(taken[graph.outputs[0]], np.zeros_like(taken[graph.outputs[0]])) for taken in feeder.tensors
+    )
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@needs_gcc
+@needs_interpreter
+@pytest.mark.usefixtures("own_cache")
+def test_the_command_measures_a_twin(tmp_path: Path, served: list[Served]) -> None:
+    board = "nucleo-l4r5zi"
+    served.append(Served(board, 3, tmp_path, 1))
+    path = tmp_path / "conv.tflite"
+    path.write_bytes(conv_model())
+    probe = ("--probe", f"gdb:{served[0].place}", "--repeat", "1")
+    ran = vtarget("profile", path, "-b", board, *probe, "--json", tmp_path / "p.json")
+    assert ran.code == 0, ran.err
+    assert "through gdb:" in ran.out and "estimated" in ran.out
+    document = json.loads((tmp_path / "p.json").read_text())
+    found = document["measured"]
+    assert found["validation"]["bit_exact"] and found["virtual_validation"]["bit_exact"]
+    assert document["validation"]["crc32"] == found["validation"]["crc32"]
+    assert found["layers"][0]["estimated_cycles"] == document["layers"][0]["cycles"]
+    assert 4 < abs(found["inference"]["error_pct"]) < 30  # a twin is 5 to 25 % off
+    assert "twin" not in json.dumps(document["board"])
+
+
+def test_misuse_of_the_command(tmp_path: Path) -> None:
+    path = tmp_path / "conv.tflite"
+    path.write_bytes(conv_model())
+    for arguments, said in (
+        (("-b", BOARD, "--repeat", "2"), "--repeat needs --probe"),
+        (("-b", BOARD, "--no-flash"), "--no-flash needs --probe"),
+        (("-b", BOARD, "-b", "rpi-pico", "--probe", "gdb:1"), "--probe reaches one board"),
+        (("-b", BOARD, "--probe", "jtag"), "--probe 'jtag': no such kind of probe"),
+        (("-b", BOARD, "--probe", "gdb:1"), "error: "),
+    ):
+        ran = vtarget("profile", path, *arguments)
+        assert ran.code in (1, 2) and said in ran.err and "Traceback" not in ran.err
+        assert ran.code == 2 or "gdb:1" in arguments
+
+
+def test_measuring_from_python() -> None:
+    import vtarget as library
+
+    board = plain("nucleo-l4r5zi")
+    with debugged(FIR, board) as session:
+        found = library.measure(FIR, board, f"gdb:{session.port}", repeats=1, kernels="fir", spans=["main"])
+    estimates = {(k.name, k.calls, k.total_cycles) for k in library.run(FIR, board).kernels}
+    assert {kernel.name for kernel in found.kernels} == {"fir_q15", "main"}
+    assert {(k.name, k.calls, k.total_cycles) for k in found.kernels} <= estimates
+    assert found.vtarget_version == library.__version__
+    with pytest.raises(InputError, match="not a regular expression"):
+        library.measure(FIR, board, "gdb:1", kernels="(")
+    with pytest.raises(InputError, match="no such kind of probe"):
+        library.measure(FIR, board, "usb")

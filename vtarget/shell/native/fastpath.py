@@ -120,8 +120,8 @@ def _emit_prediction(b: Any, function: Any, load: Any, at: Any, source: Any) -> 
     """The branch of the node left, as ``native.branches.predict`` follows it; calls for one that comes in."""
     word = ir.IntType(64)
     uc, address, _, state = function.args
-    names = ("branch", "held", "absent", "comes_in", "predicted")
-    branch, held, absent, comes_in, predicted = (function.append_basic_block(name) for name in names)
+    names = ("branch", "held", "wrong", "absent", "comes_in", "predicted")
+    branch, held, wrong, absent, comes_in, predicted = (function.append_basic_block(name) for name in names)
     zero, one = ir.Constant(word, 0), ir.Constant(word, 1)
     record_at = load(source, N_BRANCH)
     b.cbranch(b.icmp_signed("==", record_at, zero), predicted, branch)
@@ -135,15 +135,16 @@ def _emit_prediction(b: Any, function: Any, load: Any, at: Any, source: Any) -> 
 
     b.position_at_end(held)
     guess = b.icmp_signed(">", b.shl(known, one), most)
-    wrong = b.zext(b.xor(guess, taken), word)
     up = b.select(b.icmp_signed("<", known, most), b.add(known, one), known)
     down = b.select(b.icmp_signed(">", known, one), b.sub(known, one), known)
     b.store(b.select(taken, up, down), at(history, Y_STATE))
     b.store(load(state, H_INSTRUCTIONS), at(history, Y_USED))
+    b.cbranch(b.xor(guess, taken), wrong, predicted)
+
+    b.position_at_end(wrong)
     site = b.gep(state, [load(record, B_SITE)], inbounds=True)
-    b.store(b.add(load(site, S_COUNTS + MISPREDICTED), wrong), at(site, S_COUNTS + MISPREDICTED))
-    price = b.mul(wrong, load(site, S_PRICES + MISPREDICTED))
-    b.store(b.add(load(state, H_CYCLES), price), at(state, H_CYCLES))
+    b.store(b.add(load(site, S_COUNTS + MISPREDICTED), one), at(site, S_COUNTS + MISPREDICTED))
+    b.store(b.add(load(state, H_CYCLES), load(site, S_PRICES + MISPREDICTED)), at(state, H_CYCLES))
     b.branch(predicted)
 
     b.position_at_end(absent)

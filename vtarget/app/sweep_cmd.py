@@ -111,10 +111,9 @@ def _rows(workloads: tuple[str, ...], options: dict[str, Any], stack: ExitStack)
 
 
 def _spec(workloads: tuple[str, ...], options: dict[str, Any]) -> SweepSpec:
-    from vtarget.app.run_cmd import parse_clock
-    from vtarget.data.sweep import TYPICAL, SweepSpec
+    from vtarget.data.sweep import TYPICAL
     from vtarget.shell.matrix import split_workloads
-    from vtarget.shell.sweeping import load_spec
+    from vtarget.shell.sweeping import load_spec, spec_of
 
     matrix = ("boards", "engines", "clocks", "weights", "arena", "cflags")
     if options["spec_path"] is not None:
@@ -125,12 +124,12 @@ def _spec(workloads: tuple[str, ...], options: dict[str, Any]) -> SweepSpec:
     if not workloads:
         raise InputError("nothing to sweep", hint="give models, firmware, folders of them, or --spec FILE.yaml")
     models, firmware = split_workloads(workloads)
-    return SweepSpec(
+    return spec_of(
         models=models,
         firmware=firmware,
         boards=options["boards"] or ("all",),
         engines=options["engines"] or ("simd",),
-        clocks=tuple(None if text == TYPICAL else parse_clock(text) for text in options["clocks"]) or (None,),
+        clocks=options["clocks"] or (TYPICAL,),
         weights=options["weights"] or ("auto",),
         arena=options["arena"] or ("auto",),
         cflags=options["cflags"] or ("",),

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Self
 from vtarget.base.strictyaml import BeforeValidator, Field, FieldError, Model, Text, model_validator
 from vtarget.base.units import Hertz
 
-ENGINES = ("reference", "simd")
 TYPICAL = "typical"
 
 Engine = Literal["reference", "simd"]

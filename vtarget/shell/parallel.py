@@ -22,6 +22,7 @@ R = TypeVar("R")
 
 _HINT = "pip install 'vtarget[cluster]'"
 CONNECT_S = 20
+LOCAL_AHEAD, CLUSTER_AHEAD = 2, 10  # tasks handed out for each worker, so that none waits for the next
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,17 @@ def run_all(
     with ExitStack() as stack:
         if cluster is not None:
             stack.enter_context(_cluster(cluster))
-        yield from _Pool(function, -1 if cluster is not None else jobs).run(tasks)
+        pool = _Pool(function, jobs, LOCAL_AHEAD) if cluster is None else _Pool(function, -1, CLUSTER_AHEAD)
+        yield from pool.run(tasks)
 
 
 class _Pool(Generic[T, R]):
     """Keeps account of what is under way, so that a broken pool of workers loses none of it."""
 
-    def __init__(self, function: Callable[[T], R], jobs: int) -> None:
+    def __init__(self, function: Callable[[T], R], jobs: int, ahead: int) -> None:
         self._function = function
         self._jobs = jobs
+        self._ahead = ahead
         self._under_way: dict[int, T] = {}
 
     def run(self, tasks: Iterable[T]) -> Iterator[R | Died[T]]:
@@ -76,7 +79,9 @@ class _Pool(Generic[T, R]):
                 yield from self._alone(number, task)
 
     def _some(self, numbered: Iterator[tuple[int, T]]) -> Iterator[R]:
-        parallel = joblib.Parallel(n_jobs=self._jobs, return_as="generator_unordered", batch_size=1)
+        parallel = joblib.Parallel(
+            n_jobs=self._jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=f"{self._ahead}*n_jobs"
+        )
         for number, result in parallel(self._calls(numbered)):
             del self._under_way[number]
             yield result

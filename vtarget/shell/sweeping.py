@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vtarget.base.errors import InputError
-from vtarget.base.strictyaml import load_yaml_model
-from vtarget.data.sweep import ENGINES, Cell, Outcome, Row, SweepSpec
+from vtarget.base.strictyaml import load_yaml_model, parse_json
+from vtarget.data.sweep import TYPICAL, Cell, Outcome, Row, SweepSpec
 from vtarget.logic.sweepquery import Question
 from vtarget.logic.sweeptext import html, row_of, summary
 from vtarget.shell.buildcache import cache_dir, content_key
@@ -106,26 +106,35 @@ def sweep(
     A cell that fails is a row that says why. ``journal`` and ``resume`` go on with a sweep that was ended; ``share``
     prices a stream on other memory systems, too. InputError for what can't be found or used at all.
     """
-    for engine in engines:
-        if engine not in ENGINES:
-            raise InputError(f"there is no engine '{engine}'", hint=f"engines: {', '.join(ENGINES)}")
-    try:
-        spec = SweepSpec.model_validate(
-            {
-                "models": _texts(models), "firmware": _texts(firmware), "boards": _texts(boards),
-                "engines": tuple(engines), "clocks": tuple(clocks_hz), "weights": tuple(weights),
-                "arena": tuple(arena), "cflags": tuple(cflags), "samples": samples, "seed": seed,
-                "validation": validate, "power": power_state, "share": share,
-            }
-        )  # fmt: skip
-    except ValueError as error:
-        raise InputError(f"sweep: {str(error).splitlines()[-2].strip()}") from None
+    spec = spec_of(
+        models=_texts(models),
+        firmware=_texts(firmware),
+        boards=_texts(boards),
+        engines=tuple(engines),
+        clocks=tuple(TYPICAL if clock is None else f"{clock} Hz" for clock in clocks_hz),
+        weights=tuple(weights),
+        arena=tuple(arena),
+        cflags=tuple(cflags),
+        samples=samples,
+        seed=seed,
+        validation=validate,
+        power=power_state,
+        share=share,
+    )
     options = SweepOptions(jobs, cluster, None if journal is None else Path(journal), resume, cached)
     return SweepResult(tuple(run_sweep(matrix_of(spec), options)))
 
 
 def _texts(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
     return (os.fspath(given),) if isinstance(given, str | os.PathLike) else tuple(os.fspath(one) for one in given)
+
+
+def spec_of(**fields: Any) -> SweepSpec:
+    """A spec of plain values, as they would stand in YAML. InputError names the first that can't be used."""
+    try:
+        return parse_json(json.dumps(fields).encode(), SweepSpec)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"sweep: {error}") from None
 
 
 def load_spec(path: str) -> SweepSpec:

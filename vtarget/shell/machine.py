@@ -224,6 +224,7 @@ class Machine:
 
     def _run_once(self, pc: int, until: int, deadline: Deadline) -> int:
         """Run until the emulator comes back, and deal with why it did; where to go on."""
+        self.recorder.rearmed = False
         try:
             if self.ticking.ready:
                 fault = self.ticking.repeat(until)

@@ -79,6 +79,7 @@ class Recorder:
         self.functions = self.calls.functions
         self.tree = self.calls.tree
         self.error: BaseException | None = None
+        self.rearmed = False  # the emulator stopped before a new block, to begin it again with hooks in it
         self.unfinished: list[int] = []
         self.idle: Edge | None = None  # the loop that does nothing, when one was entered
         self.spans = SpanRecorder(self, span_names)
@@ -141,7 +142,7 @@ class Recorder:
     def hint_before(self, pc: int) -> str | None:
         """The wfi, wfe or yield that was executed last, if it was one of them: the emulator comes back from those."""
         node = self.current
-        if node is None or self.stopped_by_limit or pc != node.block.address + node.block.size:
+        if node is None or self.stopped_by_limit or self.rearmed or pc != node.block.address + node.block.size:
             return None
         mnemonic = node.block.insns[-1].mnemonic if node.block.insns else ""
         return mnemonic if mnemonic in ("wfi", "wfe", "yield") else None
@@ -202,6 +203,7 @@ class Recorder:
     def _first_sight(self, current: int, key: int, _unused: int) -> int:
         block = self._block(key)
         if not self._arming.arm(block):
+            self.rearmed = True
             self.engine.stop()
             return 0
         source = self._node_by_offset.get(current)

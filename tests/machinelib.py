@@ -44,6 +44,15 @@ class Ran:
         return price(self.record, self.pricer)
 
 
+def core_alone(name: str) -> Board:
+    """A board whose memory never lets the core wait: what runs there costs the core's own figures."""
+    board = load_board(name)
+    free = {"wait_states": None, "data_access": None, "fetch_access": None, "prefetch": None}
+    return board.model_copy(
+        update={"caches": (), "regions": tuple(region.model_copy(update=free) for region in board.regions)}
+    )
+
+
 def run_elf(path: Path, board: str | Board, *, clock_hz: int | None = None, **options: Any) -> Ran:
     """Run a firmware file on a board; ``options`` are those of RunOptions."""
     pricer = pricer_for(board, clock_hz=clock_hz)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from machinelib import EXAMPLES, FIRMWARE, run_elf, write_program
 
 from vtarget.data.limits import RunLimits
-from vtarget.data.record import ExecutionRecord, Reason
+from vtarget.data.record import ExecutionRecord, Reason, SiteKind
 from vtarget.logic.decode import Block
 from vtarget.shell.boardlib import load_board
 from vtarget.shell.gdb.control import RunControl, Watch, WatchKind

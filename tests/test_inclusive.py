@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from machinelib import PROGRAMS, run_elf
+from machinelib import PROGRAMS, core_alone, run_elf
 
-from vtarget.data.board import Board
 from vtarget.data.profile import Kernel, Profile
-from vtarget.shell.boardlib import load_board
 
 # Every instruction of these programs takes its nominal cycles from the M4's table; the sums are spelled out below.
 PUSH2, NOP, CMP, BL, POP2_PC, BX = 3, 1, 1, 2, 6, 2
@@ -16,16 +14,7 @@ OFF_WORD = 1  # a taken branch to a 32-bit instruction that isn't word aligned
 
 
 def profile_of(name: str) -> Profile:
-    return run_elf(PROGRAMS / f"inclusive_{name}-m4f.elf", core_alone()).profile()
-
-
-def core_alone() -> Board:
-    """The board that the programs are linked for, with memory that never lets the core wait."""
-    board = load_board("nucleo-l4r5zi")
-    free = {"wait_states": None, "data_access": None, "prefetch": None}
-    return board.model_copy(
-        update={"caches": (), "regions": tuple(region.model_copy(update=free) for region in board.regions)}
-    )
+    return run_elf(PROGRAMS / f"inclusive_{name}-m4f.elf", core_alone("nucleo-l4r5zi")).profile()
 
 
 def kernel(profile: Profile, name: str) -> Kernel:

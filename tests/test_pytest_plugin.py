@@ -44,7 +44,7 @@ import pytest
 def test_model(vtarget):
     profile = vtarget.profile({str(MODEL)!r}, validate=False)
     assert len(profile.layers) == 4
-    vtarget.require(profile, "layer(0) < cycles", "weights_bytes > 200000")
+    vtarget.require(profile, "layer(0) < cycles", "weights_bytes > 20000")
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from machinelib import PROGRAMS, Ran, run_elf, write_program
+from machinelib import PROGRAMS, Ran, core_alone, run_elf, write_program
 
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import Reason
@@ -40,7 +40,7 @@ def from_read_to_call(ran: Ran, read: int) -> int:
 
 @pytest.mark.parametrize("core", BOARDS)
 def test_firmware_measures_exactly_what_is_priced(core: str) -> None:
-    ran = run_elf(PROGRAMS / f"clock-{core}.elf", BOARDS[core])
+    ran = run_elf(PROGRAMS / f"clock-{core}.elf", core_alone(BOARDS[core]))
     assert (ran.record.exit.reason, ran.record.exit.code) == (Reason.SEMIHOSTING, 0)
     (spin,) = (k for k in ran.profile().kernels if k.name == "spin")
     counters = ["systick", "dwt"][: len(READS[core])]
@@ -53,11 +53,11 @@ def test_firmware_measures_exactly_what_is_priced(core: str) -> None:
 
 
 def test_measured_cycles_are_those_of_the_manuals() -> None:
-    m0plus = measured(run_elf(PROGRAMS / "clock-m0plus.elf", BOARDS["m0plus"]))
+    m0plus = measured(run_elf(PROGRAMS / "clock-m0plus.elf", core_alone(BOARDS["m0plus"])))
     # DDI 0484 table 3-1. spin: 1000 subs of 1, 999 taken bne of 2, one not taken of 1, bx 2; around it ldr 2, bl 3.
     assert int(m0plus["systick"]) == 1000 + 999 * 2 + 1 + 2 + 2 + 3 == 3006
     assert m0plus["dwt"] == "0"
-    m4f = measured(run_elf(PROGRAMS / "clock-m4f.elf", BOARDS["m4f"]))
+    m4f = measured(run_elf(PROGRAMS / "clock-m4f.elf", core_alone(BOARDS["m4f"])))
     # DDI 0439 table 3-1; refills of DDI 0337G table 15-3: taken bne and bl 1 + 1, bx lr 1 + 1.
     spin = 1000 + 999 * 2 + 1 + 2
     # ldr 2, bl 2.
@@ -85,7 +85,7 @@ def test_two_reads_of_one_block_differ_by_what_stands_between_them(tmp_path: Pat
         "2609 movs r6, #9\n 2703 movs r7, #3\n fbb6 f3f7 udiv r3, r6, r7\n 686c ldr r4, [r5, #4]\n e7fe b .",
     }
     elf = write_program(tmp_path / "p.elf", "nucleo-l4r5zi", program)
-    ran = run_elf(elf, "nucleo-l4r5zi", limits=RunLimits(instructions=1000))
+    ran = run_elf(elf, core_alone("nucleo-l4r5zi"), limits=RunLimits(instructions=1000))
     assert ran.record.exit.reason is Reason.IDLE
     r0, r1, r2, _, r4 = ran.machine.engine.registers()[:5]
     # DDI 0439 3.3.1: LDR 2, 1 when it follows another; NOP 1; UDIV 2 to 12, 9 / 3 takes the least of them here.

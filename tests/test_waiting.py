@@ -242,7 +242,7 @@ def test_an_idle_loop_is_moved_ahead_to_the_tick(board: str, tmp_path: Path) -> 
     assert logged.words == (1, 1, 1)
     assert ended(logged)[0] is Reason.IDLE
     cycles = logged.ran.profile().cycles.nominal
-    assert 3 * (1 << 24) < cycles < 3 * (1 << 24) + 500
+    assert 3 * (1 << 24) < cycles < 3 * (1 << 24) + 2000  # of which the Pico waits for its serial flash
 
 
 def test_virtual_time_limits_a_sleep(tmp_path: Path) -> None:

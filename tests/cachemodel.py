@@ -137,13 +137,17 @@ class Replay:
         for line in cache.lines(block.address, block.address + block.size - 1):
             if self.last == (unit.name, line):
                 cache.look_up(line, take=False)
-            elif not cache.look_up(line):
+            elif not cache.look_up(line, take=self.last != (unit.name, line - 1) or not self._passes(unit)):
                 assert unit.line is not None
                 insns = zip(block.addresses, block.insns, strict=True)
                 index = next(i for i, (at, insn) in enumerate(insns) if at + insn.size > line * unit.line)
                 in_sequence = self.last == (unit.name, line - 1)
                 self.counts[SiteKind.FETCH, block, index, 2 if in_sequence else 1] += 1
             self.last = (unit.name, line)
+
+    def _passes(self, unit: Cache) -> bool:
+        buffers = [self.board.region(name).prefetch for name in unit.regions]
+        return unit.fills == "misses" and any(buffer is not None and buffer.typical for buffer in buffers)
 
     def _access(self, block: Block, access: Access, low: int, high: int) -> None:
         key, insn = (SiteKind.DATA, block, access.index), block.insns[access.index]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from vtarget.data.board import Board
 from vtarget.data.limits import RunLimits
 from vtarget.data.memorysystem import Cache
 from vtarget.data.record import ExecutionRecord, SiteKind
-from vtarget.logic.zones import zones
+from vtarget.logic.zones import JUMP_MISS, SEQUENCE_MISS, zones
 from vtarget.shell import layout, registerfile
 from vtarget.shell.boardlib import load_board
 from vtarget.shell.engine import Engine
@@ -46,12 +47,23 @@ def board_with(*caches: Cache) -> Board:
     return load_board(BOARD).model_copy(update={"caches": caches})
 
 
+def prefetching(board: Board, switch: str | None = None) -> Board:
+    """With a buffer that reads the flash's next line, always on if there is no ``switch``."""
+    flash = board.region("FLASH")
+    assert flash.prefetch is not None
+    on = flash.prefetch.model_copy(update={"typical": True, "switch": switch})
+    regions = tuple(r.model_copy(update={"prefetch": on}) if r is flash else r for r in board.regions)
+    return board.model_copy(update={"regions": regions})
+
+
 GEOMETRIES = {
     "direct mapped": board_with(unit("instructions", 512, 16, 1), unit("data", 256, 16, 1)),
     "two ways": board_with(unit("instructions", 256, 8, 2), unit("data", 512, 32, 2, regions=("FLASH", *RAM))),
     "fully associative": board_with(unit("instructions", 1024, 32, 32), unit("data", 256, 32, 8)),
     "unified": board_with(unit("both", 256, 16, 2, regions=("FLASH", *RAM))),
     "unified, fully associative": board_with(unit("both", 256, 16, 16, regions=("FLASH", *RAM))),
+    "prefetched lines pass": prefetching(board_with(unit("instructions", 512, 16, 32, fills="misses"))),
+    "none to pass": board_with(unit("instructions", 512, 16, 32, fills="misses")),
     "too small for a loop": board_with(unit("instructions", 32, 8, 2)),
     "random": board_with(
         unit("instructions", 256, 16, 4, replacement="random"), unit("data", 128, 16, 2, replacement="random")
@@ -122,6 +134,27 @@ def test_the_examples_meet_every_class() -> None:
         EXAMPLES / f"{name}-m4f.elf", GEOMETRIES["two ways"], limits=RunLimits(instructions=LENGTH)
     )[0])[0]}  # fmt: skip
     assert {(SiteKind.FETCH, 1), (SiteKind.FETCH, 2), (SiteKind.DATA, 2), (SiteKind.DATA, 3)} <= found
+
+
+def test_a_prefetched_line_is_missed_again_until_a_jump_takes_it() -> None:
+    """RM0090 3.5.2: only a line that isn't in the prefetch buffer either is copied into the cache."""
+    limits, missed = RunLimits(instructions=LENGTH), Counter[tuple[str, int]]()
+    for name in ("prefetched lines pass", "none to pass"):
+        record, _ = recorded(EXAMPLES / "conv_int8-m4f.elf", GEOMETRIES[name], limits=limits)
+        for (kind, _, _, event), count in counted(record)[0].items():
+            missed[name, event] += count * (kind is SiteKind.FETCH)
+    assert missed["prefetched lines pass", SEQUENCE_MISS] > 10 * missed["none to pass", SEQUENCE_MISS]
+    assert missed["prefetched lines pass", JUMP_MISS] < missed["none to pass", SEQUENCE_MISS]
+
+
+def test_the_prefetch_switch_decides_what_takes_a_line() -> None:
+    board = prefetching(GEOMETRIES["none to pass"], "FLASH.PRFTEN")
+    _, machine = recorded(EXAMPLES / "fir-m4f.elf", board, limits=RunLimits(instructions=100))
+    memory, passes = machine.recorder.memory, layout.MEMORY + layout.C_PASSES
+    assert memory is not None and memory.caches == ("instructions of FLASH: 512/16/32 lru around misses",)
+    for on in (True, False, True):
+        memory.set_switch("FLASH.PRFTEN", on)
+        assert machine.recorder.words[passes] == on
 
 
 def test_a_model_cache_is_what_it_says() -> None:

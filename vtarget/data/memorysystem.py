@@ -78,7 +78,7 @@ class Cache(Model):
     store does (``around``: not cached; ``through``: updates a line that is there; ``back``: takes a line). ``switch``
     is the register bit that turns it on, in the words of the chip's device models; ``typical`` whether firmware that
     isn't seen to switch it is taken to have it on, ``reset`` whether it is on after reset. ``miss`` is what the core
-    waits.
+    waits. ``fills``: what takes a line; ``misses`` leaves out those that a prefetch buffer has ready or is reading.
     """
 
     name: Text
@@ -89,6 +89,7 @@ class Cache(Model):
     ways: Annotated[int, Field(ge=1, le=256)] | None = None
     replacement: Literal["lru", "round_robin", "random"] = "lru"
     write: Literal["around", "through", "back"] = "around"
+    fills: Literal["all", "misses"] = "all"
     switch: Text | None = None
     typical: bool = True
     reset: bool = False

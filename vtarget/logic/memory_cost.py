@@ -173,8 +173,8 @@ class MemoryModel:
         cost = self._wait(unit.miss, region)
         if event != SEQUENCE_MISS or not self.prefetches(region):
             return cost
-        hidden = floor(line_cycles)
-        return Cycles(max(0, cost.low - 2 * hidden), max(0, cost.nominal - hidden), cost.high)
+        shown = min(cost.nominal, max(0, round(cost.nominal + 1 - line_cycles)))
+        return Cycles(min(shown, max(0, cost.low - 2 * floor(line_cycles))), shown, cost.high)
 
     def data(self, insn: Insn, before: Insn | None, region: Region, *, missed: bool) -> Cycles:
         """What one load or store of ``region`` (for a cache: one line of it) adds to the core's own cycles."""

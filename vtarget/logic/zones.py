@@ -85,4 +85,5 @@ def needs_data(board: Board) -> bool:
 def fingerprint(unit: Cache) -> str:
     """What has to be the same for misses counted in one cache to hold for another."""
     sizes = f"{unit.size}/{unit.line}/{unit.ways}"
-    return f"{unit.holds} of {'+'.join(unit.regions)}: {sizes} {unit.replacement} {unit.write}"
+    filled = " misses" if unit.fills == "misses" else ""
+    return f"{unit.holds} of {'+'.join(unit.regions)}: {sizes} {unit.replacement} {unit.write}{filled}"

@@ -132,7 +132,7 @@ OBSERVE_EXECUTED, OBSERVE_DIVIDE, OBSERVE_LONG_MULTIPLY = range(3)
 # the offset of the word that holds a line. C_LINES words behind it is its stamp: when it was used last. C_FETCHES:
 # instructions are fetched through it; C_STORES_TAKE: a store that misses takes a line.
 C_SET_MASK, C_WAYS, C_POLICY, C_ENABLED, C_PLACES, C_LINES, C_STATE, C_SHIFT = range(8)
-C_NUMBER, C_FETCHES, C_STORES_TAKE = range(8, 11)
+C_NUMBER, C_FETCHES, C_STORES_TAKE, C_PASSES = range(8, 12)  # PASSES: lines fetched in sequence don't take a place
 CACHE_WORDS = 16
 LINE_BITS = 40
 LRU, ROUND_ROBIN, RANDOM = range(3)

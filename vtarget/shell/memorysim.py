@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vtarget.data.board import Board
+from vtarget.data.board import Board, Region
 from vtarget.data.insn import Kind
 from vtarget.data.memorysystem import Cache
 from vtarget.data.record import SiteKind
@@ -49,6 +49,11 @@ class MemorySim:
         self._map_zones()
         for unit in self._simulated:
             self._turn(unit, memory.is_on(unit.switch, unit.typical))
+            self._words[self._offsets[unit.name] + layout.C_PASSES] = any(map(memory.prefetches, self._passing(unit)))
+
+    def _passing(self, unit: Cache) -> tuple[Region, ...]:
+        """The regions whose prefetched lines don't go into a cache."""
+        return tuple(map(self._board.region, unit.regions)) if unit.fills == "misses" else ()
 
     @cached_property
     def _simulated(self) -> tuple[Cache, ...]:
@@ -113,6 +118,9 @@ class MemorySim:
         for unit in self._simulated:
             if unit.switch == name and on != bool(self._words[self._offsets[unit.name] + layout.C_ENABLED]):
                 self._turn(unit, on)
+            for region in self._passing(unit):
+                if region.prefetch is not None and region.prefetch.switch == name:
+                    self._words[self._offsets[unit.name] + layout.C_PASSES] = on
 
     def _turn(self, unit: Cache, on: bool) -> None:
         words, cache = self._words, self._offsets[unit.name]

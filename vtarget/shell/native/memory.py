@@ -29,6 +29,7 @@ from vtarget.shell.layout import (
     C_FETCHES,
     C_LINES,
     C_NUMBER,
+    C_PASSES,
     C_PLACES,
     C_POLICY,
     C_SET_MASK,
@@ -167,9 +168,13 @@ def _fetch(s: Any, record: int) -> int:
             place = _find(s, cache, line)
             if place == 0:
                 absent = 1
-                if line != last:
+                if line == last + 1:
+                    if s[cache + C_PASSES] == 0:
+                        place = _take_line(s, cache, line)
+                    cycles += _count(s, s[entry + L_SITE], SEQUENCE_MISS)
+                elif line != last:
                     place = _take_line(s, cache, line)
-                    cycles += _count(s, s[entry + L_SITE], SEQUENCE_MISS if line == last + 1 else JUMP_MISS)
+                    cycles += _count(s, s[entry + L_SITE], JUMP_MISS)
         if place != 0:
             s[entry + L_PLACE] = place
             s[place + lines] = stamp

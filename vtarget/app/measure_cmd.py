@@ -100,13 +100,12 @@ def _emulated(firmware: str, pricer: Pricer, options: dict[str, Any]) -> tuple[E
 def _measured(
     image: Image, pricer: Pricer, record: ExecutionRecord, options: dict[str, Any], *, quiet: bool
 ) -> Measurement:
-    from vtarget import __version__
     from vtarget.app.run_cmd import kernel_pattern
     from vtarget.app.terminal import stage_progress
-    from vtarget.shell.measuring import MeasureOptions, open_probe
+    from vtarget.shell.measuring import MeasureOptions
     from vtarget.shell.onlooking import RunOrder
     from vtarget.shell.symbols import resolve_function
-    from vtarget.shell.targets import BoardTarget
+    from vtarget.shell.targets import probed
 
     wanted = MeasureOptions(
         repeats=options["repeat"],
@@ -117,13 +116,11 @@ def _measured(
         self_reported=options["self_reported"],
         serial=options["serial"],
     )
-    probe = open_probe(options["probe_url"], pricer.board)
-    try:
-        with stage_progress(show=not quiet) as progress:
-            target = BoardTarget(probe, pricer, __version__, wanted, progress)
-            measurement = target.run(image, RunOrder(guide=record)).measurement
-    finally:
-        probe.close()
+    with (
+        stage_progress(show=not quiet) as progress,
+        probed(options["probe_url"], pricer, wanted, progress) as target,
+    ):
+        measurement = target.run(image, RunOrder(guide=record)).measurement
     assert measurement is not None
     return measurement
 

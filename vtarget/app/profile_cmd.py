@@ -15,7 +15,6 @@ from vtarget.app.profile_probe import (
     board_target,
     check_measured,
     check_probe_options,
-    opened,
     print_measured,
 )
 from vtarget.app.run_explain import explain_options, print_explanations, print_waterfall
@@ -102,7 +101,7 @@ def _profiles(
     model: str, boards: tuple[str, ...], engines: tuple[str, ...], options: dict[str, Any]
 ) -> list[ModelProfile]:
     from vtarget.app.run_cmd import parse_clock
-    from vtarget.app.terminal import run_progress, stage_progress
+    from vtarget.app.terminal import run_progress
     from vtarget.shell.profiling import interpret, profile_model
     from vtarget.shell.running import check_power_state, pricer_for
     from vtarget.shell.tflitefile import read_model
@@ -117,15 +116,14 @@ def _profiles(
     samples = _samples(graph, options)
     found: list[ModelProfile] = []
     with ExitStack() as stack:
-        progress = stack.enter_context(run_progress(None))
+        # A board shows a progress of its own.
+        progress = stack.enter_context(run_progress(None)) if options["probe_url"] is None else None
         jobs = [_job(graph, model, samples, engine, options, progress) for engine in engines]
         work = None if options["no_validate"] else stack.enter_context(interpret(jobs[0]))
         reference: InterpreterResult | None = None
-        probe = stack.enter_context(opened(options["probe_url"], pricers[0]))
-        stages = stack.enter_context(stage_progress(show=probe is not None and not options["quiet"]))
+        target = stack.enter_context(board_target(pricers[0], options))
         for pricer in pricers:
             for job in jobs:
-                target = None if probe is None else board_target(probe, pricer, options, stages)
                 one, tensors = profile_model(job, pricer, toolchain, reference or work, target)
                 if work is not None and reference is None:
                     reference = work.result()

@@ -13,7 +13,6 @@ from vtarget.base.errors import RunError
 if TYPE_CHECKING:
     from vtarget.data.modelprofile import ModelProfile
     from vtarget.logic.pricing import Pricer
-    from vtarget.shell.probes.probe import Probe, Progress
     from vtarget.shell.targets import Target
 
 MOST_REPEATS = 1000
@@ -31,30 +30,23 @@ def check_probe_options(boards: tuple[str, ...], options: dict[str, Any]) -> Non
 
 
 @contextmanager
-def opened(url: str | None, pricer: Pricer) -> Iterator[Probe | None]:
-    """The probe of ``--probe`` as long as it is needed; None without the option."""
-    from vtarget.shell.measuring import open_probe
+def board_target(pricer: Pricer, options: dict[str, Any]) -> Iterator[Target | None]:
+    """The board behind ``--probe``, as long as it is needed; None without the option."""
+    from vtarget.app.terminal import stage_progress
+    from vtarget.shell.measuring import MeasureOptions
+    from vtarget.shell.targets import probed
 
-    if url is None:
+    if options["probe_url"] is None:
         yield None
         return
-    probe = open_probe(url, pricer.board)
-    try:
-        yield probe
-    finally:
-        probe.close()
-
-
-def board_target(probe: Probe, pricer: Pricer, options: dict[str, Any], progress: Progress) -> Target:
-    """The board behind the probe."""
-    from vtarget import __version__
-    from vtarget.shell.measuring import MeasureOptions
-    from vtarget.shell.targets import BoardTarget
-
     wanted = MeasureOptions(
         repeats=options["repeat"] or REPEATS, timeout_s=options["timeout"], flash=not options["no_flash"]
     )
-    return BoardTarget(probe, pricer, __version__, wanted, progress)
+    with (
+        stage_progress(show=not options["quiet"]) as progress,
+        probed(options["probe_url"], pricer, wanted, progress) as target,
+    ):
+        yield target
 
 
 def check_measured(profile: ModelProfile) -> None:

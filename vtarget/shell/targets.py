@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -234,6 +235,20 @@ class BoardTarget:
         return _board(found.measurement, calls, found.reads, found.console)
 
 
+@contextmanager
+def probed(
+    url: str, pricer: Pricer, options: MeasureOptions | None = None, progress: Progress = no_progress
+) -> Iterator[BoardTarget]:
+    """The board behind a probe (``pyocd[:UID]``, ``gdb:HOST:PORT``), as long as it is needed."""
+    from vtarget import __version__
+
+    probe = open_probe(url, pricer.board)
+    try:
+        yield BoardTarget(probe, pricer, __version__, options or MeasureOptions(), progress)
+    finally:
+        probe.close()
+
+
 def measure(
     firmware: str | os.PathLike[str],
     board: str | Board,
@@ -253,8 +268,6 @@ def measure(
 
     InputError for input that can't be used; ProbeError, a RunError, for what goes wrong with the board.
     """
-    from vtarget import __version__
-
     try:
         pattern = None if kernels is None else re.compile(kernels)
     except re.error as error:
@@ -272,10 +285,7 @@ def measure(
     end = None if until is None else resolve_address(image, str(until), "until")[0] & ~1
     order = RunOrder(until=end, limits=RunLimits(wall_seconds=timeout_s))
     guide = VirtualTarget(pricer).emulate(image, order).record
-    connection = open_probe(probe, pricer.board)
-    try:
-        found = BoardTarget(connection, pricer, __version__, wanted).run(image, replace(order, guide=guide))
-    finally:
-        connection.close()
+    with probed(probe, pricer, wanted) as target:
+        found = target.run(image, replace(order, guide=guide))
     assert found.measurement is not None
     return found.measurement

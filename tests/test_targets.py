@@ -19,12 +19,14 @@ from test_measuring import plain
 from test_twin import Served, served
 
 from vtarget.base.errors import InputError, RunError
+from vtarget.data.calibration import AppliedCalibration
 from vtarget.data.image import Image
 from vtarget.data.measurement import Measurement
 from vtarget.data.target import target_of
 from vtarget.logic.modelreport import measured_lines, measured_rows
 from vtarget.logic.modelresult import model_json
 from vtarget.logic.pricing import Pricer
+from vtarget.shell.calibrationfile import load_calibration
 from vtarget.shell.feeding import ARENA, INVOKE, Feeder
 from vtarget.shell.measurementfile import save_measurement
 from vtarget.shell.measuring import MeasureOptions
@@ -370,6 +372,10 @@ def test_the_command_measures_a_twin(tmp_path: Path, served: list[Served]) -> No
     assert document["validation"]["crc32"] == found["validation"]["crc32"]
     assert found["layers"][0]["estimated_cycles"] == document["layers"][0]["cycles"]
     assert 4 < abs(found["inference"]["error_pct"]) < 30  # a twin is 5 to 25 % off
+    truth = AppliedCalibration("truth", load_calibration(str(served[0].truth)))
+    told = profile_model(job_of(path, 1), replace(pricer_for(board), calibration=truth), find_toolchain("gcc"), None)[0]
+    assert found["layers"][0]["measured_cycles"] == pytest.approx(told.layers[0].cycles, rel=0.01)
+    assert found["inference"]["measured_cycles"] == pytest.approx(told.spread.median, rel=0.01)
     assert "twin" not in json.dumps(document["board"])
 
 

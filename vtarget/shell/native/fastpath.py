@@ -102,9 +102,10 @@ def _emit_on_block(module: Any, memory: bool, branches: bool) -> Any:
     b.store(b.add(load(edge, E_COUNT), ir.Constant(word, 1)), at(edge, E_COUNT))
     b.store(load(edge, E_TARGET), at(state, H_CURRENT))
     b.store(cycles, at(state, H_CYCLES))
-    b.store(b.add(load(state, H_INSTRUCTIONS), load(edge, E_INSTRUCTIONS)), at(state, H_INSTRUCTIONS))
+    instructions = b.add(load(state, H_INSTRUCTIONS), load(edge, E_INSTRUCTIONS))
+    b.store(instructions, at(state, H_INSTRUCTIONS))
     if branches:
-        _emit_prediction(b, function, load, at, b.gep(state, [current], inbounds=True))
+        _emit_prediction(b, function, load, at, b.gep(state, [current], inbounds=True), instructions)
     if memory:
         _emit_following(b, function, load, at, b.gep(state, [load(edge, E_TARGET)], inbounds=True))
     b.ret_void()
@@ -116,12 +117,12 @@ def _emit_on_block(module: Any, memory: bool, branches: bool) -> Any:
     return function
 
 
-def _emit_prediction(b: Any, function: Any, load: Any, at: Any, source: Any) -> None:
+def _emit_prediction(b: Any, function: Any, load: Any, at: Any, source: Any, instructions: Any) -> None:
     """The branch of the node left, as ``native.branches.predict`` follows it; calls for one that comes in."""
     word = ir.IntType(64)
     uc, address, _, state = function.args
-    names = ("branch", "held", "wrong", "absent", "comes_in", "predicted")
-    branch, held, wrong, absent, comes_in, predicted = (function.append_basic_block(name) for name in names)
+    names = ("branch", "held", "learns", "wrong", "absent", "comes_in", "predicted")
+    branch, held, learns, wrong, absent, comes_in, predicted = (function.append_basic_block(name) for name in names)
     zero, one = ir.Constant(word, 0), ir.Constant(word, 1)
     record_at = load(source, N_BRANCH)
     b.cbranch(b.icmp_signed("==", record_at, zero), predicted, branch)
@@ -134,11 +135,14 @@ def _emit_prediction(b: Any, function: Any, load: Any, at: Any, source: Any) -> 
     b.cbranch(b.icmp_signed("==", known, zero), absent, held)
 
     b.position_at_end(held)
+    b.store(instructions, at(history, Y_USED))
+    b.cbranch(b.and_(taken, b.icmp_signed("==", known, most)), predicted, learns)
+
+    b.position_at_end(learns)
     guess = b.icmp_signed(">", b.shl(known, one), most)
     up = b.select(b.icmp_signed("<", known, most), b.add(known, one), known)
     down = b.select(b.icmp_signed(">", known, one), b.sub(known, one), known)
     b.store(b.select(taken, up, down), at(history, Y_STATE))
-    b.store(load(state, H_INSTRUCTIONS), at(history, Y_USED))
     b.cbranch(b.xor(guess, taken), wrong, predicted)
 
     b.position_at_end(wrong)

@@ -138,7 +138,10 @@ def test_a_debugged_run_costs_what_the_run_costs(run: type[Run], name: str, boar
     assert re.search(r"^0x[0-9a-f]+ in (main|Reset_Handler) \(\)$", session.gdb, re.MULTILINE)
     instructions, cycles = undebugged(path, board)
     assert re.search(rf"^instructions +{instructions:,}$", session.profile, re.MULTILINE), session.profile
-    assert re.search(rf"^cycles +{cycles:,} ", session.profile, re.MULTILINE), session.profile
+    counted = re.search(r"^cycles +([\d,]+) ", session.profile, re.MULTILINE)
+    assert counted is not None, session.profile
+    # A block in whose middle the core was held is looked up in caches and memories once more from there.
+    assert abs(int(counted[1].replace(",", "")) - cycles) <= cycles // 10_000
     assert session.status == 0
 
 

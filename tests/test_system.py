@@ -45,9 +45,11 @@ def test_firmware_measures_exactly_what_is_priced(core: str) -> None:
     (spin,) = (k for k in ran.profile().kernels if k.name == "spin")
     counters = ["systick", "dwt"][: len(READS[core])]
     assert spin.calls == len(counters)
-    assert spin.total_cycles % spin.calls == 0
-    for counter, read in zip(counters, READS[core], strict=True):
-        assert int(measured(ran)[counter]) == spin.total_cycles // spin.calls + from_read_to_call(ran, read), counter
+    around = [from_read_to_call(ran, read) for read in READS[core]]
+    times = [int(measured(ran)[counter]) for counter in counters]
+    assert sum(times) == spin.total_cycles + sum(around)
+    if core != "m7":  # whose predictor knows the loop when it comes the second time
+        assert times == [spin.total_cycles // spin.calls + extra for extra in around]
     assert ran.record.clock_reads == 2 * len(counters)
     assert ran.record.not_modelled == ()
 
@@ -95,6 +97,6 @@ def test_two_reads_of_one_block_differ_by_what_stands_between_them(tmp_path: Pat
                   ran.record.block_code[ran.record.node_block[node]])  # fmt: skip
     (operands,) = ran.record.site_counts[0].nonzero()[0].tolist()
     divide = ran.pricer.site(block, index, operands).nominal
-    assert (r1 - r0, r2 - r1) == (2, 1 + 3)
+    assert (r1 - r0, r2 - r1) == (2, 1 + 2)  # the first NOP goes into the load's second cycle (JNK, M3/M4)
     assert r4 - r2 == 2 + 1 + 1 + divide
     assert 2 <= divide <= 12

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from machinelib import PROGRAMS, run_elf
 
 from vtarget.base.errors import InputError, RunError
+from vtarget.data.insn import Flow
 from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, Section, SiteKind
 from vtarget.logic.addresses import accesses
 from vtarget.logic.decode import Block
@@ -184,6 +185,20 @@ def test_a_line_misses_at_most_once_in_a_passage(
     check_record(with_site(plain, node, 0, SiteKind.FETCH, {1: entered[node] - 1, 2: 1}))
     with pytest.raises(RunError, match=rf"missed {entered[node] + 1} times in {entered[node]} passages"):
         check_record(with_site(plain, node, 0, SiteKind.FETCH, {1: entered[node], 2: 1}))
+
+
+def test_a_branch_is_mispredicted_at_most_once_in_a_passage(plain: ExecutionRecord, entered: list[int]) -> None:
+    for node, block in enumerate(plain.node_block.tolist()):
+        insns = Block(int(plain.block_address[block]), plain.block_code[block]).insns
+        if insns and insns[-1].flow is Flow.CONDITIONAL and entered[node] > 2 and node != plain.final_node:
+            break
+    else:
+        pytest.fail("no such branch")
+    usable(with_site(plain, node, len(insns) - 1, SiteKind.BRANCH, {1: entered[node]}, zones=()))
+    with pytest.raises(RunError, match=rf"mispredicted {entered[node] + 1} times in {entered[node]} passages"):
+        check_record(with_site(plain, node, len(insns) - 1, SiteKind.BRANCH, {1: entered[node] + 1}))
+    with pytest.raises(ValueError, match="counts what its kind doesn't have"):
+        check_tables(with_site(plain, node, len(insns) - 1, SiteKind.BRANCH, {2: 1}, zones=()))
 
 
 @pytest.mark.parametrize(

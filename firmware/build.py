@@ -67,7 +67,11 @@ TEST_TARGETS: dict[str, dict[str, str]] = {
     "weights": BOARD_OF_CORE,
     # Memory without wait states where a board has it, so that the core's own numbers show.
     "microkernels": {
-        **{"m0plus": "rpi-pico", "m3": "mps2-an385", "m4f": "mps2-an386", "m7": "mps2-an500", "m33": "mps2-an505"},
+        "m0plus": "rpi-pico",
+        "m3": "mps2-an385",
+        "m4f": "mps2-an386",
+        "m7": "mps2-an500",
+        "m33": "mps2-an505",
     },
 }
 TEST_DEFINES: dict[str, tuple[str, ...]] = {

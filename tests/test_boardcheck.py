@@ -1,4 +1,4 @@
-"""``vtarget boards check``: firmware links for every board that ships, starts from reset, and runs the keyword model."""
+"""``vtarget boards check``: firmware links for every board, starts from reset, and runs the keyword model."""
 
 from __future__ import annotations
 

@@ -179,7 +179,8 @@ def validation_table(validation: SavedValidation) -> Table:
         tuple(
             (
                 index, Cell(op), Cell(short_name(t.name)), count(t.elements), count(t.differing),
-                number(t.max_abs_diff, "g"), number(t.sqnr_db, ".1f"), Cell("bit-exact" if t.bit_exact else "within tolerance" if ok else "differs"),
+                number(t.max_abs_diff, "g"), number(t.sqnr_db, ".1f"),
+                Cell("bit-exact" if t.bit_exact else "within tolerance" if ok else "differs"),
             )
             for index, op, ok, t in (*layers, *outputs)
         ),

@@ -22,8 +22,8 @@ STRAIGHT = frozenset({Flow.NONE, Flow.TRAP})
 class BranchSim:
     """The predictor of one run: a history for each branch, the same in all nodes that end in it.
 
-    All taken branches take places of the predictor; only conditional ones are counted. Where calls, returns and indirect
-    branches lead is no matter of it: their refill is an average.
+    All taken branches take places of the predictor; only conditional ones are counted. Where calls, returns and
+    indirect branches lead is no matter of it: their refill is an average.
     """
 
     def __init__(self, predictor: Predictor, words: NDArray[np.int64], sites: Sites) -> None:

@@ -86,6 +86,7 @@ from vtarget.shell.layout import (
 )
 from vtarget.shell.native.branches import predict
 from vtarget.shell.native.calls import call3, pointer, read_register
+from vtarget.shell.native.kept import kept
 from vtarget.shell.native.memory import follow
 
 
@@ -291,8 +292,8 @@ def _on_site(uc: int, address: int, size: int, data: Any) -> None:
 
 
 _SIGNATURE = types.void(types.intp, types.uint64, types.uint32, types.CPointer(types.int64))
-on_rare_block = cfunc(types.int64(types.int64, types.int64, types.int64), cache=True)(_on_rare_block)
-on_site = cfunc(_SIGNATURE, cache=True)(_on_site)
+on_rare_block = kept(cfunc(types.int64(types.int64, types.int64, types.int64), cache=True))(_on_rare_block)
+on_site = kept(cfunc(_SIGNATURE, cache=True))(_on_site)
 
 MISS_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 

@@ -47,6 +47,7 @@ from vtarget.shell.layout import (
     Y_STATE,
     Y_USED,
 )
+from vtarget.shell.native.kept import kept
 
 MISPREDICTED = 1  # the class, as logic.zones names it
 
@@ -218,25 +219,25 @@ def _on_memory_branch_block_address(typingctx: Any) -> Any:
     return _address(True, True)
 
 
-@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
+@kept(numba.njit(types.int64(), cache=True))
 def on_block_address() -> int:
     """The address of the native block callback, for ``uc_hook_add``; its user data is the state buffer."""
     return int(_on_block_address())
 
 
-@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
+@kept(numba.njit(types.int64(), cache=True))
 def on_memory_block_address() -> int:
     """The address of the one for runs whose fetches and data accesses are followed."""
     return int(_on_memory_block_address())
 
 
-@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
+@kept(numba.njit(types.int64(), cache=True))
 def on_branch_block_address() -> int:
     """The address of the one for runs whose branches are followed."""
     return int(_on_branch_block_address())
 
 
-@numba.njit(types.int64(), cache=True)  # type: ignore[untyped-decorator]
+@kept(numba.njit(types.int64(), cache=True))
 def on_memory_branch_block_address() -> int:
     """The address of the one for runs in which all of that is followed."""
     return int(_on_memory_branch_block_address())

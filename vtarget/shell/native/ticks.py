@@ -45,6 +45,7 @@ from vtarget.shell.layout import (
 )
 from vtarget.shell.native import find_edge
 from vtarget.shell.native.calls import call3, call5, half_pointer, pointer, read_register
+from vtarget.shell.native.kept import kept
 
 # What the machine lends, by address. A set of registers is four words: numbers, places of values, values, count.
 W_BUFFER, W_UC, W_START, W_READ_BATCH, W_WRITE_BATCH, W_READ_MEMORY, W_WRITE_MEMORY, W_FRAME_BUFFER = range(8)
@@ -318,6 +319,7 @@ def _repeat_ticks(words: int) -> None:
             return
 
 
-on_interrupt = cfunc(types.void(types.intp, types.uint32, types.CPointer(types.int64)), cache=True)(_on_interrupt)
-_repeat = cfunc(types.void(types.int64), cache=True)(_repeat_ticks)
+_ON_INTERRUPT = types.void(types.intp, types.uint32, types.CPointer(types.int64))
+on_interrupt = kept(cfunc(_ON_INTERRUPT, cache=True))(_on_interrupt)
+_repeat = kept(cfunc(types.void(types.int64), cache=True))(_repeat_ticks)
 repeat_ticks = ctypes.CFUNCTYPE(None, ctypes.c_int64)(_repeat.address)

@@ -66,7 +66,8 @@ def test_priced_for_a_board_with_other_caches_a_fresh_run_is_inside_the_bounds(
     fresh = document(linked_there[name], "-b", THERE, "--span", "main")
     assert priced["instructions"] == fresh["instructions"]
     assert priced["cycles_low"] <= fresh["cycles"] <= priced["cycles_high"]
-    assert abs(priced["cycles"] / fresh["cycles"] - 1) < 0.02  # small kernels: their code and data stay in the caches
+    # Small kernels stay in the caches; but the F4's keeps no line that its prefetch buffer had.
+    assert 0.9 < priced["cycles"] / fresh["cycles"] < 1.01
     assert f"FLASH: {UNWATCHED} (bound +30 %)" in priced["not_modelled"]
     assert priced["board"] == {"name": THERE, "core": "cortex-m4", "clock_hz": 168_000_000}
     assert priced["memory"]["regions"][0]["name"] == "FLASH" and priced["memory"]["regions"][0]["size_bytes"] == 1 << 20

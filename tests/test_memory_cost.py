@@ -128,6 +128,9 @@ def test_a_prefetch_buffer_hides_what_the_line_before_takes() -> None:
     memory = at_60_mhz(prefetch=True)
     assert stall(memory, 0x08000000, 16, None, pace=0.5) == Cycles(0, 2, 4)  # four cycles a line hide three
     assert stall(memory, 0x08000000, 16, None, pace=0.25) == Cycles(0, 3, 4)  # two cycles a line leave one
+    # Two of the line's eight bytes lie behind the target: one cycle hides one of three.
+    assert stall(memory, 0x08000006, 10, None, pace=0.5) == Cycles(0, 2 + 2, 4)
+    assert stall(memory, 0x08000006, 18, None, pace=0.5) == Cycles(0, 2 + 2, 6)  # the third line is hidden
     off = replace(memory, switches=(("FLASH.PRFTEN", False),))
     assert stall(off, 0x08000000, 16, None, pace=0.5) == Cycles(2, 4, 4)
 

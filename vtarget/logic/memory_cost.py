@@ -162,8 +162,12 @@ class MemoryModel:
         most = (after_jump + following) * waits
         if not self.prefetches(region):
             return Cycles(following * waits, most, most)
-        shown = min(waits, max(0.0, waits + 1 - cycles_per_byte() * line_bytes))
-        return Cycles(0, after_jump * waits + round(following * shown), most)
+        pace = cycles_per_byte()
+        shown = _unhidden(waits, pace * line_bytes) * following
+        if after_jump and following:  # of the line that was jumped into, only what lies behind the target executes
+            left = (first + 1) * line_bytes - address
+            shown += _unhidden(waits, pace * left) - _unhidden(waits, pace * line_bytes)
+        return Cycles(0, after_jump * waits + round(shown), most)
 
     def fetched(self, region: Region, event: int, line_cycles: float) -> Cycles:
         """One line missed in the instruction cache; ``line_cycles`` is what the core took for the line before."""
@@ -262,3 +266,8 @@ def high_budget_pct(memory: MemoryModel, region: Region) -> float:
         return UNKNOWN_HIGH_PCT
     slow = bool(waits) or any(unit.miss.cycles.nominal for unit in units)
     return UNSIMULATED_HIGH_PCT if guessed and slow else 0.0
+
+
+def _unhidden(waits: int, cycles: float) -> float:
+    """What is left to wait of a read that began ``cycles`` ago, with the line before."""
+    return min(waits, max(0.0, waits + 1 - cycles))

@@ -20,7 +20,7 @@ from vtarget.shell.running import price
 # Pages whose figures depend on the compiler.
 COMPILED = ("README.md", "firmware/README.md", "docs/models.md", "docs/sweep.md")
 # Where options of run are described: each in running.md, or on the page that is its home.
-OPTION_PAGES = ("docs/running.md", "docs/consoles.md", "docs/peripherals.md", "docs/debugging.md")
+OPTION_PAGES = ("docs/running.md", "docs/consoles.md", "docs/peripherals.md", "docs/debugging.md", "docs/ci.md")
 GUIDES = ("docs/running.md", "docs/boards.md", "docs/cycles.md", "docs/reports.md", "docs/sweep.md")
 
 

@@ -24,6 +24,8 @@ _HINT = "pip install 'vtarget[cluster]'"
 CONNECT_S = 20
 LOCAL_AHEAD, CLUSTER_AHEAD = 2, 10  # tasks handed out for each worker, so that none waits for the next
 
+TRIES_ALONE = 3  # a pool that broke may still be going down under the first one that comes after it
+
 
 @dataclass(frozen=True)
 class Died(Generic[T]):
@@ -87,11 +89,14 @@ class _Pool(Generic[T, R]):
             yield result
 
     def _alone(self, number: int, task: T) -> Iterator[R | Died[T]]:
-        try:
-            yield from self._some(iter([(number, task)]))
-        except _deaths():
-            del self._under_way[number]
-            yield Died(task)
+        for _ in range(TRIES_ALONE):
+            try:
+                yield from self._some(iter([(number, task)]))
+                return
+            except _deaths():
+                pass
+        del self._under_way[number]
+        yield Died(task)
 
     def _calls(self, numbered: Iterator[tuple[int, T]]) -> Iterator[Any]:
         for number, task in numbered:

@@ -18,6 +18,7 @@ class Timed(Model):
 
     ``total_cycles`` counts callees and is the median of the runs, ``spread`` the largest of them less the smallest.
     ``address`` is None where the firmware reported it. Of a recursive function, ``calls`` are the outermost ones.
+    ``each`` are the cycles of single calls, where those were asked for.
     """
 
     name: Name
@@ -25,6 +26,7 @@ class Timed(Model):
     calls: Count
     total_cycles: Count
     spread: Count
+    each: tuple[Count, ...] = ()
 
 
 UNKNOWN_FIRMWARE, UNKNOWN_SHA256 = "unknown", "0" * 64  # of power that was recorded with nobody saying what ran
@@ -50,6 +52,10 @@ class Measurement(Model):
     ``measured_clock_hz`` is None if nothing told it. ``counter`` counted the cycles; ``overhead_cycles`` were taken off
     each call for stopping and going on. ``total`` is the run, from the first instruction to its end. ``date`` is the
     day of the measurement (UTC). ``notes`` say what was not measured, and why.
+
+    ``console`` is what the firmware printed over the debug connection, None if unknown; ``outputs_crc32`` of a model's
+    outputs, sample by sample. ``record_path`` is the file, beside this one, with the virtual run of the same: of an
+    image or inputs that ``firmware_path`` alone doesn't tell.
     """
 
     board: Name
@@ -72,3 +78,6 @@ class Measurement(Model):
     spans: tuple[Timed, ...] = ()
     power: tuple[PowerWindow, ...] = ()
     notes: tuple[str, ...] = ()
+    console: str | None = None
+    outputs_crc32: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")] | None = None
+    record_path: Name | None = None

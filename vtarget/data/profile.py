@@ -126,8 +126,54 @@ class CalibrationFacts:
 
 
 @dataclass(frozen=True)
+class MeasuredKernel:
+    """A function, or all of a run, whose ``total_cycles`` over ``calls`` a real board took (callees included), beside
+    the ``estimated_cycles`` of as many calls; None if the virtual run made another number of them. ``own``: its cycles
+    without callees are known from the measurement, too. ``spread`` is the largest run less the smallest."""
+
+    name: str
+    address: int | None
+    calls: int
+    total_cycles: int
+    spread: int
+    estimated_cycles: int | None
+    own: bool = False
+
+    @property
+    def error_pct(self) -> float | None:
+        """How far the estimate is off, as a share of what was measured."""
+        if self.estimated_cycles is None or not self.total_cycles:
+            return None
+        return 100 * (self.estimated_cycles - self.total_cycles) / self.total_cycles
+
+
+@dataclass(frozen=True)
+class MeasuredFacts:
+    """What a real board said of a run: how it was measured, and which figures of the profile are its own.
+
+    ``total`` is None if the whole run wasn't measured. ``spans`` are the functions whose single calls were;
+    ``self_reported`` what the firmware timed itself. ``notes`` say what was not measured, and why.
+    """
+
+    probe: str
+    board_serial: str | None
+    counter: str
+    date: str
+    runs: int
+    overhead_cycles: int
+    total: MeasuredKernel | None
+    kernels: tuple[MeasuredKernel, ...]
+    spans: tuple[str, ...]
+    self_reported: tuple[MeasuredKernel, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Profile:
-    """What one run costs on one board at one clock. Without a ``waterfall`` if none was asked for."""
+    """What one run costs on one board at one clock. Without a ``waterfall`` if none was asked for.
+
+    If a real board ran it too, ``measured`` says which figures are measured; all others stay estimates.
+    """
 
     board: str
     core: str
@@ -152,6 +198,7 @@ class Profile:
     waterfall: Waterfall | None = None
     calibration: CalibrationFacts | None = None
     contexts: tuple[Context, ...] = ()
+    measured: MeasuredFacts | None = None
 
     def _repr_html_(self) -> str:
         facts = (*headline(self), ("ended by", self.exit.reason.value))

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vtarget.data.profile import Bound, Duty, Kernel, Profile, Sleeping
+from vtarget.data.profile import Bound, Duty, Kernel, MeasuredFacts, Profile, Sleeping
 from vtarget.data.record import Exit, Reason
 
 KERNEL_COLUMNS = ("kernel", "calls", "instructions", "cycles", "with callees", "time", "energy", "share")
+MEASURED_COLUMNS = ("estimated", "error", "cycles are")  # beside KERNEL_COLUMNS, if a board was measured
 MOST_KERNELS = 25
 _LIFE_UNITS = ((365.25 * 86_400, "years"), (86_400, "days"), (3600, "hours"))
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
@@ -53,7 +54,25 @@ def kernel_table(profile: Profile, pattern: re.Pattern[str] | None = None) -> Ke
     shown = chosen if pattern is not None else chosen[:MOST_KERNELS]
     total = profile.cycles.nominal or 1.0
     rest = sum(k.cycles for k in chosen[len(shown) :])
-    return KernelTable(tuple(_row(k, total) for k in shown), len(chosen) - len(shown), rest / total)
+    found = tuple((*_row(k, total), *_beside(k, profile.measured)) for k in shown)
+    return KernelTable(found, len(chosen) - len(shown), rest / total)
+
+
+def kernel_columns(profile: Profile) -> tuple[str, ...]:
+    """Titles of ``kernel_table``."""
+    return KERNEL_COLUMNS if profile.measured is None else (*KERNEL_COLUMNS, *MEASURED_COLUMNS)
+
+
+def _beside(kernel: Kernel, facts: MeasuredFacts | None) -> tuple[str, ...]:
+    """The estimate of a measured kernel's cycles with callees, its error, and which cycles are measured."""
+    if facts is None:
+        return ()
+    one = next((one for one in facts.kernels if one.address == kernel.address), None)
+    if one is None:
+        return "", "", "estimated"
+    estimated = "-" if one.estimated_cycles is None else f"{one.estimated_cycles:,}"
+    error = "-" if one.error_pct is None else f"{one.error_pct:+.2f} %"
+    return estimated, error, "measured" if one.own else "measured with callees"
 
 
 def _row(kernel: Kernel, total: float) -> tuple[str, ...]:
@@ -79,7 +98,11 @@ def heading(profile: Profile) -> str:
 
 def provenance(profile: Profile) -> str:
     """What stands behind the cycles."""
-    fit = profile.calibration
+    facts, fit = profile.measured, profile.calibration
+    if facts is not None:
+        serial = f" {facts.board_serial}" if facts.board_serial is not None else ""
+        runs = f"{facts.runs} run{'s' if facts.runs > 1 else ''}"
+        return f"{profile.provenance} {facts.date} (board{serial} through {facts.probe}, {facts.counter}, {runs})"
     if fit is None:
         return profile.provenance
     return f"{profile.provenance} {fit.date} ({fit.file}, {fit.error_pct:.1f} % off)"
@@ -99,10 +122,22 @@ def total_lines(profile: Profile) -> list[tuple[str, str]]:
     ]
     if energy:
         lines.append(("power", profile.power_source))
+    if profile.measured is not None:
+        lines.extend(_measured_lines(profile.measured))
     lines.extend(duty_lines(profile))
     lines.extend((f"stack ({s.name})", f"{s.bytes:,} bytes at most") for s in profile.memory.stacks)
     lines.append(("ended by", ending(profile.exit)))
     return lines
+
+
+def _measured_lines(facts: MeasuredFacts) -> list[tuple[str, str]]:
+    if facts.total is None:
+        lines = [("measured", "not the whole run: the totals are estimates")]
+    else:
+        error = f" ({facts.total.error_pct:+.2f} %)" if facts.total.error_pct is not None else ""
+        lines = [("estimated", f"{facts.total.estimated_cycles:,} cycles{error}")]
+    return lines + [(f"timed ({one.name})", f"{one.total_cycles:,} cycles in {one.calls:,} calls, by the firmware")
+                    for one in facts.self_reported]  # fmt: skip
 
 
 def duty_lines(profile: Profile) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from vtarget import __version__
 from vtarget.data.explanation import Explanation
-from vtarget.data.profile import Battery, Bound, Profile
+from vtarget.data.profile import Battery, Bound, MeasuredFacts, MeasuredKernel, Profile
 from vtarget.data.record import Frame
 from vtarget.data.waterfall import Waterfall
 from vtarget.logic.explanationreport import explanation_json
@@ -105,6 +105,39 @@ def profile_json(profile: Profile, explanations: Sequence[Explanation] = ()) -> 
         "validation": None,
         "console": profile.console,
         "not_modelled": list(profile.not_modelled),
+        **({} if profile.measured is None else {"measured": _measured(profile.measured)}),
+    }
+
+
+def _measured(facts: MeasuredFacts) -> dict[str, Any]:
+    """The object ``measured``, which is there if a real board ran the firmware."""
+    return {
+        "provenance": "measured",
+        "probe": facts.probe,
+        "board_serial": facts.board_serial,
+        "counter": facts.counter,
+        "date": facts.date,
+        "runs": facts.runs,
+        "overhead_cycles": facts.overhead_cycles,
+        "total": None if facts.total is None else _beside(facts.total),
+        "kernels": [
+            {"name": one.name, "address": one.address, "calls": one.calls, **_beside(one), "own": one.own}
+            for one in facts.kernels
+        ],
+        "spans": list(facts.spans),
+        "self_reported": [
+            {"name": one.name, "calls": one.calls, "measured_cycles": one.total_cycles} for one in facts.self_reported
+        ],
+        "notes": list(facts.notes),
+    }
+
+
+def _beside(one: MeasuredKernel) -> dict[str, Any]:
+    return {
+        "estimated_cycles": one.estimated_cycles,
+        "measured_cycles": one.total_cycles,
+        "spread": one.spread,
+        "error_pct": one.error_pct,
     }
 
 

@@ -170,10 +170,47 @@ def test_switches_that_the_board_does_not_name_begin_no_epoch(tmp_path: Path) ->
     assert (record.epochs, machine.epochs.changes) == ((), 0)
 
 
-def test_a_pinned_clock_leaves_switches_out(tmp_path: Path) -> None:
-    source = program("work", CCR.format(value=0x3_0200), CCR.format(value=0x200), "work")
-    record, _ = unmanaged(tmp_path, "nucleo-f746zg", source, clock_hz=100_000_000)
-    assert (record.epochs, record.clock_hz) == ((), 100_000_000)
+def test_a_pinned_clock_leaves_the_caches_to_the_firmware(tmp_path: Path) -> None:
+    source = program("work", CCR.format(value=0x3_0200), "work", CCR.format(value=0x1_0200), "work")
+    record, machine = unmanaged(tmp_path, "nucleo-f746zg", source, clock_hz=100_000_000, spans=("work",))
+    assert [(e.clock_hz, e.wait_states, dict(e.switches)["SCB.IC"]) for e in record.epochs] == [
+        (0, (), True),
+        (0, (), False),
+    ]
+    profile = price(record, machine.pricer)
+    assert profile.cycles.nominal == record.live_cycles
+    spans = [span.cycles for span in profile.spans]
+    assert spans[1] < spans[0] and spans[1] < spans[2]  # filled; off
+    save_record(record, str(tmp_path / "record"))
+    again = load_record(str(tmp_path / "record"))
+    assert price(again, machine.pricer).cycles == profile.cycles
+    # Without a clock asked for, the same caches at the board's own.
+    typical = price(again, pricer_for("nucleo-f746zg"))
+    assert typical.clock_hz == machine.board.clock.typical and not follows_firmware(again, pricer_for("nucleo-f746zg"))
+    assert typical.spans[1].cycles < typical.spans[2].cycles
+
+
+def test_a_pinned_clock_keeps_its_wait_states(tmp_path: Path) -> None:
+    """ACR's latency is left out, its cache bits aren't: instructions wait as the clock has it, without their cache."""
+    source = program("work", ACR.format(value=0x401), "work", ACR.format(value=0x40F), "work")
+    record, machine = run(tmp_path, source, clock_hz=120_000_000, spans=("work",))
+    assert [(e.wait_states, dict(e.switches)["FLASH.ICEN"]) for e in record.epochs] == [((), True), ((), False)]
+    spans = [span.cycles for span in price(record, machine.pricer).spans]
+    assert 1.2 * spans[0] < spans[1] == pytest.approx(spans[2], rel=1e-3)
+
+
+def test_one_cache_setting_throughout_is_priced_as_one_part(tmp_path: Path) -> None:
+    """Clocks that the firmware chose go for another that is asked for; that its caches were off doesn't."""
+    record, machine = run(tmp_path, program(ACR.format(value=0x4), "work", SET_MSI.format(code=11), "work"))
+    pinned = pricer_for(BOARD, clock_hz=120_000_000)
+    before, after = (e.switches for e in record.epochs[:2])
+    assert [dict(p.pricer.memory.switches) for p in price_parts(record, pinned, None)] == [
+        dict(e.switches) for e in record.epochs
+    ]
+    same = replace(record, epochs=tuple(replace(e, switches=after) for e in record.epochs))
+    (part,) = price_parts(same, pinned, None)
+    assert part.pricer.memory.switches == after != before and part.pricer.clock_hz == 120_000_000
+    assert len(price_parts(same, machine.pricer, None)) == len(record.epochs)
 
 
 def test_a_managed_run_that_leaves_a_cache_off_has_an_epoch_to_say_so(tmp_path: Path) -> None:
@@ -265,14 +302,24 @@ def test_what_the_firmware_has_not_switched_when_it_sets_up_the_flash_is_as_afte
     ]
 
 
-def test_a_pinned_recorder_ignores_wait_states_and_switches() -> None:
-    recorder = fake_recorder(BOARD, clock_hz=80_000_000)
+def test_a_pinned_recorder_follows_switches_and_ignores_wait_states() -> None:
+    recorder = fake_recorder("disco-f407vg", clock_hz=80_000_000)
     epochs = Epochs(recorder)
-    epochs.set_switch("FLASH.ICEN", False)
-    epochs.set_wait_states("FLASH", 3)
-    assert not epochs.changed and epochs.result() == ()
+    epochs.set_wait_states("FLASH", 3)  # sets up the flash: what it hasn't switched is as after reset
+    assert epochs.changed and not epochs.reclocked
+    epochs.change()
+    epochs.set_switch("FLASH.ICEN", True)
+    epochs.change()
+    assert recorder.memory.switched == [
+        ("FLASH.DCEN", False),
+        ("FLASH.ICEN", False),
+        ("FLASH.PRFTEN", False),
+        ("FLASH.ICEN", True),
+    ]
+    assert {(e.clock_hz, e.wait_states) for e in epochs.result()} == {(0, ())}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["FLASH.ICEN", "FLASH.DCEN", "FLASH.PRFTEN", None]), st.booleans())))
 def test_the_simulation_follows_every_switch(steps: list[tuple[str | None, bool]]) -> None:
     """None is the beginning of the next block. What the simulation was told adds up to the pricer's state."""

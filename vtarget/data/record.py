@@ -130,9 +130,9 @@ class Sleep:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was counted while the core ran at ``clock_hz``, with the wait states that the firmware had programmed by
-    region (empty: those of the clock) and the caches and prefetch buffers that it had switched. Rows and counts as in
-    SpanFacts; all epochs add up to the record."""
+    """What was counted while the core ran at ``clock_hz`` (0: one that was asked for, whatever the firmware set), with
+    the wait states that the firmware had programmed by region (empty: those of the clock) and the caches and prefetch
+    buffers that it had switched. Rows and counts as in SpanFacts; all epochs add up to the record."""
 
     clock_hz: int
     wait_states: tuple[tuple[str, int], ...]
@@ -167,7 +167,7 @@ class ExecutionRecord:
     access reached (-1: none). ``zones`` are the regions that data accesses were counted by, ``caches`` the caches that
     were followed (``logic.zones.fingerprint``); both are empty where the board needs neither. The last node executed
     ``final_instructions`` instructions; ``unfinished`` nodes were entered, interrupted before their first instruction
-    and not gone on with. Where the firmware changed its clock there are ``epochs``.
+    and not gone on with. Where the firmware changed its clock or caches there are ``epochs``.
     """
 
     image_path: str

@@ -94,9 +94,9 @@ class SleepHeader(Model):
 
 
 class EpochHeader(Model):
-    """An epoch's clock, wait states and switches; its counts are arrays."""
+    """An epoch's clock (0: one that was asked for), wait states and switches; its counts are arrays."""
 
-    clock_hz: Clock
+    clock_hz: Annotated[int, Field(ge=0, le=10_000_000_000)]
     wait_states: tuple[tuple[str, Annotated[int, Field(ge=0, le=64)]], ...]
     switches: tuple[tuple[str, bool], ...]
 

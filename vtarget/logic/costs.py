@@ -49,18 +49,23 @@ class Part:
 
 
 def follows_firmware(record: ExecutionRecord, pricer: Pricer) -> bool:
-    """Whether the epochs of a record hold for this pricer: its own board, and no clock asked for."""
-    return bool(record.epochs) and not pricer.pinned and record.board == pricer.board.name
+    """Whether this pricer takes the clocks of a record's epochs: its own board's, and none asked for."""
+    chosen = any(epoch.clock_hz for epoch in record.epochs)
+    return chosen and not pricer.pinned and record.board == pricer.board.name
 
 
 def price_parts(record: ExecutionRecord, pricer: Pricer, power_state: str | None) -> list[Part]:
-    """The record's epochs priced, each at its clock; the whole record as one where the clock is the pricer's."""
+    """The record's epochs priced, each as it was set up; the whole record as one where that is all the same.
+
+    A clock that was asked for is every epoch's, with its wait states. Caches are as the firmware switched them.
+    """
     blocks = relocated_blocks(record, pricer.board)
     pricer = watching(record, pricer)
-    if not follows_firmware(record, pricer):
-        return [_part(record, pricer, blocks, power_state)]
+    pricers = _epoch_pricers(record, pricer)
+    if all(other.memory == pricers[0].memory for other in pricers):
+        return [_part(record, pricers[0], blocks, power_state)]
     parts = []
-    for number, epoch in enumerate(record.epochs):
+    for number, (epoch, at) in enumerate(zip(record.epochs, pricers, strict=True)):
         last = number == len(record.epochs) - 1
         edge_count, site_counts = np.zeros_like(record.edge_count), np.zeros_like(record.site_counts)
         edge_count[epoch.edges] = epoch.edge_counts
@@ -72,9 +77,17 @@ def price_parts(record: ExecutionRecord, pricer: Pricer, power_state: str | None
             final_node=record.final_node if last else -1,
             final_instructions=record.final_instructions if last else 0,
         )
-        at = pricer.at(epoch.clock_hz, epoch.wait_states, epoch.switches)
         parts.append(_part(share, at, blocks, power_state))
     return parts
+
+
+def _epoch_pricers(record: ExecutionRecord, pricer: Pricer) -> list[Pricer]:
+    """The pricer of each epoch; that given, where the record has none of this board."""
+    if not record.epochs or record.board != pricer.board.name:
+        return [pricer]
+    if follows_firmware(record, pricer):
+        return [pricer.at(epoch.clock_hz, epoch.wait_states, epoch.switches) for epoch in record.epochs]
+    return [pricer.at(pricer.clock_hz, (), epoch.switches) for epoch in record.epochs]
 
 
 def _part(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], power_state: str | None) -> Part:

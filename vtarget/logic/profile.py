@@ -155,7 +155,8 @@ def check_runnable(record: ExecutionRecord, pricer: Pricer) -> None:
 def _as_it_ran(record: ExecutionRecord, pricer: Pricer) -> bool:
     """Whether this prices the very board, clock and placement that the record was made with."""
     same_board = record.board_sha256 == pricer.board_sha256
-    same_clock = follows_firmware(record, pricer) or (record.clock_hz == pricer.clock_hz and not record.epochs)
+    asked = record.clock_hz == pricer.clock_hz and not any(epoch.clock_hz for epoch in record.epochs)
+    same_clock = follows_firmware(record, pricer) or asked
     return same_board and same_clock and not pricer.memory.what_if
 
 

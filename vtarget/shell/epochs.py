@@ -40,17 +40,18 @@ class Epochs:
 
     Caches that the pricer doesn't know to be switched are as is typical of the board until the firmware switches them,
     or sets up its clock or flash: from there on, what it hasn't switched is as after reset. A pricer that is pinned
-    leaves out wait states and switches.
+    keeps its clock and that clock's wait states.
     """
 
     def __init__(self, recorder: Recorder, soon: Callable[[], None] = lambda: None) -> None:
         self._recorder = recorder
         self._soon = soon
         pricer = recorder.pricer
-        self._regions = frozenset(() if pricer.pinned else (region.name for region in pricer.board.regions))
+        self._pinned = pricer.pinned
+        self._regions = frozenset(region.name for region in pricer.board.regions)
         self._typical = typical_switches(pricer.board)
         switches = dict(self._typical) | dict(pricer.memory.switches)
-        self._assumed = {} if pricer.pinned else dict(reset_switches(pricer.board))
+        self._assumed = dict(reset_switches(pricer.board))
         self._switchable = frozenset(self._assumed)
         self._setting = _Setting(pricer.clock_hz, (), tuple(sorted(switches.items())))
         self._wanted = self._setting
@@ -72,7 +73,7 @@ class Epochs:
     def set_wait_states(self, region: str, wait_states: int) -> None:
         """The firmware programmed wait states of a region; one that the board doesn't have is ignored."""
         if region in self._regions:
-            states = dict(self._wanted.wait_states) | {region: wait_states}
+            states = {} if self._pinned else dict(self._wanted.wait_states) | {region: wait_states}
             self._want(replace(self._set_up(), wait_states=tuple(sorted(states.items()))))
 
     def set_switch(self, name: str, on: bool) -> None:
@@ -130,7 +131,7 @@ class Epochs:
         setting = self._setting
         self._closed.append(
             Epoch(
-                setting.clock_hz,
+                0 if self._pinned else setting.clock_hz,
                 setting.wait_states,
                 rows.astype(np.int32),
                 edge_delta[rows],

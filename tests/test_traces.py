@@ -29,6 +29,7 @@ def trees(draw: st.DrawFn) -> SavedResult:
     """A result with any call tree."""
     size = draw(st.integers(1, 12))
     plain = document()
+    plain["board"]["clock_hz"] = draw(st.sampled_from((32_768, 3 * 10**6, 120 * 10**6, 400 * 10**6, 480 * 10**6)))
     plain["contexts"] = [
         {
             "parent": draw(st.none() | st.integers(0, at - 1)) if at else None,
@@ -51,7 +52,8 @@ def slices(trace: dict[str, Any], tid: int, pid: int = 1) -> list[dict[str, Any]
 
 
 def check_chrome(trace: dict[str, Any]) -> None:
-    """Rules of the trace event format: phases with their fields, and slices of a thread that nest."""
+    """Rules of the trace event format: phases with their fields, and slices of a thread that nest to the nanosecond,
+    each number rounded by itself as Perfetto does."""
     json.dumps(trace, allow_nan=False)
     named = {(e["pid"], e["tid"]) for e in trace["traceEvents"] if e["ph"] == "M" and e["name"] == "thread_name"}
     for event in trace["traceEvents"]:
@@ -63,10 +65,10 @@ def check_chrome(trace: dict[str, Any]) -> None:
     for pid, tid in named:
         open_until: list[float] = []
         for event in sorted(slices(trace, tid, pid), key=lambda e: (e["ts"], -e["dur"])):
-            end = event["ts"] + event["dur"]
-            while open_until and open_until[-1] <= event["ts"] + 1e-6 * (1 + event["ts"]):
+            start, end = round(1e3 * event["ts"]), round(1e3 * event["ts"]) + round(1e3 * event["dur"])
+            while open_until and open_until[-1] <= start:
                 open_until.pop()
-            assert not open_until or end <= open_until[-1] * (1 + 1e-9) + 1e-6
+            assert not open_until or end <= open_until[-1]
             open_until.append(end)
 
 

@@ -117,13 +117,13 @@ def _slices(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
     at = 0.0
     for layer in result.layers:
         facts = {"kernel": printable(layer.kernel), "cycles": layer.cycles, "macs": layer.macs}
-        yield _slice(pid, LAYERS, layer_label(layer), at, layer.latency_s, facts)
+        yield _slice(pid, LAYERS, layer_label(layer), at, at + layer.latency_s, facts)
         at += layer.latency_s
     yield from _calls(pid, result)
     at = 0.0
     for span in result.spans:
         seconds = max(0.0, span.latency_s)
-        yield _slice(pid, SPANS, f"{span.name} {span.index}", at, seconds, {"cycles": span.cycles})
+        yield _slice(pid, SPANS, f"{span.name} {span.index}", at, at + seconds, {"cycles": span.cycles})
         at += seconds
     at = 0.0
     totals: list[tuple[str, float, dict[str, Any]]] = [
@@ -133,7 +133,7 @@ def _slices(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
     ]
     totals += [(f"asleep ({s.state})", s.seconds, {"cycles": s.cycles, "wakeups": s.wakeups}) for s in result.sleep]
     for name, seconds, facts in totals:
-        yield _slice(pid, TOTALS, name, at, seconds, facts)
+        yield _slice(pid, TOTALS, name, at, at + seconds, facts)
         at += seconds
 
 
@@ -150,7 +150,7 @@ def _calls(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
         filled.append(start)
         if total:
             facts = {"cycles": row.cycles, "with callees": total, "calls": row.calls}
-            yield _slice(pid, CALLS, row.function, start / clock, total / clock, facts)
+            yield _slice(pid, CALLS, row.function, start / clock, (start + total) / clock, facts)
 
 
 def _arena(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
@@ -165,8 +165,11 @@ def _arena(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
         at += layer.latency_s
 
 
-def _slice(pid: int, tid: int, name: str, start_s: float, seconds: float, facts: dict[str, Any]) -> dict[str, Any]:
-    times = {"ts": 1e6 * start_s, "dur": 1e6 * seconds}
+def _slice(pid: int, tid: int, name: str, start_s: float, end_s: float, facts: dict[str, Any]) -> dict[str, Any]:
+    """Both ends are whole nanoseconds: Perfetto's importer rounds start and length each to one, and then drops a slice
+    that seems to begin before its neighbour has ended."""
+    start_ns, end_ns = round(1e9 * start_s), round(1e9 * end_s)
+    times = {"ts": start_ns / 1e3, "dur": (end_ns - start_ns) / 1e3}
     return {"name": printable(name), "ph": "X", "pid": pid, "tid": tid, **times, "args": facts}
 
 

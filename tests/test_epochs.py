@@ -234,6 +234,19 @@ def test_lines_miss_while_the_cache_is_on_and_again_after_it_was_off(tmp_path: P
     assert price(record, machine.pricer).cycles.nominal == record.live_cycles
 
 
+def test_lines_miss_again_after_the_firmware_emptied_the_cache(tmp_path: Path) -> None:
+    """ICIALLU at 0xE000EF50, and by address, ICIMVAU at 0xE000EF58: of the lines that ``work`` fills, each misses once
+    in either pass, or just its first one."""
+    empty = "ldr r0, =0xE000EF50\nmovs r1, #0\nstr r1, [r0]\ndsb\nisb\n"
+    by_address = "ldr r0, =0xE000EF58\nldr r1, =work\nstr r1, [r0]\ndsb\nisb\n"
+    source = program(*["work"] * 3, empty, "work", by_address, "work").replace("fn work", ".balign 32\nfn work")
+    record, machine = unmanaged(tmp_path, "nucleo-f746zg", source, spans=("work",))
+    fetches = record.site_kind == SiteKind.FETCH
+    missed = [int(span.site_counts[fetches[span.sites]].sum()) for span in record.spans]
+    assert missed[1:3] == [0, 0] and missed[3] == missed[0] > 0 and 0 < missed[4] <= missed[0]
+    assert price(record, machine.pricer).cycles.nominal == record.live_cycles and record.epochs == ()
+
+
 def test_connected_devices_alone_do_not_turn_caches_off(tmp_path: Path) -> None:
     """Such a run begins at the reset clock because its firmware may program one; if it does not, nothing is known."""
     path = assemble_program(tmp_path / "p.elf", "nucleo-f746zg", program("work"), {})

@@ -264,6 +264,42 @@ def test_without_a_register_file_the_counts_are_the_same(monkeypatch: pytest.Mon
 # Switches.
 
 
+def places(machine: Machine, position: int = 0) -> Any:
+    """The words of a cache's lines, as they stand in the buffer, by set and way; its number is taken off."""
+    words, cache = machine.recorder.words, layout.MEMORY
+    for _ in range(position):
+        cache = next(c for c in range(cache + 1, cache + 10_000) if words[c + layout.C_NUMBER] == 2 << layout.LINE_BITS)
+    first, lines, ways = (int(words[cache + word]) for word in (layout.C_PLACES, layout.C_LINES, layout.C_WAYS))
+    return words[first : first + lines].reshape(-1, ways)
+
+
+def test_firmware_empties_a_line_a_way_or_all() -> None:
+    two_ways = board_with(
+        unit("instructions", 256, 16, 2, switch="FLASH.ICEN"), unit("data", 256, 32, 2, switch="FLASH.DCEN")
+    )
+    _, machine = recorded(EXAMPLES / "fir-m4f.elf", two_ways, limits=RunLimits(instructions=5000))
+    memory, words = machine.recorder.memory, machine.recorder.words
+    assert memory is not None
+    held = places(machine)
+    before, version = held.copy(), int(words[layout.H_VERSION])
+    (one, other) = np.argwhere(held[:, 1]).ravel()[:2].tolist()
+    line = int(held[one, 1]) & (1 << layout.LINE_BITS) - 1
+    assert line % len(held) == one
+    memory.invalidate("FLASH.ICEN", line * 16 + 6)
+    memory.invalidate("FLASH.ICEN", line * 16 + 6)  # it isn't there any more
+    memory.invalidate("FLASH.DCEN", line * 16, 5)  # no such way
+    assert held[one, 1] == 0 and (held == before).sum() == held.size - 1
+    assert words[layout.H_VERSION] == version + 1 and words[layout.H_TOUCHED] == 0
+    memory.invalidate("FLASH.ICEN", other * 16, 1)  # by set and way
+    assert held[other, 1] == 0 and (held == before).sum() == held.size - 2
+    assert places(machine, 1).any()
+    memory.invalidate("FLASH.ICEN")
+    assert not held.any() and places(machine, 1).any()
+    memory.invalidate("FLASH.DCEN")
+    assert not places(machine, 1).any()
+    memory.invalidate("XIP.EN")  # none of this board
+
+
 def test_a_cache_that_was_off_is_empty() -> None:
     record, machine = recorded(EXAMPLES / "fir-m4f.elf", load_board(BOARD), limits=RunLimits(instructions=1000))
     memory, words = machine.recorder.memory, machine.recorder.words

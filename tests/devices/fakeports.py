@@ -48,6 +48,7 @@ class FakePorts:
         self.memory: dict[int, int] = {}  # byte by address
         self.wait_states: dict[str, int] = {}
         self.switches: list[tuple[str, bool]] = []
+        self.invalidated: list[str] = []
         self.resets = 0
         self.notes: list[str] = []
 
@@ -83,6 +84,9 @@ class FakePorts:
 
     def switch(self, name: str, on: bool) -> None:
         self.switches.append((name, on))
+
+    def invalidate(self, name: str) -> None:
+        self.invalidated.append(name)
 
     def set_irq(self, level: bool, line: str = "") -> None:
         if self.irqs.get(line, False) != level:

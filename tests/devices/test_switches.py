@@ -70,6 +70,33 @@ def test_the_last_report_is_the_bit(
         assert known == {switch: bool(device.read(register, 4) & bit) for switch, bit in bits.items()}
 
 
+# Model, name, what is written in turn (register, value), and the caches emptied by each write: ICRST is ACR's bit 11,
+# DCRST 12, ARTRST 11, in force while the cache is off (RM0090 3.9.1, RM0385 3.7.1); CACHEINV is ICACHE_CR's bit 1
+# (RM0456 8.7.1); a write of 1 to FLUSH (RP2040 datasheet 2.6.3.2); CTRL.INVALIDATE is bit 0 (apollo3.h, apollo4p.h).
+INVALIDATIONS = [
+    ("stm32_flash_f4.f4", "FLASH", [(ACR, 0x0800, ["FLASH.ICEN"]), (ACR, 0x1000, ["FLASH.DCEN"])]),
+    ("stm32_flash_f4.f4", "FLASH", [(ACR, 0x0600, []), (ACR, 0x1E00, []), (ACR, 0, []), (ACR, 0x0400, [])]),
+    ("stm32_flash_f4.f7", "FLASH", [(ACR, 0x0800, ["FLASH.ARTEN"]), (ACR, 0x0200, []), (ACR, 0x0A00, [])]),
+    ("stm32_flash_l4", "FLASH", [(ACR, 0x1E00, []), (ACR, 0, []), (ACR, 0x1800, ["FLASH.DCEN", "FLASH.ICEN"])]),
+    ("stm32_flash_g0", "FLASH", [(ACR, 0x0E00, []), (ACR, 0, []), (ACR, 0x0800, ["FLASH.ICEN"])]),
+    ("stm32_icache", "ICACHE", [(0x0, 0x5, []), (0x0, 0x7, ["ICACHE.EN"]), (0x4, 0x2, [])]),
+    ("stm32_icache.dcache", "DCACHE1", [(0x0, 0x2, ["DCACHE1.EN"])]),
+    ("rp2040_xip", "XIP_CTRL", [(0x4, 0, []), (0x4, 1, ["XIP.EN"])]),
+    ("ambiq_cachectrl.apollo4", "CPU", [(0x8, 1, ["CACHECTRL.ENABLE"]), (0x8, 2, [])]),
+    ("ambiq_cachectrl.apollo3", "CACHECTRL", [(0x8, 1, ["CACHECTRL.ENABLE"]), (0x8, 0x400, [])]),
+]
+
+
+@pytest.mark.parametrize(("model", "name", "writes"), INVALIDATIONS, ids=[m[0] for m in INVALIDATIONS])
+def test_what_empties_a_cache(model: str, name: str, writes: list[tuple[int, int, list[str]]]) -> None:
+    ports = FakePorts(name=name)
+    device = make_device(model, ports)
+    for register, value, emptied in writes:
+        device.write(register, 4, value)
+        assert sorted(ports.invalidated) == emptied, (hex(register), hex(value))
+        ports.invalidated.clear()
+
+
 def test_other_registers_switch_nothing() -> None:
     for model, name, register, _ in MODELS:
         ports = FakePorts(name=name)

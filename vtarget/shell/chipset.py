@@ -98,6 +98,7 @@ class Chipset:
         self.system = SystemBlock(board.core, self.control, self.systick, self.dwt, outside.itm, outside.tpiu)
         self.backplane = Backplane(engine, self.nvic, self.clocks, epochs.set_wait_states, self._request_reset)
         self.backplane.switch = self.control.on_switch = epochs.set_switch
+        self.backplane.invalidate = self.control.on_invalidate = epochs.invalidate
         mappings = [self._mapping(entry, outside) for entry in chip.devices] if chip else []
         self.plain = PlainRegisters(outside.svd)
         self.rules = self._rules(chip, outside) if chip and chip.registers else None

@@ -82,6 +82,11 @@ class Epochs:
             self._assumed.pop(name, None)
             self._want(self._switched({name: on}))
 
+    def invalidate(self, name: str, address: int | None = None, way: int | None = None) -> None:
+        """The firmware emptied a cache, as ``MemorySim.invalidate``: at once, what the block has done is counted."""
+        if self._recorder.memory is not None:
+            self._recorder.memory.invalidate(name, address, way)
+
     def _set_up(self) -> _Setting:
         """The setting of a firmware that sets up the machine itself."""
         assumed, self._assumed = self._assumed, {}

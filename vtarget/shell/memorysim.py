@@ -122,17 +122,42 @@ class MemorySim:
                 if region.prefetch is not None and region.prefetch.switch == name:
                     self._words[self._offsets[unit.name] + layout.C_PASSES] = on
 
-    def _turn(self, unit: Cache, on: bool) -> None:
+    def invalidate(self, switch: str, address: int | None = None, way: int | None = None) -> None:
+        """The firmware emptied the caches with this switch: all of them, the line at ``address``, or that of ``way`` in
+        the set that ``address`` falls into. Write-backs take no time."""
+        for unit in self._simulated:
+            if unit.switch == switch:
+                self._empty(unit, self._places(self._offsets[unit.name], address, way))
+
+    def _places(self, cache: int, address: int | None, way: int | None) -> NDArray[np.int64]:
+        """The places of a cache that an invalidation means."""
+        words = self._words
+        first, lines, ways = (int(words[cache + word]) for word in (layout.C_PLACES, layout.C_LINES, layout.C_WAYS))
+        if address is None:
+            return np.arange(first, first + lines)
+        line = address >> int(words[cache + layout.C_SHIFT])
+        start = first + (line & int(words[cache + layout.C_SET_MASK])) * ways
+        places = np.arange(start, start + ways)
+        if way is not None:
+            return places[way : way + 1]
+        held: NDArray[np.int64] = places[words[places] == (line | int(words[cache + layout.C_NUMBER]))]
+        return held
+
+    def _empty(self, unit: Cache, places: NDArray[np.int64]) -> None:
+        """Take lines out. What is known of when the rest of an instruction cache was used last is lost with them."""
         words, cache = self._words, self._offsets[unit.name]
-        places, lines = int(words[cache + layout.C_PLACES]), int(words[cache + layout.C_LINES])
-        words[cache + layout.C_ENABLED] = on
-        words[places : places + 2 * lines] = 0
-        if unit.holds != "data":
+        words[places] = words[places + words[cache + layout.C_LINES]] = 0
+        if unit.holds != "data" and len(places):
             waiting = words[layout.TOUCHED : layout.TOUCHED + int(words[layout.H_TOUCHED])]
             kept = waiting[words[waiting + layout.V_CACHE] != cache]
             words[layout.TOUCHED : layout.TOUCHED + len(kept)] = kept
             words[layout.H_TOUCHED] = len(kept)
             words[layout.H_VERSION] += 1
+
+    def _turn(self, unit: Cache, on: bool) -> None:
+        words, cache = self._words, self._offsets[unit.name]
+        words[cache + layout.C_ENABLED] = on
+        self._empty(unit, self._places(cache, None, None))
         for number, names in enumerate(self.zones, start=1):
             if data_cache(self._board, self._board.region(names[0])) is unit:
                 word = layout.H_CACHES + number

@@ -37,6 +37,7 @@ class Backplane:
     reset: Callable[[], None]
     edge: Callable[[PinEdge], None] = lambda _edge: None
     switch: Callable[[str, bool], None] = lambda _name, _on: None
+    invalidate: Callable[[str], None] = lambda _name: None
     bus: Bus | None = None
     notes: set[str] = field(default_factory=set)
     signals: dict[str, bool] = field(default_factory=dict)
@@ -82,6 +83,10 @@ class DevicePorts:
     def switch(self, name: str, on: bool) -> None:
         """A cache or prefetch buffer that the firmware switched."""
         self._board.switch(name, on)
+
+    def invalidate(self, name: str) -> None:
+        """A cache that the firmware emptied."""
+        self._board.invalidate(name)
 
     def set_irq(self, level: bool, line: str = "") -> None:
         """Drive an interrupt line; one that the chip's file doesn't connect goes nowhere."""

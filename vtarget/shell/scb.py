@@ -53,6 +53,11 @@ MVFR = {"fpv4-sp": (0x10110021, 0x11000011, 0), "fpv5-sp": (0x10110021, 0x110000
 CACHE_IDENTITY = {"cortex-m7": {CLIDR: 0x09000003, CTR: 0x8303C003}}
 # CCSIDR of the M7's caches (DDI 0489, 4.3.4): lines of 32 bytes; the instruction cache has 2 ways, the data cache 4.
 LINE_BYTES, INSTRUCTION_WAYS, DATA_WAYS, CACHE_KINDS = 32, 2, 4, 0xF0000001
+# Cache maintenance that empties (DDI 0403 B2.2.7, write-only): all instructions; the line at an address; by set and way.
+ICIALLU, ICIMVAU, DCIMVAC, DCISW, DCCIMVAC, DCCISW = (
+    0xE000EF50, 0xE000EF58, 0xE000EF5C, 0xE000EF60, 0xE000EF70, 0xE000EF74,
+)  # fmt: skip
+SET_BITS = (1 << 30) - LINE_BYTES  # of a value by set and way; the way of a data cache of four is above
 STORAGE = ((ACTLR, ACTLR + 4), (AFSR, AFSR + 4), (MPU_TYPE, 0xE000EDC8), (CSSELR, CSSELR + 4), (0xE000EDD0, 0xE000EDF0),
            (FPDSCR, FPDSCR + 4), (0xE000EF50, 0xE000EFB0), (0xE000ED40, 0xE000ED78), (DFSR, DFSR + 4))  # fmt: skip
 
@@ -69,6 +74,7 @@ class SystemControl:
         self.on_ccr: Callable[[], None] = lambda: None
         self.on_reset: Callable[[], None] = lambda: None
         self.on_switch: Callable[[str, bool], None] = lambda _name, _on: None
+        self.on_invalidate: Callable[[str, int | None, int | None], None] = lambda _name, _address, _way: None
         self.fp_active: Callable[[], bool] = lambda: False  # CONTROL.FPCA
         self.notes: set[str] = set()
         self._core = core
@@ -156,9 +162,21 @@ class SystemControl:
             self._words[address] = self._words.get(address, 0) & ~value
         elif self._is_stored(address):
             self._store(address, value)
+            if self._core in CACHE_IDENTITY:
+                self._invalidate(address, value)
         else:
             return False
         return True
+
+    def _invalidate(self, operation: int, value: int) -> None:
+        if operation == ICIALLU:
+            self.on_invalidate("SCB.IC", None, None)
+        elif operation == ICIMVAU:
+            self.on_invalidate("SCB.IC", value, None)
+        elif operation in (DCIMVAC, DCCIMVAC):
+            self.on_invalidate("SCB.DC", value, None)
+        elif operation in (DCISW, DCCISW):
+            self.on_invalidate("SCB.DC", value & SET_BITS, value >> 30)
 
     def _is_stored(self, address: int) -> bool:
         return address in (VTOR, SCR, CCR, CFSR, HFSR, MMFAR, BFAR, CPACR, FPCCR, FPCAR, MVFR0, MVFR0 + 4, MVFR0 + 8,

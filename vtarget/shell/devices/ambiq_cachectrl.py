@@ -14,7 +14,7 @@ CACHECFG, FLASHCFG, CTRL = 0x00, 0x04, 0x08
 DAXICFG, DAXICTRL = 0x50, 0x54
 MONITORS = {"apollo4": range(0x100, 0x120, 4), "apollo3": range(0x40, 0x60, 4)}
 READY = 1 << 2  # of CTRL and of DAXICTRL
-ENABLE, MONITOR = 1 << 0, 1 << 24
+ENABLE, INVALIDATE, MONITOR = 1 << 0, 1 << 0, 1 << 24
 FAULTSTATUS, INTSTAT, INTCLR, INTSET = 0x8C, 0xC4, 0xC8, 0xCC
 CACHECFG_RESET, DAXICFG_RESET = {"apollo4": 0x103C50, "apollo3": 0x100C50}, 0x2CC
 # CTRL of Apollo3: status, disable and enable of the sleep mode of two flash banks, from bit 4 and bit 8.
@@ -46,6 +46,8 @@ class AmbiqCache(WordDevice):
             old, self.words[offset] = self.words.get(offset, 0), value
             if offset == CACHECFG:
                 report_switches(self.ports, {"CACHECTRL.ENABLE": ENABLE}, old, value)
+        elif offset == CTRL and value & INVALIDATE:
+            self.ports.invalidate("CACHECTRL.ENABLE")
 
 
 class Apollo4Cache(AmbiqCache):

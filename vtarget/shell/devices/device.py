@@ -48,6 +48,9 @@ class Ports(Protocol):
         """For cache and flash controllers: the firmware switched a cache or a prefetch buffer (``switch`` of the
         board's file: ``FLASH.ICEN``). Only changes of the bit are reported."""
 
+    def invalidate(self, name: str) -> None:
+        """For cache and flash controllers: the firmware emptied the caches that have this ``switch``."""
+
     def set_irq(self, level: bool, line: str = "") -> None:
         """Drive an interrupt line of this device (``interrupts`` of its entry; the only one by default)."""
 

@@ -43,6 +43,8 @@ class Rp2040Xip(WordDevice):
             old, self.words[offset] = self.words.get(offset, 0), value & masks[offset]
             if offset == CTRL:
                 report_switches(self.ports, {"XIP.EN": ENABLED}, old, value)
+        elif offset == FLUSH and value & 1:
+            self.ports.invalidate("XIP.EN")
 
     def _next_word(self) -> int:
         left = self.words.get(STREAM_CTR, 0)

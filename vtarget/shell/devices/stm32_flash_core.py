@@ -19,6 +19,7 @@ ACR = 0x00
 # stm32l4r5xx.h, stm32g071xx.h and stm32u575xx.h).
 PRFTEN, ICEN, DCEN = {"FLASH.PRFTEN": 1 << 8}, {"FLASH.ICEN": 1 << 9}, {"FLASH.DCEN": 1 << 10}
 ARTEN = {"FLASH.ARTEN": 1 << 9}
+RESETS = 2  # how far above a cache's enable bit the one is that empties it while it is off: ICRST, DCRST, ARTRST
 KEYS, OPTION_KEYS = (0x45670123, 0xCDEF89AB), (0x08192A3B, 0x4C5D6E7F)
 PG, STRT, BSY, EOP, EOPIE, LOCK = 1 << 0, 1 << 16, 1 << 16, 1 << 0, 1 << 24, 1 << 31
 
@@ -71,6 +72,9 @@ class Stm32Flash(WordDevice):
         if offset == ACR:
             old, self.words[ACR] = self.words[ACR], value
             report_switches(self.ports, layout.switches, old, value)
+            for name, bit in layout.switches.items():
+                if name not in PRFTEN and value & bit << RESETS and not old & bit:
+                    self.ports.invalidate(name)
             for region in self._regions:
                 self.ports.set_wait_states(region, self.wait_states)
         elif offset == layout.keyr:

@@ -44,6 +44,7 @@ class Stm32Cache(WordDevice):
             if value & self._monitors:
                 self.ports.note(f"{self.ports.name}: the hit and miss monitors are not modelled; they read as zero")
             if value & CACHEINV:
+                self.ports.invalidate(f"{self.ports.name}.EN")
                 self._start(BUSYF, BSYENDF)
             if self._data and value & STARTCMD:
                 self._start(BUSYCMDF, CMDENDF)

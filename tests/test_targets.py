@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,18 +21,20 @@ from test_twin import Served, served
 from vtarget.base.errors import InputError, RunError
 from vtarget.data.calibration import AppliedCalibration
 from vtarget.data.image import Image
-from vtarget.data.measurement import Measurement
+from vtarget.data.measurement import Measurement, Timed
+from vtarget.data.profile import Kernel, Span
 from vtarget.data.target import target_of
 from vtarget.logic.modelreport import measured_lines, measured_rows
 from vtarget.logic.modelresult import model_json
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.calibrationfile import load_calibration
 from vtarget.shell.feeding import ARENA, INVOKE, Feeder
-from vtarget.shell.measurementfile import save_measurement
+from vtarget.shell.measurementfile import load_measurement, save_measurement, save_with_record
 from vtarget.shell.measuring import MeasureOptions
 from vtarget.shell.modelbuild import ModelOptions, build_firmware, generate
 from vtarget.shell.onlooking import Memory, RunOrder
 from vtarget.shell.probes.gdbprobe import GdbProbe
+from vtarget.shell.probes.probe import Probe
 from vtarget.shell.profiling import ModelJob, interpret, measure_model, profile_model, run_firmware
 from vtarget.shell.recordfile import save_record
 from vtarget.shell.running import load_firmware, pricer_for
@@ -105,26 +107,33 @@ def virtual(pricer: Pricer, image: Image) -> TargetResult:
 
 
 def test_the_virtual_board_is_a_target(virtual: TargetResult) -> None:
-    assert (virtual.provenance, virtual.exit_code) == (ESTIMATED, 0)
-    assert virtual.record is not None and virtual.profile is not None and virtual.measurement is None
-    assert virtual.total_cycles == virtual.profile.cycles.nominal
-    kernel = next(kernel for kernel in virtual.kernels if kernel.name == "fir_q15")
+    assert (virtual.provenance, virtual.exit_code, virtual.measurement) == (ESTIMATED, 0, None)
+    assert virtual.profile.provenance == "uncalibrated" and virtual.profile.measured is None
+    kernel = next(kernel for kernel in virtual.profile.kernels if kernel.name == "fir_q15")
     assert (len(virtual.spans["fir_q15"]), sum(virtual.spans["fir_q15"])) == (kernel.calls, kernel.total_cycles)
     assert len(virtual.reads) == 1 and int.from_bytes(virtual.reads[0], "little") == kernel.calls
 
 
 def test_a_board_says_the_same_through_the_same_call(pricer: Pricer, image: Image, virtual: TargetResult) -> None:
     looker = Looker()
-    order = RunOrder(spans=("fir_q15",), stops=("main",), reads=(image.objects["iterations"],), onlooker=looker)
+    order = RunOrder(
+        spans=("fir_q15",), stops=("main",), reads=(image.objects["iterations"],), onlooker=looker, kernels=False
+    )
     with probed(FIR, pricer) as target:
         found = target.run(image, order)
-    assert found.provenance == MEASURED
+    assert (found.provenance, found.exit_code, found.reads) == (MEASURED, 0, virtual.reads)
     assert found.spans == virtual.spans
-    assert (found.reads, found.console, found.exit_code) == (virtual.reads, virtual.console, virtual.exit_code)
-    assert {kernel.name for kernel in found.kernels} == {"fir_q15"}
-    assert set(found.kernels) <= set(virtual.kernels)
+    profile, estimate = found.profile, virtual.profile
+    assert (profile.console, profile.spans) == (estimate.console, tuple(_bare(span) for span in estimate.spans))
+    assert profile.measured is not None and profile.provenance == "measured"
+    assert [(k.name, k.error_pct, k.own) for k in profile.measured.kernels] == [("fir_q15", 0.0, True)]
+    assert profile.cycles.nominal == estimate.cycles.nominal - 1  # all but the BKPT that ends the run
     assert looker.runs == 2  # the whole run, and one with the span
     assert looker.told == [("entered", "main"), *[("returned", "fir_q15")] * len(virtual.spans["fir_q15"])]
+
+
+def _bare(span: Span) -> Span:
+    return replace(span, waterfall=None)
 
 
 @pytest.mark.parametrize("at", ["order", "onlooker"])
@@ -137,7 +146,7 @@ def test_writes_reach_either_target(at: str, pricer: Pricer, image: Image) -> No
             order = RunOrder(spans=("fir_q15",), writes=((address, three),))
             if at == "onlooker":
                 order = RunOrder(spans=("fir_q15",), stops=("main",), onlooker=Looker(address, three))
-                order = replace(order, guide=None if not results else results[0].record)
+                order = replace(order, kernels=False, guide=None if not results else results[0].record)
             results.append(target.run(image, order))
     assert len(results[0].spans["fir_q15"]) == 3
     assert results[0].spans == results[1].spans
@@ -145,40 +154,67 @@ def test_writes_reach_either_target(at: str, pricer: Pricer, image: Image) -> No
 
 def test_a_stored_record_is_replayed(pricer: Pricer, image: Image, virtual: TargetResult, tmp_path: Path) -> None:
     path = str(tmp_path / "run.vtrec")
-    assert virtual.record is not None
     save_record(virtual.record, path)
     found = ReplayTarget(path, pricer).run(image, RunOrder(spans=("fir_q15",)))
-    assert replace(found, record=None, profile=None, reads=()) == replace(virtual, record=None, profile=None, reads=())
-    assert found.profile == virtual.profile
+    assert (found.profile, found.spans, found.exit_code) == (virtual.profile, virtual.spans, 0)
+    assert ReplayTarget(path, pricer).run(None, RunOrder()).profile == virtual.profile
+    with pytest.raises(InputError, match="doesn't say what each call of main took"):
+        ReplayTarget(path, pricer).run(image, RunOrder(spans=("main",)))
+
+
+def timed(virtual: TargetResult, off: int = 0) -> tuple[Timed, ...]:
+    return tuple(
+        Timed(name=k.name, address=k.address, calls=k.calls, total_cycles=k.total_cycles + off, spread=0)
+        for k in virtual.profile.kernels
+    )
 
 
 def stored(pricer: Pricer, image: Image, virtual: TargetResult, path: Path, **changes: Any) -> str:
     with_defaults = {
         "board": pricer.board.name, "core": pricer.core.name, "probe": "gdb:1", "clock_hz": pricer.clock_hz,
         "counter": "DWT_CYCCNT", "firmware_path": "fir.elf", "firmware_sha256": image.sha256, "vtarget_version": "1",
-        "date": "2026-01-02", "runs": 3, "overhead_cycles": 0, "kernels": virtual.kernels, "exit_code": 0,
+        "date": "2026-01-02", "runs": 3, "overhead_cycles": 0, "kernels": timed(virtual), "exit_code": 0,
     }  # fmt: skip
     save_measurement(Measurement(**(with_defaults | changes)), str(path))
     return str(path)
 
 
 def test_a_stored_measurement_is_replayed(pricer: Pricer, image: Image, virtual: TargetResult, tmp_path: Path) -> None:
+    main = next(one for one in timed(virtual) if one.name == "main")
+    each = main.model_copy(update={"each": (main.total_cycles,)})
+    path = stored(pricer, image, virtual, tmp_path / "m.json", spans=(each,))
+    found = ReplayTarget(path, pricer).run(image, RunOrder())
+    assert (found.provenance, found.spans) == (MEASURED, {"main": (main.total_cycles,)})
+    assert (found.profile.provenance, found.profile.spans[0].cycles) == ("partly measured", main.total_cycles)
+    assert ReplayTarget(path, pricer).run(image, RunOrder(guide=virtual.record)).record is virtual.record
+
+
+def test_a_stored_measurement_finds_its_virtual_run(
+    pricer: Pricer, image: Image, virtual: TargetResult, tmp_path: Path
+) -> None:
     path = stored(pricer, image, virtual, tmp_path / "m.json")
-    found = ReplayTarget(path, pricer).run(image, RunOrder(spans=("main",)))
-    assert (found.provenance, found.kernels, found.total_cycles) == (MEASURED, virtual.kernels, None)
-    main = next(kernel for kernel in virtual.kernels if kernel.name == "main")
-    assert found.spans == {"main": (main.total_cycles,)}
+    with pytest.raises(InputError, match=r"names the image fir\.elf, which isn't there"):
+        ReplayTarget(path, pricer).run(None, RunOrder())
+    save_with_record(load_measurement(path), virtual.record, path)
+    assert ReplayTarget(path, pricer).run(None, RunOrder()).profile.kernels == _sorted(virtual)
+    (tmp_path / "m.json.record").unlink()
+    (tmp_path / "fir.elf").write_bytes(FIR.read_bytes())
+    assert ReplayTarget(path, pricer).run(None, RunOrder()).profile.kernels == _sorted(virtual)
+    (tmp_path / "fir.elf").write_bytes((EXAMPLES / "fft-m4f.elf").read_bytes())
+    with pytest.raises(InputError, match="is of another firmware than"):
+        ReplayTarget(path, pricer).run(None, RunOrder())
+
+
+def _sorted(virtual: TargetResult) -> tuple[Kernel, ...]:
+    return tuple(replace(kernel, waterfall=None) for kernel in virtual.profile.kernels)
 
 
 def test_what_a_stored_run_refuses(pricer: Pricer, image: Image, virtual: TargetResult, tmp_path: Path) -> None:
     path = stored(pricer, image, virtual, tmp_path / "m.json")
     replay = ReplayTarget(path, pricer)
-    for order in (RunOrder(reads=((0x20000000, 4),)), RunOrder(writes=((0x20000000, b"1"),)), RunOrder(until=8),
-                  RunOrder(onlooker=Looker())):  # fmt: skip
+    for order in (RunOrder(reads=((0x20000000, 4),)), RunOrder(until=8)):
         with pytest.raises(InputError, match="a stored run has no memory"):
             replay.run(image, order)
-    with pytest.raises(InputError, match="doesn't say what each call of fir_q15 took"):
-        replay.run(image, RunOrder(spans=("fir_q15",)))
     with pytest.raises(InputError, match="is of another firmware than"):
         replay.run(replace(image, sha256="1" * 64), RunOrder())
     other = stored(pricer, image, virtual, tmp_path / "other.json", board="rpi-pico")
@@ -186,6 +222,18 @@ def test_what_a_stored_run_refuses(pricer: Pricer, image: Image, virtual: Target
         ReplayTarget(other, pricer).run(image, RunOrder())
     with pytest.raises(InputError):
         ReplayTarget(str(tmp_path / "missing"), pricer).run(image, RunOrder())
+
+
+def test_a_board_is_not_tried_if_the_virtual_run_fails() -> None:
+    board = pricer_for("nucleo-l4r5zi")
+    broken = load_firmware(EXAMPLES.parent / "tests" / "fault_write_flash-m4f.elf", board)
+
+    class NoProbe:
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(f"{name} was asked of the probe")
+
+    with pytest.raises(RunError, match="nothing is measured, for the emulated run failed"):
+        BoardTarget(cast(Probe, NoProbe()), board, "test").run(broken, RunOrder())
 
 
 # --- a model on a board ----------------------------------------------------------------------------------------------
@@ -218,13 +266,18 @@ def test_interpreter_virtual_and_board_agree_and_cycles_are_exact(name: str, tmp
         profile, _ = profile_model(job, pricer, find_toolchain("gcc"), work, target)
     measured, virtual = profile.measured, profile.validation
     assert measured is not None and measured.reference is not None and virtual is not None
-    assert measured.virtual.bit_exact and len(measured.virtual.layers) == len(profile.layers)
+    assert (
+        measured.virtual is not None
+        and measured.virtual.bit_exact
+        and measured.same_outputs
+        and len(measured.virtual.layers) == len(profile.layers)
+    )
     assert all(layer.outputs for layer in measured.virtual.layers)
     assert measured.reference == virtual  # not a bit of any layer is different
     assert virtual.passed and (name != "conv" or virtual.bit_exact)
     assert measured.layers == {layer.index: layer.spread for layer in profile.layers}
     assert measured.spread == profile.spread
-    assert (measured.unstable, measured.runs, measured.counter) == ((), 2, "DWT_CYCCNT")
+    assert (measured.unstable, measured.measurement.runs, measured.measurement.counter) == ((), 2, "DWT_CYCCNT")
     assert [row[-1] for row in measured_rows(profile, measured)] == ["+0.00 %"] * (len(profile.layers) + 1)
     labels = [label for label, _ in measured_lines(profile, measured)]
     assert labels[:3] == ["virtual", "board", "board : virtual"]
@@ -239,6 +292,10 @@ class Wrong:
 
     def __init__(self, inner: VirtualTarget, measurement: Measurement, *, always: bool) -> None:
         self._inner, self._measurement, self._always = inner, measurement, always
+
+    @property
+    def measures(self) -> bool:
+        return True
 
     def run(self, image: Image, order: RunOrder) -> TargetResult:
         feeder, always, runs = order.onlooker, self._always, 0

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vtarget.base.errors import RunError
-
 if TYPE_CHECKING:
     from vtarget.data.image import Image
     from vtarget.data.measurement import Measurement
@@ -45,9 +43,9 @@ def measure(firmware: str, board: str, json_path: str | None, quiet: bool, **opt
 
     Exit status: 0 done; 1 the board, the probe or the firmware failed; 2 unusable input.
     """
-    from vtarget.app.run_cmd import parse_base
+    from vtarget.app.run_target import parse_base
     from vtarget.app.terminal import write_json
-    from vtarget.shell.measurementfile import measurement_json, save_measurement
+    from vtarget.shell.measurementfile import measurement_json, save_measurement, save_with_record
     from vtarget.shell.running import load_firmware, pricer_for
 
     _check(options, json_path)
@@ -59,7 +57,11 @@ def measure(firmware: str, board: str, json_path: str | None, quiet: bool, **opt
     else:
         measurement = _measured(image, pricer, record, options, quiet=quiet)
     if options["output"] is not None:
-        save_measurement(measurement, options["output"])
+        told = options["until"] is None and options["base"] is None  # else the image alone doesn't say what ran
+        if told:
+            save_measurement(measurement, options["output"])
+        else:
+            save_with_record(measurement, record, options["output"])
     if json_path is not None:
         write_json(json_path, measurement_json(measurement))
     if json_path != "-" and not quiet:
@@ -79,28 +81,25 @@ def _check(options: dict[str, Any], json_path: str | None) -> None:
 
 
 def _emulated(firmware: str, pricer: Pricer, options: dict[str, Any]) -> tuple[ExecutionRecord, Profile]:
-    from vtarget.app.run_cmd import parse_base
+    from vtarget.app.run_target import parse_base
     from vtarget.app.terminal import run_progress
     from vtarget.data.limits import RunLimits
-    from vtarget.data.record import Reason
-    from vtarget.logic.report import failure
     from vtarget.shell.running import execute, price
+    from vtarget.shell.targets import check_measurable
 
     limits = RunLimits(None, None, options["timeout"])
     base = parse_base(options["base"])
     with run_progress(None) as progress:
         result = execute(firmware, pricer, base=base, until=options["until"], limits=limits, progress=progress)
     profile = price(result.record, pricer)
-    reason = failure(profile)
-    if reason is not None and profile.exit.reason in (Reason.FAULT, Reason.STUCK):
-        raise RunError(f"nothing is measured, for the emulated run failed: {reason}")
+    check_measurable(profile)
     return result.record, profile
 
 
 def _measured(
     image: Image, pricer: Pricer, record: ExecutionRecord, options: dict[str, Any], *, quiet: bool
 ) -> Measurement:
-    from vtarget.app.run_cmd import kernel_pattern
+    from vtarget.app.run_target import kernel_pattern
     from vtarget.app.terminal import stage_progress
     from vtarget.shell.measuring import MeasureOptions
     from vtarget.shell.onlooking import RunOrder

@@ -11,11 +11,11 @@ import click
 from vtarget.app.budgets import check, conditions, fail_if_option
 from vtarget.app.calibrate_cmd import calibration_options, with_calibration
 from vtarget.app.profile_probe import (
-    MOST_REPEATS,
-    board_target,
     check_measured,
     check_probe_options,
+    chosen_target,
     print_measured,
+    probe_options,
 )
 from vtarget.app.run_explain import explain_options, print_explanations, print_waterfall
 from vtarget.base.errors import InputError, RunError
@@ -52,11 +52,7 @@ ENGINES = ("reference", "simd")
               help="How many steps integers may differ by.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="S")
 @click.option("--no-validate", is_flag=True, help="Don't run the interpreter.")
-@click.option("--probe", "probe_url", metavar="PROBE",
-              help="Run it on the real board too: pyocd[:UID], or gdb:[HOST:]PORT of a GDB server.")  # fmt: skip
-@click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), metavar="N",
-              help="How often each run on the board is made (default: 3); medians are kept.")  # fmt: skip
-@click.option("--no-flash", is_flag=True, help="The board holds the firmware already: verify it only.")
+@probe_options
 @explain_options("FUNCTION|LAYER")
 @calibration_options
 @fail_if_option
@@ -66,14 +62,15 @@ def profile(
 ) -> int:
     """Build firmware of MODEL for BOARD, run it, compare every layer with the interpreter, and show what each costs.
 
-    With --probe the same firmware runs on the real board, and estimates stand beside measured cycles.
+    With --probe the same firmware runs on the real board, and estimates stand beside measured cycles, which -o keeps
+    and --from-record shows again.
 
     Exit status: 0 done; 1 a layer or output differs, or the board failed; 2 unusable input.
     """
     from vtarget.logic.modelresult import model_json
 
     _check_options(json_path, options)
-    check_probe_options(boards, options)
+    check_probe_options(boards, engines, options)
     budget = conditions(options["fail_if"])
     profiles = _profiles(model, tuple(dict.fromkeys(boards)), tuple(dict.fromkeys(engines)) or ("simd",), options)
     _show(profiles, json_path, options["quiet"], waterfall=options["waterfall"])
@@ -121,7 +118,7 @@ def _profiles(
         jobs = [_job(graph, model, samples, engine, options, progress) for engine in engines]
         work = None if options["no_validate"] else stack.enter_context(interpret(jobs[0]))
         reference: InterpreterResult | None = None
-        target = stack.enter_context(board_target(pricers[0], options))
+        target = stack.enter_context(chosen_target(pricers[0], options))
         for pricer in pricers:
             for job in jobs:
                 one, tensors = profile_model(job, pricer, toolchain, reference or work, target)
@@ -172,6 +169,7 @@ def _job(graph: Graph, model: str, samples: Samples, engine: str, options: dict[
         power_state=options["power_state"],
         progress=progress,
         explained=options["explained"],
+        measurement_path=options["measurement_path"],
     )
 
 

@@ -1,8 +1,8 @@
-"""``vtarget profile --probe``: the model's firmware on a real board, beside its estimate."""
+"""``vtarget profile --probe`` and ``--from-record``: the model's firmware on a real board, beside its estimate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,23 +19,57 @@ MOST_REPEATS = 1000
 REPEATS = 3
 
 
-def check_probe_options(boards: tuple[str, ...], options: dict[str, Any]) -> None:
-    """A usage error for options that need a probe, and for a probe with several boards."""
-    if options["probe_url"] is None:
-        for option in ("repeat", "no_flash"):
-            if options[option]:
-                raise click.UsageError(f"--{option.replace('_', '-')} needs --probe")
+_OPTIONS = (
+    click.option("--probe", "probe_url", metavar="PROBE",
+                 help="Run it on the real board too: pyocd[:UID], or gdb:[HOST:]PORT of a GDB server."),
+    click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), metavar="N",
+                 help="How often each run on the board is made (default: 3); medians are kept."),
+    click.option("--no-flash", is_flag=True, help="The board holds the firmware already: verify it only."),
+    click.option("-o", "--measurement", "measurement_path", metavar="FILE",
+                 help="Write what the board took to FILE, for calibrate and --from-record; the run to FILE.record."),
+    click.option("--from-record", "from_record", metavar="FILE",
+                 help="Take a stored run of the same firmware: a measurement, beside the estimates, or a record."),
+)  # fmt: skip
+
+
+def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where a model's firmware runs to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def check_probe_options(boards: tuple[str, ...], engines: tuple[str, ...], options: dict[str, Any]) -> None:
+    """A usage error for options that need a probe, and for a probe or a stored run with several boards."""
+    from vtarget.shell.files import check_target
+
+    probe, stored, written = options["probe_url"], options["from_record"], options["measurement_path"]
+    if probe is None:
+        for name, option in (("repeat", "--repeat"), ("no_flash", "--no-flash"), ("measurement_path", "-o")):
+            if options[name]:
+                raise click.UsageError(f"{option} needs --probe")
+    elif stored is not None:
+        raise click.UsageError("--probe and --from-record exclude each other")
     elif len(set(boards)) > 1:
         raise click.UsageError("--probe reaches one board: give one --board")
+    if stored is not None and (len(set(boards)) > 1 or len(set(engines)) > 1):
+        raise click.UsageError("--from-record is one run: give one --board and one --engine")
+    if written is not None:
+        if len(set(engines)) > 1:
+            raise click.UsageError("-o takes one measurement: give one --engine")
+        check_target(written, "-o")
 
 
 @contextmanager
-def board_target(pricer: Pricer, options: dict[str, Any]) -> Iterator[Target | None]:
-    """The board behind ``--probe``, as long as it is needed; None without the option."""
+def chosen_target(pricer: Pricer, options: dict[str, Any]) -> Iterator[Target | None]:
+    """The board behind ``--probe``, as long as it is needed, or the stored run; None without these options."""
     from vtarget.app.terminal import stage_progress
     from vtarget.shell.measuring import MeasureOptions
-    from vtarget.shell.targets import probed
+    from vtarget.shell.targets import ReplayTarget, probed
 
+    if options["from_record"] is not None:
+        yield ReplayTarget(options["from_record"], pricer)
+        return
     if options["probe_url"] is None:
         yield None
         return
@@ -51,10 +85,10 @@ def board_target(pricer: Pricer, options: dict[str, Any]) -> Iterator[Target | N
 
 def check_measured(profile: ModelProfile) -> None:
     """RunError if the board computed something else than the interpreter (or, without it, the virtual run)."""
-    from vtarget.logic.modelreport import unstable_names, verdict
+    from vtarget.logic.modelreport import measured_verdict, unstable_names, verdict
 
     measured = profile.measured
-    if measured is None:
+    if measured is None or measured.agrees:
         return
     where = f"{profile.model_path} on the board {profile.inference.board}, engine {profile.engine}"
     if measured.unstable:
@@ -62,6 +96,7 @@ def check_measured(profile: ModelProfile) -> None:
     for found in (measured.reference, measured.virtual):
         if found is not None and not found.passed:
             raise RunError(f"{where}: {verdict(found)}")
+    raise RunError(f"{where}: {measured_verdict(measured)}")
 
 
 def print_measured(profile: ModelProfile) -> None:

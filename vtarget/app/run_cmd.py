@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vtarget.app.budgets import check, conditions, fail_if_option
 from vtarget.app.calibrate_cmd import calibration_options, with_calibration
-from vtarget.app.run_devices import connections, device_options, refuse_device_options, takes_terminal
+from vtarget.app.run_devices import device_options, refuse_device_options
 from vtarget.app.run_explain import (
     explain_kernels,
     explain_options,
@@ -20,19 +19,18 @@ from vtarget.app.run_explain import (
     supposed_pricer,
 )
 from vtarget.app.run_model import refuse_with_model, refuse_without_model
+from vtarget.app.run_target import kernel_pattern, parse_base, run_target, target_options, write_request
 from vtarget.app.run_whatif import priced, refuse_what_if, show_table, table, what_if, whatif_options
 from vtarget.base.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Sequence
 
     from vtarget.data.explanation import Explanation
     from vtarget.data.profile import Profile
-    from vtarget.data.record import ExecutionRecord
     from vtarget.data.runtimeprofile import RuntimeProfile
     from vtarget.logic.pricing import Pricer
-
-MOST_WRITTEN_BYTES = 64 << 20
 
 
 class Positive(click.FloatRange):
@@ -71,8 +69,7 @@ class Positive(click.FloatRange):
 @whatif_options
 @fail_if_option
 @click.option("--power", "power_state", metavar="STATE", help="Power state to price energy for (default: the first).")
-@click.option("--record", "record_path", metavar="FILE", help="Save the facts of the run.")
-@click.option("--from-record", "from_record", metavar="FILE", help="Price a stored record instead of running.")
+@target_options
 @click.option("--model", metavar="MODEL.tflite", help="The model in FIRMWARE: map its kernels to the model's layers.")
 @click.option("--input-symbol", "input_symbols", multiple=True, metavar="SYMBOL[+OFFSET]",
               help="Where samples for --model go; once per input.")  # fmt: skip
@@ -98,19 +95,19 @@ def run(
     json_path: str | None,
     kernels: str | None,
     power_state: str | None,
-    record_path: str | None,
-    from_record: str | None,
     strict: bool,
     quiet: bool,
     **options: Any,
 ) -> int:
     """Run FIRMWARE (ELF, Intel HEX or raw binary) on BOARD and show what each kernel costs.
 
+    With --probe, or a stored measurement, kernels have the cycles that the real board took, and estimates elsewhere.
+
     With --model, show what each layer of the model in it costs; with symbols for its inputs and outputs, feed it and
     compare what it computes with the TensorFlow Lite interpreter.
 
     Exit status: 0 done; 1 the firmware faulted, reached a limit, exited with a code other than 0 or computed something
-    else than the interpreter; 2 unusable input.
+    else than the interpreter, or the real board failed; 2 unusable input.
     """
     from vtarget.logic.report import failure
     from vtarget.logic.result import profile_json
@@ -118,41 +115,30 @@ def run(
     from vtarget.shell.running import pricer_for
 
     pattern = kernel_pattern(kernels)
-    _check_targets(json_path, record_path)
+    _check_targets(json_path, options["record_path"])
     supposed = what_if(options, _clock)
     budget = conditions(options["fail_if"])
     pricer = with_calibration(pricer_for(board, clock_hz=supposed.clock_hz), board, options)
     if options["battery_mah"] and not pricer.board.power:
         raise InputError(f"--battery-mah: board {pricer.board.name} has no power figures")
+    others = {"kernels": kernels, "power_state": power_state, "quiet": quiet}
     if options["model"] is not None:
         refuse_device_options(options, "does not go with --model")
         refuse_what_if(supposed, "does not go with --model")
-        others = {"kernels": kernels, "record_path": record_path, "from_record": from_record}
-        model_profile = _model_profile(firmware, pricer, options | others | {"power_state": power_state})
+        model_profile = _model_profile(firmware, pricer, options | others)
         _show_model(model_profile, json_path, strict=strict, quiet=quiet, waterfall=options["waterfall"])
         check(budget, runtime_json(model_profile))
         return 0
     refuse_without_model(options)
-    if from_record is not None:
-        _refuse_with_record(firmware, options)
-        from vtarget.shell.recordfile import load_record
-
-        record = load_record(from_record)
-    else:
-        if firmware is None:
-            raise click.UsageError("missing argument FIRMWARE (or --from-record FILE)")
-        outside = connections(options, pricer.board, json_path)
-        record = _emulate(firmware, pricer, options, power_state, outside)
-    if record_path is not None:
-        from vtarget.shell.recordfile import save_record
-
-        save_record(record, record_path)
+    found = run_target(firmware, pricer, options | others, supposed, json_path)
+    record = found.record
     if supposed.table:
         refuse_explaining(options, "does not go with a table of suppositions")
         show_table(table(record, board, supposed, power_state, pricer.calibration), json_path, quiet=quiet)
         return 0
-    profile = priced(record, pricer, supposed.settings[-1], power_state, options["battery_mah"])
-    explanations = explain_kernels(record, supposed_pricer(record, pricer, supposed.settings[-1]), options["explained"])
+    setting = supposed.settings[-1]
+    profile = found.priced(lambda facts: priced(facts, pricer, setting, power_state, options["battery_mah"]))
+    explanations = explain_kernels(record, supposed_pricer(record, pricer, setting), options["explained"])
     _show(profile, pattern, json_path, quiet, explanations, waterfall=options["waterfall"])
     reason = failure(profile)
     if reason is not None:
@@ -170,6 +156,7 @@ def _check_strict(profile: Profile, strict: bool) -> None:
 
 def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]) -> RuntimeProfile:
     from vtarget.app.run_model import profile_runtime
+    from vtarget.app.terminal import run_progress
     from vtarget.data.limits import RunLimits
     from vtarget.shell.running import check_power_state, load_firmware, run_options
 
@@ -178,12 +165,12 @@ def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]
         raise click.UsageError("missing argument FIRMWARE")
     check_power_state(pricer, options["power_state"])
     image = load_firmware(firmware, pricer, base=parse_base(options["base"]))
-    with _progress(options["max_instructions"]) as progress:
+    with run_progress(options["max_instructions"]) as progress:
         run = run_options(
             image,
             until=options["until"],
             limits=RunLimits(options["max_instructions"], options["max_seconds"], options["timeout"]),
-            writes=[_write_request(text) for text in options["writes"]],
+            writes=[write_request(text) for text in options["writes"]],
             progress=progress,
         )
         return profile_runtime(image, pricer, run, options)
@@ -195,14 +182,6 @@ def _show_model(profile: RuntimeProfile, json_path: str | None, *, strict: bool,
     show_runtime(profile, json_path, quiet=quiet, waterfall=waterfall)
     check_validation(profile)
     _check_strict(profile.inference, strict)
-
-
-def kernel_pattern(text: str | None) -> re.Pattern[str] | None:
-    """The pattern of a ``--kernels`` option; InputError if it is none."""
-    try:
-        return None if text is None else re.compile(text)
-    except re.error as error:
-        raise InputError(f"--kernels '{text}': not a regular expression: {error}") from None
 
 
 def _check_targets(json_path: str | None, record_path: str | None) -> None:
@@ -228,91 +207,6 @@ def _clock(text: str) -> int:
     clock_hz = parse_clock(text)
     assert clock_hz is not None
     return clock_hz
-
-
-def _pair(option: str, text: str, form: str) -> tuple[str, str]:
-    left, equals, right = text.partition("=")
-    if not (left and equals and right):
-        raise InputError(f"{option} '{text}': expected {form}")
-    return left, right
-
-
-def _refuse_with_record(firmware: str | None, options: dict[str, Any]) -> None:
-    if firmware is not None:
-        raise InputError("FIRMWARE and --from-record exclude each other")
-    for name in ("until", "max_instructions", "max_seconds", "spans", "writes", "reads", "base"):
-        if options[name]:
-            option = name.rstrip("s") if name in ("spans", "writes", "reads") else name.replace("_", "-")
-            raise InputError(f"--{option} needs a run, not --from-record")
-    refuse_device_options(options, "needs a run, not --from-record")
-
-
-def _emulate(
-    firmware: str, pricer: Pricer, options: dict[str, Any], power_state: str | None, outside: dict[str, Any]
-) -> ExecutionRecord:
-    from vtarget.data.limits import RunLimits
-    from vtarget.shell.running import check_power_state, execute
-
-    check_power_state(pricer, power_state)
-    saves = [_read_request(text) for text in options["reads"]]
-    with _progress(options["max_instructions"], show=not takes_terminal(options)) as progress:
-        result = execute(
-            firmware,
-            pricer,
-            base=parse_base(options["base"]),
-            until=options["until"],
-            spans=options["spans"],
-            limits=RunLimits(options["max_instructions"], options["max_seconds"], options["timeout"]),
-            writes=[_write_request(text) for text in options["writes"]],
-            reads=[(symbol, size_bytes) for symbol, size_bytes, _ in saves],
-            progress=progress,
-            **outside,
-        )
-    for (_, _, path), data in zip(saves, result.reads, strict=True):
-        _save(path, data)
-    return result.record
-
-
-def parse_base(text: str | None) -> int | None:
-    """The address of a ``--base`` option; InputError if it is none."""
-    from vtarget.shell.symbols import parse_address
-
-    address = None if text is None else parse_address(text, "--base")
-    if text is not None and address is None:
-        raise InputError(f"--base '{text}': not an address", hint="such as 0x08000000")
-    return address
-
-
-def _write_request(text: str) -> tuple[str, bytes]:
-    from vtarget.shell.files import read_file
-
-    symbol, path = _pair("--write", text, "SYMBOL=FILE")
-    return symbol, read_file(path, "--write", MOST_WRITTEN_BYTES)
-
-
-def _read_request(text: str) -> tuple[str, int | None, str]:
-    """(symbol, size in bytes if given, file)."""
-    from vtarget.shell.files import check_target
-
-    symbol, path = _pair("--read", text, "SYMBOL[:SIZE]=FILE")
-    check_target(path, "--read")
-    given = re.fullmatch(r"(.+[^:]):(\d+|0x[0-9a-fA-F]+)", symbol)
-    return (given[1], int(given[2], 0), path) if given else (symbol, None, path)
-
-
-def _save(path: str, data: bytes) -> None:
-    from vtarget.shell.files import replace_file
-
-    try:
-        replace_file(path, data)
-    except OSError as error:
-        raise InputError(f"--read {path}: {error.strerror or error}") from None
-
-
-def _progress(limit: int | None, *, show: bool = True) -> Any:
-    from vtarget.app.terminal import run_progress
-
-    return run_progress(limit, show=show)
 
 
 def _show(
@@ -349,10 +243,8 @@ def _print(
             print_line(f"  {line.rstrip(chr(13))}")
         print_line()
     table = report.kernel_table(profile, pattern)
-    columns: list[Column | str] = [
-        report.KERNEL_COLUMNS[0],
-        *(Column(name, "right") for name in report.KERNEL_COLUMNS[1:]),
-    ]
+    first, *others = report.kernel_columns(profile)
+    columns: list[Column | str] = [first, *(Column(name, "right") for name in others)]
     print_table(columns, table.rows, title=report.heading(profile))
     if table.left_out:
         print_line(f"… and {table.left_out} more kernels with {100 * table.left_out_share:.1f} % of the cycles")
@@ -369,13 +261,20 @@ def _print(
     print_line()
     right = [Column(name, "right") for name in ("used", "of bytes", "share")]
     print_table(["region", *right], report.memory_rows(profile))
-    if profile.not_modelled:
-        print_line()
-        print_line("not modelled", style="bold")
-        for note in profile.not_modelled:
-            print_line(f"  {note}")
+    _print_notes("of the measurement", () if profile.measured is None else profile.measured.notes)
+    _print_notes("not modelled", profile.not_modelled)
     if len(profile.exit.call_stack) and report.failure(profile):
         print_line()
         print_line("call stack", style="bold")
         for line in report.stack_lines(profile.exit):
             print_line(f"  {line}")
+
+
+def _print_notes(title: str, notes: Sequence[str]) -> None:
+    from vtarget.app.terminal import print_line
+
+    if notes:
+        print_line()
+        print_line(title, style="bold")
+        for note in notes:
+            print_line(f"  {note}")

@@ -60,9 +60,7 @@ def explain_kernels(record: ExecutionRecord, pricer: Pricer, kernels: Sequence[s
     from vtarget.shell.sourcelines import source_lines
 
     lines = source_lines(record.image_path, record.image_sha256)
-    calibrated = None if pricer.calibration is None else "cycles of the model, before the calibration"
-    note = "; ".join(text for text in (calibrated, lines.note) if text) or None
-    return [noted(explain(record, pricer, name, source_line=lines.at), note) for name in dict.fromkeys(kernels)]
+    return [noted(explain(record, pricer, name, source_line=lines.at), lines.note) for name in dict.fromkeys(kernels)]
 
 
 def print_waterfall(what: str, rows: Sequence[tuple[str, Waterfall]], total: Waterfall | None) -> None:

@@ -33,6 +33,9 @@ _NEED_MODEL = {
     **_NEED_SYMBOLS,
 }
 _EXCLUDED = {
+    "probe_url": "--probe",
+    "repeat": "--repeat",
+    "no_flash": "--no-flash",
     "from_record": "--from-record",
     "record_path": "--record",
     "spans": "--span",

@@ -45,7 +45,8 @@ class ExplainedBlock:
 class Explanation:
     """All blocks that a kernel executed, most cycles first; ``callees``: with those of all that it calls.
 
-    The blocks' cycles add up to ``cycles``. ``note`` says why there are no source lines.
+    The blocks' cycles add up to ``cycles``, which are uncalibrated; ``calibrated_cycles`` are those of a calibrated
+    profile, None of any other. ``note`` says why there are no source lines.
     """
 
     name: str
@@ -53,3 +54,4 @@ class Explanation:
     cycles: int
     blocks: tuple[ExplainedBlock, ...]
     note: str | None = None
+    calibrated_cycles: int | None = None

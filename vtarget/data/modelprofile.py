@@ -12,6 +12,7 @@ from vtarget.data.waterfall import Waterfall
 
 if TYPE_CHECKING:
     from vtarget.data.explanation import Explanation
+    from vtarget.data.measurement import Measurement
     from vtarget.data.plan import Plan
     from vtarget.data.validation import QuantisationTable, Validation
 
@@ -74,22 +75,25 @@ class MeasuredModel:
     """The same firmware on a real board.
 
     ``spread`` is of inferences, ``layers`` of the operators that have code, by index: cycles of single calls, medians
-    of ``runs`` runs. ``reference`` compares the board's tensors with the interpreter's (None without one), ``virtual``
-    with those of the virtual run, bit by bit. ``unstable`` are tensors that differed from run to run.
+    of the ``measurement``'s runs. ``reference`` compares the board's tensors with the interpreter's (None without one),
+    ``virtual`` with those of the virtual run, bit by bit. A stored measurement has no tensors: both are None then, and
+    ``same_outputs`` says whether the checksum of its outputs is that of the virtual run's (None: it has none).
+    ``unstable`` are tensors that differed from run to run.
     """
 
-    probe: str
-    board_serial: str | None
-    counter: str
-    date: str
-    runs: int
-    overhead_cycles: int
+    measurement: Measurement
     spread: Spread | None
     layers: Mapping[int, Spread]
     reference: Validation | None
-    virtual: Validation
+    virtual: Validation | None
+    same_outputs: bool | None
     unstable: tuple[int, ...]
-    notes: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the board computed what it should, as far as that is known."""
+        found = (one for one in (self.reference, self.virtual) if one is not None)
+        return not self.unstable and self.same_outputs is not False and all(one.passed for one in found)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from vtarget.data.explanation import ExplainedBlock, ExplainedInsn, Explanation,
 from vtarget.data.record import ExecutionRecord, SiteKind
 from vtarget.data.waterfall import CyclePart
 from vtarget.logic.attribution import HEAD, Attribution, Cause, Charge
+from vtarget.logic.calibrated import calibrate_parts, calibrated_board
 from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.costs import Part, price_parts, relocated_blocks
 from vtarget.logic.decode import Block
@@ -59,7 +60,8 @@ def explain(
 ) -> Explanation:
     """What the blocks of ``kernel`` took in the whole record; ``callees``: also those of all that it calls.
 
-    ``source_line`` gives ``file:line`` of an address. InputError for a kernel that didn't run.
+    ``source_line`` gives ``file:line`` of an address. All cycles are the model's own, also where the pricer has a
+    calibration: its factors are of all of a term, not of one instruction. InputError for a kernel that didn't run.
     """
     parts = price_parts(record, pricer, None)
     blocks = relocated_blocks(record, pricer.board)
@@ -77,7 +79,17 @@ def explain(
     total = sum(int(part.cycles[sorted(nodes), 1].sum()) for part in parts)
     if sum(block.cycles for block in listed) != total:
         raise RunError(f"self-check: the explained blocks of {kernel} do not add up to its {total} cycles")
-    return Explanation(kernel, callees, total, tuple(sorted(listed, key=lambda b: (-b.cycles, b.address))))
+    found = tuple(sorted(listed, key=lambda b: (-b.cycles, b.address)))
+    return Explanation(kernel, callees, total, found, calibrated_cycles=_calibrated(pricer, parts, blocks, nodes))
+
+
+def _calibrated(pricer: Pricer, parts: Sequence[Part], blocks: Sequence[Block], nodes: set[int]) -> int | None:
+    """What the nodes take by the pricer's calibration; None without one."""
+    if pricer.calibration is None:
+        return None
+    board = calibrated_board(pricer.board, pricer.calibration)
+    scaled, _ = calibrate_parts(parts, blocks, pricer.calibration.fit, board, None)
+    return sum(int(part.cycles[sorted(nodes), 1].sum()) for part in scaled)
 
 
 def noted(explanation: Explanation, note: str | None) -> Explanation:

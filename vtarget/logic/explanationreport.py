@@ -26,7 +26,9 @@ def hot_blocks(explanation: Explanation) -> tuple[ExplainedBlock, ...]:
 def heading(explanation: Explanation) -> str:
     """What is explained, and what it took."""
     callees = " and what it calls" if explanation.callees else ""
-    return f"{explanation.name}{callees}: {explanation.cycles:,} cycles"
+    found = explanation.calibrated_cycles
+    rest = "" if found is None else f" of the model, uncalibrated ({found:,} calibrated)"
+    return f"{explanation.name}{callees}: {explanation.cycles:,} cycles{rest}"
 
 
 def block_heading(block: ExplainedBlock, explanation: Explanation) -> str:
@@ -73,6 +75,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
         "kernel": explanation.name,
         "callees": explanation.callees,
         "cycles": explanation.cycles,
+        "calibrated_cycles": explanation.calibrated_cycles,
         "note": explanation.note,
         "blocks": [
             {

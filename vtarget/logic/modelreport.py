@@ -50,11 +50,12 @@ def shape_text(layer: LayerProfile) -> str:
 
 def measured_heading(profile: ModelProfile, measured: MeasuredModel) -> str:
     """One line: what was measured where, and how."""
-    serial = f" {measured.board_serial}" if measured.board_serial is not None else ""
-    runs = f"{measured.runs} run{'s' if measured.runs > 1 else ''}"
+    how = measured.measurement
+    serial = f" {how.board_serial}" if how.board_serial is not None else ""
+    runs = f"{how.runs} run{'s' if how.runs > 1 else ''}"
     return (
-        f"{profile.model_path} on the board {profile.inference.board}{serial} through {measured.probe}, engine "
-        f"{profile.engine}, {measured.counter}, {runs}, cycles"
+        f"{profile.model_path} on the board {profile.inference.board}{serial} through {how.probe}, engine "
+        f"{profile.engine}, {how.counter}, {runs}, cycles"
     )
 
 
@@ -85,10 +86,22 @@ def measured_lines(profile: ModelProfile, measured: MeasuredModel) -> list[tuple
     lines = []
     if profile.validation is not None and measured.reference is not None:
         lines = [("virtual", verdict(profile.validation)), ("board", verdict(measured.reference))]
-    lines.append(("board : virtual", verdict(measured.virtual)))
+    lines.append(("board : virtual", measured_verdict(measured)))
     if measured.unstable:
         lines.append(("unstable", f"differed from run to run on the board: {unstable_names(profile, measured)}"))
-    return lines + [("note", note) for note in measured.notes]
+    return lines + [("note", note) for note in measured.measurement.notes]
+
+
+def measured_verdict(measured: MeasuredModel) -> str:
+    """What comparing the board with the virtual run said, in one line."""
+    if measured.virtual is not None:
+        return verdict(measured.virtual)
+    crc, day = measured.measurement.outputs_crc32, measured.measurement.date
+    if measured.same_outputs is None:
+        return "unknown: the stored measurement doesn't say what the board computed"
+    if measured.same_outputs:
+        return f"the same outputs when it was measured, {day}, CRC {crc}"
+    return f"other outputs when it was measured, {day}, CRC {crc}: other samples, or another result"
 
 
 def unstable_names(profile: ModelProfile, measured: MeasuredModel) -> str:

@@ -40,23 +40,24 @@ def model_json(profile: ModelProfile) -> dict[str, Any]:
 
 def measured_json(profile: ModelProfile, measured: MeasuredModel) -> dict[str, Any]:
     """The object ``measured``, which is there if a board ran the model too; its errors are the estimate's."""
-    estimates = {layer.index: layer.spread for layer in profile.layers}
+    estimates, how = {layer.index: layer.spread for layer in profile.layers}, measured.measurement
     return {
         "provenance": "measured",
-        "probe": measured.probe,
-        "board_serial": measured.board_serial,
-        "counter": measured.counter,
-        "date": measured.date,
-        "runs": measured.runs,
-        "overhead_cycles": measured.overhead_cycles,
+        "probe": how.probe,
+        "board_serial": how.board_serial,
+        "counter": how.counter,
+        "date": how.date,
+        "runs": how.runs,
+        "overhead_cycles": how.overhead_cycles,
         "inference": None if measured.spread is None else _beside(profile.spread, measured.spread),
         "layers": [
             {"index": index, **_beside(estimates[index], spread)} for index, spread in sorted(measured.layers.items())
         ],
         "validation": None if measured.reference is None else validation_json(measured.reference),
-        "virtual_validation": validation_json(measured.virtual),
+        "virtual_validation": None if measured.virtual is None else validation_json(measured.virtual),
+        "same_outputs": measured.same_outputs,
         "unstable_tensors": list(measured.unstable),
-        "notes": list(measured.notes),
+        "notes": list(how.notes),
     }
 
 

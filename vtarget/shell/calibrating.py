@@ -20,7 +20,7 @@ from vtarget.logic.calibration import Calibrated, Observation, calibrate, prior_
 from vtarget.logic.observations import Observed, observe
 from vtarget.logic.powerfit import fit_power, windows
 from vtarget.logic.pricing import Pricer
-from vtarget.shell.measurementfile import MOST_BYTES, load_measurement
+from vtarget.shell.measurementfile import MOST_BYTES, find_image, load_measurement, record_beside
 from vtarget.shell.running import execute, pricer_for
 
 LIMITS = RunLimits(wall_seconds=120.0)
@@ -103,6 +103,8 @@ def _check_board(one: Measured, pricer: Pricer) -> None:
 def _observed(one: Measured, pricer: Pricer, records: dict[str, ExecutionRecord], say: Say) -> Observed:
     record = records.get(one.measurement.firmware_sha256)
     if record is None:
+        record = record_beside(one.measurement, one.file)
+    if record is None:
         say(f"emulating {one.measurement.firmware_path}")
         record = records[one.measurement.firmware_sha256] = _emulate(one, pricer)
     try:
@@ -112,10 +114,10 @@ def _observed(one: Measured, pricer: Pricer, records: dict[str, ExecutionRecord]
 
 
 def _emulate(one: Measured, pricer: Pricer) -> ExecutionRecord:
-    path = one.measurement.firmware_path
-    place = path if Path(path).is_file() else str(Path(one.file).parent / Path(path).name)
-    if not Path(place).is_file():
-        raise InputError(f"{one.file}: names the image {path}, which isn't there", hint="give its --record FILE")
+    try:
+        place = find_image(one.measurement, one.file)
+    except InputError as error:
+        raise InputError(error.message, hint="give its --record FILE") from None
     return execute(place, pricer, limits=LIMITS).record
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from vtarget.base.errors import InputError
 from vtarget.base.strictyaml import parse_json
 from vtarget.data.measurement import Measurement
+from vtarget.data.record import ExecutionRecord
 from vtarget.shell.files import read_file, replace_file
+from vtarget.shell.recordfile import load_record, save_record
 
 SCHEMA, SCHEMA_VERSION = "vtarget.measurement", 1
 MOST_BYTES = 64 << 20
@@ -26,6 +29,31 @@ def save_measurement(measurement: Measurement, path: str) -> None:
         replace_file(path, text.encode())
     except OSError as error:
         raise InputError(f"{path}: can't write the measurement: {error.strerror or error}") from None
+
+
+def save_with_record(measurement: Measurement, record: ExecutionRecord, path: str) -> None:
+    """Write a measurement file, and beside it (``path`` and ``.record``) the virtual run of the same: for firmware that
+    isn't in a file of its own, or that was given something that the file doesn't tell. InputError as above."""
+    save_record(record, f"{path}.record")
+    save_measurement(measurement.model_copy(update={"record_path": f"{Path(path).name}.record"}), path)
+
+
+def record_beside(measurement: Measurement, path: str) -> ExecutionRecord | None:
+    """The virtual run that was stored along with a measurement file; None if none was, or it isn't there any more."""
+    if measurement.record_path is None:
+        return None
+    place = Path(path).parent / Path(measurement.record_path).name
+    return load_record(str(place)) if place.is_file() else None
+
+
+def find_image(measurement: Measurement, path: str) -> str:
+    """The file of the image that was measured: where a measurement file names it, or beside that. InputError if it is
+    in neither place."""
+    named = measurement.firmware_path
+    for place in (Path(named), Path(path).parent / Path(named).name):
+        if place.is_file():
+            return str(place)
+    raise InputError(f"{path}: names the image {named}, which isn't there")
 
 
 def load_measurement(path: str) -> Measurement:

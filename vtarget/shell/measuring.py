@@ -44,13 +44,10 @@ class MeasureOptions:
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """A measurement with what its file doesn't keep: the cycles of each call by the kernel's name (median of the runs),
-    the memory that was asked for, as it was when the last run ended, and the console."""
+    """A measurement, and the memory that was asked for, as it was when the last run ended."""
 
     measurement: Measurement
-    calls: Mapping[str, tuple[int, ...]]
     reads: tuple[bytes, ...]
-    console: str
 
 
 def open_probe(text: str, board: Board) -> Probe:
@@ -205,11 +202,17 @@ def _measure(
         total=_total(whole, run.overhead_cycles, notes),
         exit_code=whole[-1].exit_code if whole else None,
         kernels=tuple(timed),
-        spans=(*(t for t in timed if t.name in options.spans), *reported),
+        spans=(*(_with_calls(t, calls) for t in timed if t.name in options.spans), *reported),
         notes=(*notes, *ignored),
+        console=console or None,
     )
     at_end = tuple(probe.read_memory(address, size_bytes) for address, size_bytes in reads)
-    return MeasuredRun(measurement, calls, at_end, console)
+    return MeasuredRun(measurement, at_end)
+
+
+def _with_calls(timed: Timed, calls: Mapping[str, tuple[int, ...]]) -> Timed:
+    """With the cycles of each call, the median of the runs."""
+    return timed.model_copy(update={"each": calls[timed.name]})
 
 
 def _mailbox(probe: Probe, image: Image, symbol: str | None) -> tuple[Timed, ...]:

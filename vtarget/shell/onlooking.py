@@ -56,7 +56,8 @@ class RunOrder:
     ``spans`` are functions whose calls are timed one by one; ``stops`` functions at whose entry the onlooker is told.
     ``writes`` are put to memory when ``main`` is entered, ``reads`` (address, bytes) taken when the run ends. ``until``
     ends it before that address. ``guide`` is the record of the same run on the virtual board, for targets that need to
-    know what to expect; without it they make one. ``limits`` are of the virtual run.
+    know what to expect; without it they make one. ``limits`` are of the virtual run. A board measures other ``kernels``
+    than the spans only if they are wanted.
     """
 
     spans: tuple[str, ...] = ()
@@ -68,3 +69,4 @@ class RunOrder:
     guide: ExecutionRecord | None = None
     limits: RunLimits = RunLimits()
     progress: Callable[[int, int], None] | None = None
+    kernels: bool = True

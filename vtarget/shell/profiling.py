@@ -29,11 +29,12 @@ from vtarget.logic.measureplan import MOST_CALLS
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.profile import build_profile, restricted
 from vtarget.logic.report import failure
-from vtarget.logic.validation import BIT_EXACT, validate
+from vtarget.logic.validation import BIT_EXACT, output_crc32, validate
 from vtarget.shell.feeding import INVOKE as INVOKE
 from vtarget.shell.feeding import Feeder
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult
+from vtarget.shell.measurementfile import save_with_record
 from vtarget.shell.modelbuild import ModelCode, ModelFirmware, ModelOptions, build_firmware, generate
 from vtarget.shell.onlooking import RunOrder
 from vtarget.shell.samples import Samples
@@ -47,8 +48,8 @@ SAMPLES_LEFT = "vt_samples"
 
 @dataclass(frozen=True)
 class ModelJob:
-    """What to do with a model: its samples, how to build it, how closely to compare it, and which functions or layers
-    (by number) to explain."""
+    """What to do with a model: its samples, how to build it, how closely to compare it, which functions or layers (by
+    number) to explain, and the file where a measurement goes."""
 
     graph: Graph
     data: bytes = field(repr=False)
@@ -59,6 +60,7 @@ class ModelJob:
     power_state: str | None = None
     progress: Callable[[int, int], None] | None = None
     explained: tuple[str, ...] = ()
+    measurement_path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def profile_model(
     target: Target | None = None,
 ) -> tuple[ModelProfile, tuple[dict[int, Array], ...]]:
     """One model on one board with one engine. ``reference`` is what to compare with; None leaves validation out.
-    ``target`` is the real board, to run and measure the same firmware on.
+    ``target`` is where the firmware runs, by default on the virtual board. Where it ``measures``, both do.
 
     InputError for a model that isn't supported or doesn't fit; RunError if compiling or the firmware itself fails.
     Also returns what the firmware's tensors held, sample by sample.
@@ -93,11 +95,11 @@ def profile_model(
     with tempfile.TemporaryDirectory(prefix="vtarget-model-") as folder:
         elf = Path(folder) / f"{Path(job.graph.path).stem}.elf"
         firmware = build_firmware(code, pricer.board, toolchain, elf, job.options)
-        ran = run_firmware(code, elf, pricer, job)
+        ran = run_firmware(code, elf, pricer, job, None if target is None or target.measures else target)
         lines = source_lines(str(elf), ran.image.sha256) if job.explained else SourceLines()
     result = reference.result() if isinstance(reference, InterpreterJob) else reference
     profile = _profile(job, firmware, ran, pricer, result, lines)
-    if target is not None:
+    if target is not None and target.measures:
         profile = replace(profile, measured=measure_model(job, code, ran, target, result))
     return profile, ran.tensors
 
@@ -117,24 +119,49 @@ def measure_model(
         raise InputError("a model can be measured on a board only")
     if found.exit_code not in (0, None):
         raise RunError(f"{job.graph.path}: on the board, the firmware ended with {found.exit_code}")
-    on_board = FirmwareRun(ran.record, tuple(feeder.tensors), ran.image)
-    layers = {layer.operator: found.spans[layer_function(layer, job.graph)] for layer in code.layers}
-    return MeasuredModel(
-        probe=measurement.probe,
-        board_serial=measurement.board_serial,
-        counter=measurement.counter,
-        date=measurement.date,
-        runs=measurement.runs,
-        overhead_cycles=measurement.overhead_cycles,
-        spread=spread_of(found.spans[INVOKE]) if found.spans[INVOKE] else None,
+    inferences = found.spans.get(INVOKE, ())
+    if len(inferences) not in (0, count):
+        raise InputError(f"the measurement is of {len(inferences)} samples, not of {count}", hint="--samples N")
+    layers = {layer.operator: found.spans.get(layer_function(layer, job.graph), ()) for layer in code.layers}
+    measured = MeasuredModel(
+        measurement=measurement,
+        spread=spread_of(inferences) if inferences else None,
         layers={index: spread_of(cycles) for index, cycles in layers.items() if cycles},
-        reference=None if reference is None else validate_run(job, on_board, reference),
-        virtual=validate(
-            job.graph, _with_inputs(job.graph, ran), _with_inputs(job.graph, on_board), "the virtual run", BIT_EXACT
-        ),
+        reference=None,
+        virtual=None,
+        same_outputs=None,
         unstable=tuple(sorted(feeder.unstable)),
-        notes=found.notes,
     )
+    return _compared(job, ran, tuple(feeder.tensors), measured, reference)
+
+
+def _compared(
+    job: ModelJob,
+    ran: FirmwareRun,
+    tensors: tuple[dict[int, Array], ...],
+    measured: MeasuredModel,
+    reference: InterpreterResult | None,
+) -> MeasuredModel:
+    """With what the board computed against interpreter and virtual run; written to a file if it is asked for and right.
+    A stored run has no tensors."""
+    own = _with_inputs(job.graph, ran)
+    crc = output_crc32([[taken[index] for index in job.graph.outputs] for taken in own])
+    if not tensors:
+        stored = measured.measurement.outputs_crc32
+        return replace(measured, same_outputs=None if stored is None else stored == crc)
+    on_board, name = FirmwareRun(ran.record, tensors, ran.image), Path(ran.image.path).name
+    virtual = validate(job.graph, own, _with_inputs(job.graph, on_board), "the virtual run", BIT_EXACT)
+    told = {"outputs_crc32": virtual.crc32, "firmware_path": name}
+    found = replace(
+        measured,
+        measurement=measured.measurement.model_copy(update=told),
+        reference=None if reference is None else validate_run(job, on_board, reference),
+        virtual=virtual,
+        same_outputs=virtual.crc32 == crc,
+    )
+    if job.measurement_path is not None and found.agrees:
+        save_with_record(found.measurement, replace(ran.record, image_path=name), job.measurement_path)
+    return found
 
 
 def _order(job: ModelJob, code: ModelCode, image: Image, feeder: Feeder) -> RunOrder:
@@ -145,16 +172,20 @@ def _order(job: ModelJob, code: ModelCode, image: Image, feeder: Feeder) -> RunO
         stops=(NEXT_SAMPLE,),
         writes=((image.objects[SAMPLES_LEFT][0], count),),
         onlooker=feeder,
+        kernels=False,
         limits=job.limits,
         progress=job.progress,
     )
 
 
-def run_firmware(code: ModelCode, elf: Path, pricer: Pricer, job: ModelJob) -> FirmwareRun:
-    """Run all samples, taking every layer's tensors. RunError if the firmware doesn't end by itself."""
+def run_firmware(
+    code: ModelCode, elf: Path, pricer: Pricer, job: ModelJob, target: Target | None = None
+) -> FirmwareRun:
+    """Run all samples, taking every layer's tensors, on a target (the virtual board) that estimates. RunError if the
+    firmware doesn't end by itself."""
     image = load_image(str(elf))
     feeder = Feeder(code, image, job.samples.arrays)
-    record = VirtualTarget(pricer).emulate(image, _order(job, code, image, feeder)).record
+    record = (target or VirtualTarget(pricer)).run(image, _order(job, code, image, feeder)).record
     if record.exit.reason is not Reason.SEMIHOSTING or record.exit.code:
         reason = failure(build_profile(record, pricer)) or f"the firmware ended by {record.exit.reason.value}"
         reason = reason.removeprefix(f"{elf}: ")
@@ -199,7 +230,7 @@ def _profile(
         ),
         memory=_memory(code, ran.image, inference),
         plan=code.plan,
-        validation=None if reference is None else validate_run(job, ran, reference),
+        validation=None if reference is None or not ran.tensors else validate_run(job, ran, reference),
         explanations=tuple(_explain(invocation, pricer, what, code, lines) for what in dict.fromkeys(job.explained)),
         tensor_names=tuple(tensor.name for tensor in job.graph.tensors),
         arena_region=firmware.placement.arena_region,

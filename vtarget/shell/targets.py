@@ -1,65 +1,92 @@
 """One interface to whatever runs a firmware: the virtual board, a stored run, or a real board behind a probe.
 
-Whoever asks gets cycles, memory and text, and need not know which it was; ``provenance`` says so for people.
+Whoever asks gets facts that become a profile, and need not know which it was; ``provenance`` says so for people.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
-from vtarget.base.errors import InputError
+from vtarget.base.errors import InputError, RunError
 from vtarget.data.board import Board
 from vtarget.data.image import Image
 from vtarget.data.limits import RunLimits
-from vtarget.data.measurement import Measurement, Timed
+from vtarget.data.measurement import Measurement
 from vtarget.data.profile import Profile
-from vtarget.data.record import ExecutionRecord
+from vtarget.data.record import ExecutionRecord, Reason
+from vtarget.logic.measuredprofile import with_measurement
 from vtarget.logic.pricing import Pricer
+from vtarget.logic.report import failure
 from vtarget.shell.boardrun import Visits
-from vtarget.shell.measurementfile import load_measurement
+from vtarget.shell.measurementfile import find_image, load_measurement, record_beside
 from vtarget.shell.measuring import MeasureOptions, measure_run, open_probe
 from vtarget.shell.onlooking import NOBODY, Memory, RunOrder
 from vtarget.shell.probes.probe import Probe, Progress, no_progress
 from vtarget.shell.recordfile import load_record
 from vtarget.shell.running import load_firmware, price, pricer_for
-from vtarget.shell.runoptions import RunOptions, RunResult
+from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.starting import run_image
 from vtarget.shell.symbols import resolve_address, resolve_function
 
 ESTIMATED, MEASURED = "estimated", "measured"
 NO_KERNEL = re.compile(r"(?!)")
+NO_OPTIONS = RunOptions()
 
 
 @dataclass(frozen=True)
 class TargetResult:
-    """What a run gave. ``provenance`` is ESTIMATED or MEASURED.
+    """What a run gave: the ``record`` of the virtual run, which says what executed, and the ``measurement`` if a real
+    board ran it, too. ``reads`` is the memory that was asked for."""
 
-    ``spans`` are the cycles of each call of the functions that were asked for, callees included; ``kernels`` those of
-    functions over all calls (a board measures some of them). ``total_cycles`` is None if the run's end isn't known.
-    ``record`` and ``profile`` are there if the virtual board ran it, ``measurement`` if a real one did.
-    """
-
-    provenance: str
-    spans: Mapping[str, tuple[int, ...]]
-    kernels: tuple[Timed, ...]
-    total_cycles: int | None
-    console: str
-    exit_code: int | None
-    reads: tuple[bytes, ...] = ()
-    notes: tuple[str, ...] = ()
-    record: ExecutionRecord | None = None
-    profile: Profile | None = None
+    record: ExecutionRecord
+    pricer: Pricer
     measurement: Measurement | None = None
+    reads: tuple[bytes, ...] = ()
+
+    @property
+    def provenance(self) -> str:
+        """ESTIMATED or MEASURED."""
+        return ESTIMATED if self.measurement is None else MEASURED
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the firmware exited with, None if that isn't known."""
+        return self.record.exit.code if self.measurement is None else self.measurement.exit_code
+
+    def priced(self, price_record: Callable[[ExecutionRecord], Profile]) -> Profile:
+        """The profile: estimates as ``price_record`` makes them, and measured figures where there are any. InputError
+        if measurement and record don't belong together."""
+        return with_measurement(price_record(self.record), self.measurement)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """``priced`` without a waterfall, by the target's pricer."""
+        return self.priced(lambda record: price(record, self.pricer, waterfall=False))
+
+    @cached_property
+    def spans(self) -> Mapping[str, tuple[int, ...]]:
+        """Cycles of each call of the functions that were asked for, callees included, as far as they are known."""
+        if self.measurement is not None:
+            return {timed.name: timed.each for timed in self.measurement.spans if timed.each}
+        calls: dict[str, tuple[int, ...]] = {}
+        for span in self.profile.spans:
+            calls[span.name] = (*calls.get(span.name, ()), span.cycles)
+        return calls
 
 
 class Target(Protocol):
     """Something that runs firmware."""
+
+    @property
+    def measures(self) -> bool:
+        """Whether it tells measured cycles: then an estimate can be made beside them."""
 
     def run(self, image: Image, order: RunOrder) -> TargetResult:
         """Run an image from reset to its end. InputError for an order that the target can't follow, ProbeError if a
@@ -68,19 +95,21 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class VirtualTarget:
-    """The virtual board."""
+    """The virtual board; ``options`` are what it has beyond an order, such as consoles and a debugger."""
 
     pricer: Pricer
+    options: RunOptions = NO_OPTIONS
+
+    @property
+    def measures(self) -> bool:
+        """It estimates."""
+        return False
 
     def run(self, image: Image, order: RunOrder) -> TargetResult:
         """Emulate the image."""
-        ran = self.emulate(image, order)
-        return _virtual(ran.record, self.pricer, order.spans, ran.reads)
-
-    def emulate(self, image: Image, order: RunOrder) -> RunResult:
-        """The facts of the run, not priced yet."""
         looking = order.onlooker
-        options = RunOptions(
+        options = replace(
+            self.options,
             until=order.until,
             limits=order.limits,
             spans=order.spans,
@@ -90,7 +119,8 @@ class VirtualTarget:
             on_span_end=None if looking is NOBODY else looking.returned,
             progress=order.progress,
         )
-        return run_image(image, self.pricer, options, looking.begins)
+        ran = run_image(image, self.pricer, options, looking.begins)
+        return TargetResult(ran.record, self.pricer, reads=ran.reads)
 
 
 class _Told(Protocol):
@@ -101,92 +131,76 @@ def _told(order: RunOrder, name: str) -> _Told:
     return lambda memory: order.onlooker.entered(name, memory)
 
 
-def _virtual(
-    record: ExecutionRecord, pricer: Pricer, spans: tuple[str, ...], reads: tuple[bytes, ...] = ()
-) -> TargetResult:
-    profile = price(record, pricer, waterfall=False)
-    calls: dict[str, list[int]] = {name: [] for name in spans}
-    for span in profile.spans:
-        if span.name in calls:
-            calls[span.name].append(span.cycles)
-    kernels = (Timed(name=k.name, address=k.address, calls=k.calls, total_cycles=k.total_cycles, spread=0)
-               for k in profile.kernels)  # fmt: skip
-    return TargetResult(
-        provenance=ESTIMATED,
-        spans={name: tuple(cycles) for name, cycles in calls.items()},
-        kernels=tuple(kernels),
-        total_cycles=round(profile.cycles.nominal),
-        console=profile.console,
-        exit_code=profile.exit.code,
-        reads=reads,
-        notes=profile.not_modelled,
-        record=record,
-        profile=profile,
-    )
-
-
 @dataclass(frozen=True)
 class ReplayTarget:
     """A run that was made earlier: the file of a record, which is priced for the pricer's board, or of a measurement.
 
-    Its memory is gone: it can't be written to or read. A measurement keeps single calls only of what was called once.
+    Its memory is gone: nothing can be read, nobody is told anything, and what is to be written is taken to have been. A
+    measurement needs the virtual run of the same: the order's guide, the one that was stored with it, or a new one.
     """
 
     path: str
     pricer: Pricer
 
-    def run(self, image: Image, order: RunOrder) -> TargetResult:
-        """What the file says of this image. InputError if it is of another, or doesn't know what was asked for."""
-        if order.onlooker is not NOBODY or order.writes or order.reads or order.until is not None:
+    @property
+    def measures(self) -> bool:
+        """Whether it is a measurement: text, which a record isn't."""
+        try:
+            with Path(self.path).open("rb") as file:
+                return file.read(64).lstrip().startswith(b"{")
+        except OSError:
+            return False  # whoever reads the record says why
+
+    def run(self, image: Image | None, order: RunOrder) -> TargetResult:
+        """What the file says of this image; None: of the one that it names. InputError if it is of another, or can't
+        know what was asked for."""
+        if order.reads or order.until is not None:
             raise InputError(f"{self.path}: a stored run has no memory and can't be ended elsewhere")
-        is_record = zipfile.is_zipfile(self.path)
-        found = _virtual(load_record(self.path), self.pricer, order.spans) if is_record else self._measured(order)
-        digest = found.record.image_sha256 if found.record is not None else _digest(found)
-        if digest != image.sha256:
-            raise InputError(f"{self.path}: is of another firmware than {image.path}")
+        if self.measures:
+            return self._measured(image, order)
+        record = load_record(self.path)
+        self._check(image, record.image_sha256)
+        found = TargetResult(record, self.pricer)
         for name in order.spans:
-            if not found.spans[name]:
+            if not found.spans.get(name):
                 raise InputError(f"{self.path}: doesn't say what each call of {name} took")
         return found
 
-    def _measured(self, order: RunOrder) -> TargetResult:
+    def _measured(self, image: Image | None, order: RunOrder) -> TargetResult:
         measurement = load_measurement(self.path)
         if measurement.board != self.pricer.board.name:
             raise InputError(f"{self.path}: is of board {measurement.board}, not of {self.pricer.board.name}")
-        single = {timed.name: (timed.total_cycles,) for timed in measurement.kernels if timed.calls == 1}
-        return _board(measurement, {name: single.get(name, ()) for name in order.spans})
+        self._check(image, measurement.firmware_sha256)
+        record = order.guide or record_beside(measurement, self.path)
+        if record is None:
+            spans = tuple(dict.fromkeys((*order.spans, *(timed.name for timed in measurement.spans if timed.each))))
+            record = self._emulated(image or self._image(measurement), replace(order, spans=spans))
+        if record.image_sha256 != measurement.firmware_sha256:
+            raise InputError(f"{self.path}: is of another firmware than {record.image_path}")
+        return TargetResult(record, self.pricer, measurement)
 
+    def _emulated(self, image: Image, order: RunOrder) -> ExecutionRecord:
+        return VirtualTarget(self.pricer).run(image, replace(order, onlooker=NOBODY, stops=())).record
 
-def _digest(found: TargetResult) -> str | None:
-    return None if found.measurement is None else found.measurement.firmware_sha256
+    def _image(self, measurement: Measurement) -> Image:
+        try:
+            place = find_image(measurement, self.path)
+        except InputError as error:
+            raise InputError(error.message, hint="name it: FIRMWARE --from-record FILE") from None
+        image = load_firmware(place, self.pricer)
+        self._check(image, measurement.firmware_sha256)
+        return image
 
-
-def _board(
-    measurement: Measurement,
-    spans: Mapping[str, tuple[int, ...]],
-    reads: tuple[bytes, ...] = (),
-    console: str = "",
-) -> TargetResult:
-    total = measurement.total
-    return TargetResult(
-        provenance=MEASURED,
-        spans=spans,
-        kernels=measurement.kernels,
-        total_cycles=None if total is None else total.total_cycles,
-        console=console,
-        exit_code=measurement.exit_code,
-        reads=reads,
-        notes=measurement.notes,
-        measurement=measurement,
-    )
+    def _check(self, image: Image | None, sha256: str) -> None:
+        if image is not None and image.sha256 != sha256:
+            raise InputError(f"{self.path}: is of another firmware than {image.path}")
 
 
 @dataclass(frozen=True)
 class BoardTarget:
     """A real board behind a probe, which is flashed and left as it was found.
 
-    Spans are timed and looked at in several runs, as the core's comparators allow. If an order has spans, no other
-    kernels are measured.
+    Spans are timed and looked at in several runs, as the core's comparators allow.
     """
 
     probe: Probe
@@ -195,13 +209,19 @@ class BoardTarget:
     options: MeasureOptions = field(default_factory=MeasureOptions)
     progress: Progress = no_progress
 
+    @property
+    def measures(self) -> bool:
+        """It does."""
+        return True
+
     def run(self, image: Image, order: RunOrder) -> TargetResult:
-        """Run the image on the board. ProbeError says what went wrong."""
+        """Run the image on the board. ProbeError says what went wrong; RunError if the virtual run does before."""
         record = order.guide
-        if record is None:
-            guide = RunOptions(until=order.until, limits=order.limits, spans=order.spans, writes=order.writes)
-            record = run_image(image, self.pricer, guide).record  # nobody looks on: a firmware should end without, too
+        if record is None:  # nobody looks on: a firmware should end without, too
+            quiet = replace(order, onlooker=NOBODY, stops=(), reads=())
+            record = VirtualTarget(self.pricer).run(image, quiet).record
         profile = price(record, self.pricer, waterfall=False)
+        check_measurable(profile)
         functions = {function.name: function.address for function in image.functions}
         visits = Visits(
             onlooker=order.onlooker,
@@ -209,15 +229,10 @@ class BoardTarget:
             writes=order.writes,
             entries={functions[name]: name for name in order.stops},
         )
-        spans = tuple(dict.fromkeys((*self.options.spans, *order.spans)))
-        wanted = MeasureOptions(
-            repeats=self.options.repeats,
-            timeout_s=self.options.timeout_s,
-            flash=self.options.flash,
-            pattern=self.options.pattern or (NO_KERNEL if order.spans else None),
-            spans=spans,
-            self_reported=self.options.self_reported,
-            serial=self.options.serial,
+        wanted = replace(
+            self.options,
+            pattern=self.options.pattern if order.kernels else NO_KERNEL,
+            spans=tuple(dict.fromkeys((*self.options.spans, *order.spans))),
         )
         found = measure_run(
             image,
@@ -231,8 +246,14 @@ class BoardTarget:
             reads=order.reads,
             progress=self.progress,
         )
-        calls = {name: found.calls.get(name, ()) for name in order.spans}
-        return _board(found.measurement, calls, found.reads, found.console)
+        return TargetResult(record, self.pricer, found.measurement, found.reads)
+
+
+def check_measurable(profile: Profile) -> None:
+    """RunError if the virtual run failed: a board need not be tried then."""
+    reason = failure(profile)
+    if reason is not None and profile.exit.reason in (Reason.FAULT, Reason.STUCK):
+        raise RunError(f"nothing is measured, for the emulated run failed: {reason}")
 
 
 @contextmanager
@@ -284,7 +305,7 @@ def measure(
     )
     end = None if until is None else resolve_address(image, str(until), "until")[0] & ~1
     order = RunOrder(until=end, limits=RunLimits(wall_seconds=timeout_s))
-    guide = VirtualTarget(pricer).emulate(image, order).record
+    guide = VirtualTarget(pricer).run(image, order).record
     with probed(probe, pricer, wanted) as target:
         found = target.run(image, replace(order, guide=guide))
     assert found.measurement is not None

@@ -25,8 +25,8 @@ def frequencies(chip: Chip) -> dict[str, int]:
     return made.frequencies()
 
 
-def test_five_families() -> None:
-    assert sorted(BOARDS) == ["stm32f407", "stm32f746", "stm32g071", "stm32l4r5", "stm32u575"]
+def test_six_families() -> None:
+    assert sorted(BOARDS) == ["stm32f103", "stm32f407", "stm32f746", "stm32g071", "stm32l4r5", "stm32u575"]
 
 
 @pytest.mark.parametrize("name", sorted(BOARDS))
@@ -58,6 +58,10 @@ def test_wait_states_go_to_regions_of_the_board(name: str) -> None:
         ("stm32f407", "USART2", 0x40004400, "IRQ", 38),
         ("stm32f407", "DMA1", 0x40026000, "S7", 47),
         ("stm32f407", "EXTI", 0x40013C00, "LINE15_10", 40),
+        ("stm32f103", "USART2", 0x40004400, "IRQ", 38),
+        ("stm32f103", "DMA1", 0x40020000, "CH7", 17),
+        ("stm32f103", "EXTI", 0x40010400, "LINE9_5", 23),
+        ("stm32f103", "TIM1", 0x40012C00, "CC", 27),
         ("stm32f746", "UART8", 0x40007C00, "IRQ", 83),
         ("stm32f746", "TIM5", 0x40000C00, "IRQ", 50),
         ("stm32u575", "USART1", 0x40013800, "IRQ", 61),
@@ -80,4 +84,5 @@ def test_timers_of_32_bits() -> None:
         **{name: ["TIM2", "TIM5"] for name in ("stm32l4r5", "stm32f407", "stm32f746")},
         "stm32u575": ["TIM2", "TIM3", "TIM4", "TIM5"],
         "stm32g071": ["TIM2"],
+        "stm32f103": [],
     }

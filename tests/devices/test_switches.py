@@ -16,6 +16,7 @@ ACR = 0x00
 # Model, its register with the enable bits, and the mask of each: FLASH_ACR_* and *CACHE_CR_EN of the CMSIS headers,
 # ICACHECNF.CACHEEN (nrf52840_bitfields.h), XIP_CTRL_EN (RP2040 datasheet 2.6.3), CACHECFG.ENABLE (apollo3.h).
 MODELS = [
+    ("stm32_flash_f1", "FLASH", ACR, {"FLASH.PRFTBE": 1 << 4}),
     ("stm32_flash_f4.f4", "FLASH", ACR, {"FLASH.PRFTEN": 1 << 8, "FLASH.ICEN": 1 << 9, "FLASH.DCEN": 1 << 10}),
     ("stm32_flash_f4.f7", "FLASH", ACR, {"FLASH.PRFTEN": 1 << 8, "FLASH.ARTEN": 1 << 9}),
     ("stm32_flash_l4", "FLASH", ACR, {"FLASH.PRFTEN": 1 << 8, "FLASH.ICEN": 1 << 9, "FLASH.DCEN": 1 << 10}),
@@ -30,6 +31,7 @@ MODELS = [
 ]
 REGISTERS = {model: (register, bits) for model, _, register, bits in MODELS}
 ON_AFTER_RESET = {
+    "stm32_flash_f1": {"FLASH.PRFTBE"},
     "stm32_flash_l4": {"FLASH.ICEN", "FLASH.DCEN"},
     "stm32_flash_g0": {"FLASH.ICEN"},
     "rp2040_xip": {"XIP.EN"},
@@ -76,6 +78,7 @@ def test_the_last_report_is_the_bit(
 INVALIDATIONS = [
     ("stm32_flash_f4.f4", "FLASH", [(ACR, 0x0800, ["FLASH.ICEN"]), (ACR, 0x1000, ["FLASH.DCEN"])]),
     ("stm32_flash_f4.f4", "FLASH", [(ACR, 0x0600, []), (ACR, 0x1E00, []), (ACR, 0, []), (ACR, 0x0400, [])]),
+    ("stm32_flash_f1", "FLASH", [(ACR, 0x40, []), (ACR, 0x1800, [])]),
     ("stm32_flash_f4.f7", "FLASH", [(ACR, 0x0800, ["FLASH.ARTEN"]), (ACR, 0x0200, []), (ACR, 0x0A00, [])]),
     ("stm32_flash_l4", "FLASH", [(ACR, 0x1E00, []), (ACR, 0, []), (ACR, 0x1800, ["FLASH.DCEN", "FLASH.ICEN"])]),
     ("stm32_flash_g0", "FLASH", [(ACR, 0x0E00, []), (ACR, 0, []), (ACR, 0x0800, ["FLASH.ICEN"])]),

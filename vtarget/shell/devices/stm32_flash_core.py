@@ -27,7 +27,7 @@ PG, STRT, BSY, EOP, EOPIE, LOCK = 1 << 0, 1 << 16, 1 << 16, 1 << 0, 1 << 24, 1 <
 @dataclass(frozen=True)
 class Layout:
     """Where a family has what. ``option_lock`` and ``option_start`` are bits of the register ``option_control``;
-    ``switches`` are bits of ACR."""
+    ``switches`` are bits of ACR; ``lock``, ``start`` and ``end_interrupt`` are of CR, ``busy`` and ``ended`` of SR."""
 
     keyr: int
     optkeyr: int
@@ -42,6 +42,12 @@ class Layout:
     erase_us: int
     switches: Mapping[str, int]
     reset_words: Mapping[int, int]
+    lock: int = LOCK
+    start: int = STRT
+    end_interrupt: int = EOPIE
+    busy: int = BSY
+    ended: int = EOP
+    always_ends: bool = False  # the flag of the end is set without its interrupt, too
 
 
 class Stm32Flash(WordDevice):
@@ -78,7 +84,7 @@ class Stm32Flash(WordDevice):
             for region in self._regions:
                 self.ports.set_wait_states(region, self.wait_states)
         elif offset == layout.keyr:
-            self._unlock(offset, value, KEYS, layout.cr, LOCK)
+            self._unlock(offset, value, KEYS, layout.cr, layout.lock)
         elif offset == layout.optkeyr:
             self._unlock(offset, value, OPTION_KEYS, layout.option_control, layout.option_lock)
         elif offset == layout.sr:
@@ -106,19 +112,19 @@ class Stm32Flash(WordDevice):
         """CR, and the option bytes' lock and start where they are there too."""
         layout = self._layout
         old = self.words[layout.cr]
-        if old & LOCK:
+        if old & layout.lock:
             return
         here = layout.option_control == layout.cr
         if here and old & layout.option_lock:
             value = (value | layout.option_lock) & ~layout.option_start
-        self.words[layout.cr] = value & ~STRT
+        self.words[layout.cr] = value & ~layout.start
         if value & PG:
             self._note("programming the flash is not modelled")
         if here and value & layout.option_start:
             self._start_options(layout.cr)
-        if value & STRT and value & layout.erases:
+        if value & layout.start and value & layout.erases:
             self._note("erasing the flash is not modelled")
-            self._begin(STRT)
+            self._begin(layout.start)
         self._drive_irq()
 
     def _set_options(self, value: int) -> None:
@@ -138,20 +144,23 @@ class Stm32Flash(WordDevice):
         """Busy for the time of an erase, which option bytes take as well."""
         layout = self._layout
         self.words[layout.cr] |= started
-        self.words[layout.sr] = self.words.get(layout.sr, 0) | BSY
+        self.words[layout.sr] = self.words.get(layout.sr, 0) | layout.busy
         if self._erasing is not None:
             self._erasing.cancel()
         self._erasing = self._micros.at(self._micros.ticks + layout.erase_us, self._done)
 
     def _done(self) -> None:
         layout = self._layout
-        self.words[layout.cr] &= ~STRT
-        done = EOP if self.words[layout.cr] & EOPIE else 0
-        self.words[layout.sr] = self.words[layout.sr] & ~BSY | done
+        self.words[layout.cr] &= ~layout.start
+        told = layout.always_ends or self.words[layout.cr] & layout.end_interrupt
+        done = layout.ended if told else 0
+        self.words[layout.sr] = self.words[layout.sr] & ~layout.busy | done
         self._drive_irq()
 
     def _drive_irq(self) -> None:
-        self.ports.set_irq(bool(self.words.get(self._layout.sr, 0) & EOP and self.words[self._layout.cr] & EOPIE))
+        layout = self._layout
+        ended = self.words.get(layout.sr, 0) & layout.ended
+        self.ports.set_irq(bool(ended and self.words[layout.cr] & layout.end_interrupt))
 
     def _note(self, text: str) -> None:
         self.ports.note(f"{self.ports.name}: {text}")

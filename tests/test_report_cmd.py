@@ -193,3 +193,9 @@ def test_wrong_usage(saved: Path, tmp_path: Path) -> None:
     assert "can't be written" in refusal(saved, "--format", "hpx-csv", "-o", tmp_path / "no" / "where.csv")
     assert "can't be written" in refusal(saved, "--format", "pprof", "-o", tmp_path / "no" / "where.gz")
     assert "No such file" in refusal(tmp_path / "gone.json", "-o", "-")
+    assert "--format model-explorer" in refusal(saved, "--metric", "cycles", "-o", "-")
+
+
+def test_model_explorer_is_given_the_metric_that_is_asked_for(saved: Path) -> None:
+    energy = vtarget("report", saved, "--format", "model-explorer", "--metric", "energy-uj", "-o", "-")
+    assert json.loads(energy.out)["results"]["t0 plain"]["value"] == pytest.approx(1.0)

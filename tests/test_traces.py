@@ -16,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reportlib import CLOCK_HZ, HOSTILE, document, result
 
+from vtarget.app.report_cmd import METRICS
+from vtarget.base.errors import InputError
 from vtarget.data.savedresult import SavedResult
 from vtarget.logic import layerexports, traces
 from vtarget.logic.pprof import pprof
@@ -228,15 +230,32 @@ def test_pprof_holds_every_cycle(saved: SavedResult) -> None:
 
 
 def test_model_explorer_node_data() -> None:
-    data = json.loads(json.dumps(layerexports.model_explorer(result(3))))
-    assert list(data) == [f"{name}, plain simd" for name in ("cycles", "time (us)", "energy (uJ)", "cycles per MAC")]
-    for graph in data.values():
-        assert set(graph) == {"results", "gradient"}
+    data = {metric: layerexports.model_explorer(result(3), metric) for metric in layerexports.METRICS}
+    assert list(data) == list(METRICS)
+    for metric, graph in data.items():
+        assert json.loads(json.dumps(graph, allow_nan=False)) == graph
+        assert set(graph) == {"name", "results", "gradient"} and graph["name"] == f"{metric}, plain simd"
         assert all(set(node) == {"value"} and isinstance(node["value"], float) for node in graph["results"].values())
         assert [stop["stop"] for stop in graph["gradient"]] == [0, 1]
         assert all(re.fullmatch("#[0-9a-f]{6}", stop["bgColor"]) for stop in graph["gradient"])
-    assert data["cycles, plain simd"]["results"]["t1 plain"] == {"value": 1037.0}
-    assert set(data["cycles per MAC, plain simd"]["results"]) == {"t0 plain", "t1 plain"}  # ADD has no MACs
+    assert data["cycles"]["results"]["t1 plain"] == {"value": 1037.0}
+    assert data["time-us"]["results"]["t1 plain"]["value"] == pytest.approx(10.37)
+    assert set(data["cycles-per-mac"]["results"]) == {"t0 plain", "t1 plain"}  # ADD has no MACs
+
+
+def test_nodes_of_a_name_that_is_not_theirs_alone_go_by_number() -> None:
+    plain = document(4)
+    for layer, name in zip(plain["layers"], ("same", "own", "same", ""), strict=True):
+        layer["name"] = name
+    assert set(layerexports.model_explorer(saved_of(plain))["results"]) == {"0", "own", "2", "3"}
+
+
+def test_a_metric_that_no_layer_has_is_refused() -> None:
+    plain = document(2)
+    for layer in plain["layers"]:
+        layer["energy_j"] = None
+    with pytest.raises(InputError, match="no layer has a figure for --metric energy-uj"):
+        layerexports.model_explorer(saved_of(plain), "energy-uj")
 
 
 def read_csv(text: str) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("html", "perfetto", "speedscope", "collapsed", "callgrind", "pprof", "model-explorer", "autodeploy-csv",
            "hpx-csv")  # fmt: skip
+METRICS = ("cycles", "time-us", "energy-uj", "cycles-per-mac")  # as logic/layerexports.py has them
 SEVERAL = ("html", "perfetto", "speedscope", "collapsed")
 OF_CALLS = ("collapsed", "callgrind", "pprof", "speedscope")
 OF_LAYERS = ("model-explorer", "autodeploy-csv", "hpx-csv")
@@ -28,16 +29,21 @@ OF_LAYERS = ("model-explorer", "autodeploy-csv", "hpx-csv")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write it ('-': standard output).")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="html", show_default=True,
               help="A page, or what another tool opens.")  # fmt: skip
+@click.option("--metric", type=click.Choice(METRICS), help="What Model Explorer is to show (default: cycles).")
 @click.option("--record", "records", multiple=True, metavar="FILE",
               help="A run saved by run --record, priced anew; callgrind takes source lines from it.")  # fmt: skip
 @click.option("-b", "--board", metavar="BOARD", help="Price the records for this board (default: each for its own).")
-def report(results: tuple[str, ...], output: str, form: str, records: tuple[str, ...], board: str | None) -> int:
+def report(
+    results: tuple[str, ...], output: str, form: str, metric: str | None, records: tuple[str, ...], board: str | None
+) -> int:
     """Make one HTML page of results, or a file for another viewer.
 
     RESULT.json is what ``run --json`` and ``profile --json`` write; several are set side by side.
     """
     if board is not None and not records:
         raise InputError("--board says what records are priced for: give one with --record")
+    if metric is not None and form != "model-explorer":
+        raise InputError("--metric says what Model Explorer is to show: give it with --format model-explorer")
     loaded = _load(results)
     priced = [_price(path, board) for path in records]
     shown = [*loaded, *(result for result, _, _ in priced)]
@@ -45,7 +51,7 @@ def report(results: tuple[str, ...], output: str, form: str, records: tuple[str,
         raise InputError("nothing to report", hint="name a result (run --json, profile --json) or a --record")
     _check(shown, form)
     costs = _line_costs(*priced[0][1:]) if form == "callgrind" and priced else None
-    _write(output, _render(shown, form, costs))
+    _write(output, _render(shown, form, metric or METRICS[0], costs))
     return 0
 
 
@@ -90,7 +96,7 @@ def _line_costs(record: ExecutionRecord, pricer: Pricer) -> LineCosts:
     return line_costs(record, pricer, lines.at)
 
 
-def _render(shown: list[SavedResult], form: str, costs: LineCosts | None) -> str | bytes:
+def _render(shown: list[SavedResult], form: str, metric: str, costs: LineCosts | None) -> str | bytes:
     from vtarget.logic import layerexports, traces
 
     match form:
@@ -114,7 +120,7 @@ def _render(shown: list[SavedResult], form: str, costs: LineCosts | None) -> str
 
             return pprof(shown[0])
         case "model-explorer":
-            return _json(layerexports.model_explorer(shown[0]))
+            return _json(layerexports.model_explorer(shown[0], metric))
         case "autodeploy-csv":
             return layerexports.autodeploy_csv(shown[0])
         case _:

@@ -5,13 +5,20 @@ Ambiq's AutoDeploy (neuralSPOT) and heliaPROFILER (hpx), so that a measured and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from vtarget.base.errors import printable
-from vtarget.data.savedresult import SavedResult
+from vtarget.base.errors import InputError, printable
+from vtarget.data.savedresult import SavedLayer, SavedResult
 
 GRADIENT = [{"stop": 0, "bgColor": "#fff7d6"}, {"stop": 1, "bgColor": "#d55e00"}]
+METRICS: dict[str, Callable[[SavedLayer], float | None]] = {
+    "cycles": lambda layer: float(layer.cycles),
+    "time-us": lambda layer: 1e6 * layer.latency_s,
+    "energy-uj": lambda layer: None if layer.energy_j is None else 1e6 * layer.energy_j,
+    "cycles-per-mac": lambda layer: layer.cycles_per_mac,
+}
 # The columns of AutoDeploy's profile on Apollo3 and 4 (neuralSPOT tools/autodeploy/validator.py): time and MACs, the
 # counters of the DWT, those of the cache. What wasn't counted stays empty.
 AUTODEPLOY_COLUMNS = (
@@ -23,26 +30,22 @@ HPX_COLUMNS = ("id", "op", "ARM_PMU_CPU_CYCLES", "cycles", "cycles_pct", "overfl
 TAG_CHARS = 19  # what AutoDeploy's firmware keeps of a name
 
 
-def model_explorer(result: SavedResult) -> dict[str, Any]:
-    """Node data by the name of a layer's first output tensor (Model Explorer's ``node_data_builder.py``): cycles, time,
-    energy, and cycles per MAC."""
-    metrics: list[tuple[str, list[float | None]]] = [
-        ("cycles", [float(layer.cycles) for layer in result.layers]),
-        ("time (us)", [1e6 * layer.latency_s for layer in result.layers]),
-        ("energy (uJ)", [None if layer.energy_j is None else 1e6 * layer.energy_j for layer in result.layers]),
-        ("cycles per MAC", [layer.cycles_per_mac for layer in result.layers]),
-    ]
+def model_explorer(result: SavedResult, metric: str = "cycles") -> dict[str, Any]:
+    """Node data of one of METRICS (``GraphNodeData`` in Model Explorer's ``node_data_builder.py``; its page shows one
+    to a file), for whichever graph is open. Nodes go by the name of their first output tensor, or by their number where
+    that says nothing. Raises InputError if no layer has the metric."""
+    values = {layer.index: METRICS[metric](layer) for layer in result.layers}
+    if all(value is None for value in values.values()):
+        raise InputError(f"{result.title}: no layer has a figure for --metric {metric}")
+    times = Counter(layer.name for layer in result.layers)
     return {
-        f"{name}, {result.board.name}{f' {result.engine}' if result.engine else ''}": {
-            "results": {
-                layer.name or str(layer.index): {"value": value}
-                for layer, value in zip(result.layers, values, strict=True)
-                if value is not None
-            },
-            "gradient": GRADIENT,
-        }
-        for name, values in metrics
-        if any(value is not None for value in values)
+        "name": f"{metric}, {result.board.name}{f' {result.engine}' if result.engine else ''}",
+        "results": {
+            layer.name if layer.name and times[layer.name] == 1 else str(layer.index): {"value": values[layer.index]}
+            for layer in result.layers
+            if values[layer.index] is not None
+        },
+        "gradient": GRADIENT,
     }
 
 

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from vtarget.shell.imagefile import load_image
     from vtarget.shell.modelrun import profile
     from vtarget.shell.recordfile import load_record, save_record
-    from vtarget.shell.running import execute, price, pricer_for, record, run
+    from vtarget.shell.running import execute, price, pricer_for, record
     from vtarget.shell.sweeping import SweepResult, sweep
-    from vtarget.shell.targets import measure
+    from vtarget.shell.targets import measure, run
 
 __version__ = "0.1.0"
 
@@ -106,9 +106,9 @@ _HOMES = {
     "vtarget.shell.imagefile": ("load_image",),
     "vtarget.shell.modelrun": ("profile",),
     "vtarget.shell.recordfile": ("load_record", "save_record"),
-    "vtarget.shell.running": ("execute", "price", "pricer_for", "record", "run"),
+    "vtarget.shell.running": ("execute", "price", "pricer_for", "record"),
     "vtarget.shell.sweeping": ("SweepResult", "sweep"),
-    "vtarget.shell.targets": ("measure",),
+    "vtarget.shell.targets": ("measure", "run"),
 }
 
 

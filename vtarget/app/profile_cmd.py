@@ -218,7 +218,7 @@ def _print_board(profiles: list[ModelProfile], *, first: bool, waterfall: bool) 
         else:
             print_line(modelreport.model_heading(one), style="bold")
         if waterfall:
-            print_waterfall("layer", waterfallreport.of_layers(one.layers), one.inference.waterfall)
+            print_waterfall("layer", waterfallreport.of_layers(one.layers), one.inference)
         print_explanations(one.explanations)
         for label, value in modelreport.model_lines(one):
             print_line(f"{label:<14} {value}")

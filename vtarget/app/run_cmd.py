@@ -244,13 +244,13 @@ def _print(
         print_line()
     table = report.kernel_table(profile, pattern)
     first, *others = report.kernel_columns(profile)
-    columns: list[Column | str] = [first, *(Column(name, "right") for name in others)]
+    columns: list[Column | str] = [first, *(name if name == "cycles are" else Column(name, "right") for name in others)]
     print_table(columns, table.rows, title=report.heading(profile))
     if table.left_out:
         print_line(f"… and {table.left_out} more kernels with {100 * table.left_out_share:.1f} % of the cycles")
     print_line()
     if waterfall:
-        print_waterfall("kernel", waterfallreport.of_kernels(profile, pattern), profile.waterfall)
+        print_waterfall("kernel", waterfallreport.of_kernels(profile, pattern), profile)
     print_explanations(explanations)
     if profile.spans:
         right = [Column(name, "right") for name in ("call", "instructions", "cycles", "time", "energy")]

@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from vtarget.data.explanation import Explanation
+    from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
     from vtarget.data.waterfall import Waterfall
     from vtarget.logic.pricing import Pricer
@@ -63,20 +64,22 @@ def explain_kernels(record: ExecutionRecord, pricer: Pricer, kernels: Sequence[s
     return [noted(explain(record, pricer, name, source_line=lines.at), lines.note) for name in dict.fromkeys(kernels)]
 
 
-def print_waterfall(what: str, rows: Sequence[tuple[str, Waterfall]], total: Waterfall | None) -> None:
-    """The total, part by part, and a line for each of ``rows``."""
+def print_waterfall(what: str, rows: Sequence[tuple[str, Waterfall]], run: Profile) -> None:
+    """That of a run, part by part, and a line for each of ``rows``. It is calibrated where the run is, and says so."""
     from vtarget.app.terminal import Column, print_line, print_table
     from vtarget.logic import waterfallreport as text
 
+    total = run.waterfall
     if total is None:
         return
+    title = "where cycles went" if run.calibration is None else "where cycles went, calibrated"
     graph = Column("", wrap=False)
     parts = text.shown_parts(rows, total)
     listed = text.total_rows(total, parts)
-    width = _room([("where cycles went", "cycles", "share"), *listed])
+    width = _room([(title, "cycles", "share"), *listed])
     steps = text.step_bars(total, parts, width)
     bars = [_bar([(None, blank), (part, length)]) for part, (blank, length) in zip(parts, steps, strict=True)]
-    columns = [Column("where cycles went", wrap=False), Column("cycles", "right"), Column("share", "right")]
+    columns = [Column(title, wrap=False), Column("cycles", "right"), Column("share", "right")]
     print_table([*columns, graph], [(*row, bar) for row, bar in zip(listed, bars, strict=True)])
     print_line()
     titles = (what, "cycles", *(part.short_title for part in parts))

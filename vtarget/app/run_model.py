@@ -176,7 +176,7 @@ def _print(profile: RuntimeProfile, *, waterfall: bool) -> None:
     print_table(columns, runtimereport.layer_rows(profile), title=runtimereport.runtime_heading(profile))
     print_line()
     if waterfall:
-        print_waterfall("layer", waterfallreport.of_layers(profile.layers), profile.inference.waterfall)
+        print_waterfall("layer", waterfallreport.of_layers(profile.layers), profile.inference)
     for label, value in runtimereport.runtime_lines(profile):
         print_line(f"{label:<14} {value}")
     print_line()

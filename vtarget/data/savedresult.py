@@ -251,6 +251,17 @@ class SavedModel(OpenModel):
     macs: Count = 0
 
 
+class SavedMeasured(OpenModel):
+    """How a real board was measured: figures of a firmware are its own then, of a model they stand beside."""
+
+    probe: str
+    board_serial: str | None = None
+    counter: str
+    date: str
+    runs: Count
+    notes: tuple[str, ...] = ()
+
+
 class SavedResult(OpenModel):
     """One result."""
 
@@ -287,6 +298,7 @@ class SavedResult(OpenModel):
     engine: str | None = None
     console: str = ""
     not_modelled: tuple[str, ...] = ()
+    measured: SavedMeasured | None = None
 
     @property
     def title(self) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from vtarget.base.errors import printable
 from vtarget.data.page import Assets, Chapter, Chart, Section
-from vtarget.data.savedresult import SavedResult
+from vtarget.data.savedresult import SavedMeasured, SavedResult
 from vtarget.logic import charts
 from vtarget.logic import reporttables as tables
 from vtarget.logic.report import quantity
@@ -111,25 +111,38 @@ def _summary(result: SavedResult) -> Section:
     if result.energy_j is not None:
         energy = _bounds(result.energy_j, result.energy_j_low, result.energy_j_high, "J")
     fit = result.calibration
+    told = "" if fit is None else f"; estimates calibrated {fit.date} ({fit.file}, {fit.error_pct:.1f} % off)"
+    if fit is not None and result.measured is None:
+        told = told.removeprefix("; estimates calibrated")
     facts = [
         ("board", f"{result.board.name} ({result.board.core} at {result.board.clock_hz / 1e6:g} MHz)"),
         ("cycles", f"{result.cycles:,} ({result.cycles_low:,} .. {result.cycles_high:,})"),
         ("time", _bounds(result.latency_s, result.latency_s_low, result.latency_s_high, "s")),
         ("energy", energy),
         ("instructions", f"{result.instructions:,}"),
-        ("provenance", f"calibrated {fit.date} ({fit.file}, {fit.error_pct:.1f} % off)" if fit else result.provenance),
+        ("provenance", f"{result.provenance}{told}"),
         (
             "ended by",
             f"{result.exit.reason}, code {result.exit.code}{result.exit.detail and f': {result.exit.detail}'}",
         ),
         ("firmware", f"{result.firmware.path}, sha256 {result.firmware.sha256}"),
     ]
+    if result.measured:
+        facts.append(("measured", _measured(result.measured)))
     if result.model:
         facts.append(("model", f"{result.model.path}, {result.model.macs:,} MACs, sha256 {result.model.sha256}"))
     if result.validation:
         facts.append(("validation", _verdict(result)))
-    notes = tuple(f"Not modelled: {note}" for note in result.not_modelled)
-    return Section("Summary", facts=tuple(facts), notes=notes)
+    notes = [f"Not modelled: {note}" for note in result.not_modelled]
+    if result.measured:
+        notes += [f"Of the measurement: {note}" for note in result.measured.notes]
+        notes.append("The call tree and the instructions are those of the virtual run.")
+    return Section("Summary", facts=tuple(facts), notes=tuple(notes))
+
+
+def _measured(how: SavedMeasured) -> str:
+    serial = f" {how.board_serial}" if how.board_serial is not None else ""
+    return f"{how.date}, board{serial} through {how.probe}, {how.counter}, {how.runs} run{'s' if how.runs != 1 else ''}"
 
 
 def _memory(result: SavedResult) -> Section:

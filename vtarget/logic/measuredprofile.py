@@ -12,9 +12,11 @@ from dataclasses import replace
 from vtarget.base.errors import InputError
 from vtarget.data.measurement import Measurement, Timed
 from vtarget.data.profile import Bound, Kernel, MeasuredFacts, MeasuredKernel, Profile, Span
+from vtarget.logic.calibration import NOISE
 from vtarget.logic.duty import battery_life, duty_of
 
 MEASURED, PARTLY_MEASURED = "measured", "partly measured"
+LEAST_OWN = 10 * NOISE  # of a kernel's cycles: a smaller difference to its callees' says nothing
 
 
 def with_measurement(profile: Profile, measurement: Measurement | None) -> Profile:
@@ -85,7 +87,7 @@ def _total(profile: Profile, timed: Timed) -> MeasuredKernel:
 
 def _owns(profile: Profile, measured: Mapping[int, MeasuredKernel]) -> dict[int, int]:
     """Own cycles by address, of kernels whose callees' cycles can be taken off: those for which the estimates' own
-    cycles are the difference, too, which a callee with other callers, and recursion, are not."""
+    cycles are the difference, too (not so with recursion, or a callee of others), and that is well above the noise."""
     callees: dict[int, set[int]] = {}
     for row in profile.contexts:
         if row.parent is not None and profile.contexts[row.parent].address != row.address:
@@ -98,7 +100,8 @@ def _owns(profile: Profile, measured: Mapping[int, MeasuredKernel]) -> dict[int,
             continue
         rest = sum(estimates[at].total_cycles for at in below)
         own = one.total_cycles - sum(measured[at].total_cycles for at in below)
-        if estimates[address].cycles == one.estimated_cycles - rest and own >= 0:
+        told = not below or own >= LEAST_OWN * one.total_cycles
+        if told and estimates[address].cycles == one.estimated_cycles - rest:
             found[address] = own
     return found
 

@@ -121,7 +121,8 @@ def measure_model(
         raise RunError(f"{job.graph.path}: on the board, the firmware ended with {found.exit_code}")
     inferences = found.spans.get(INVOKE, ())
     if len(inferences) not in (0, count):
-        raise InputError(f"the measurement is of {len(inferences)} samples, not of {count}", hint="--samples N")
+        what = f"{len(inferences)} inference{'s' if len(inferences) > 1 else ''}"
+        raise InputError(f"the measurement is of {what}, and there are {count} samples", hint="--samples N")
     layers = {layer.operator: found.spans.get(layer_function(layer, job.graph), ()) for layer in code.layers}
     measured = MeasuredModel(
         measurement=measurement,
@@ -149,18 +150,17 @@ def _compared(
     if not tensors:
         stored = measured.measurement.outputs_crc32
         return replace(measured, same_outputs=None if stored is None else stored == crc)
-    on_board, name = FirmwareRun(ran.record, tensors, ran.image), Path(ran.image.path).name
+    on_board = FirmwareRun(ran.record, tensors, ran.image)
     virtual = validate(job.graph, own, _with_inputs(job.graph, on_board), "the virtual run", BIT_EXACT)
-    told = {"outputs_crc32": virtual.crc32, "firmware_path": name}
     found = replace(
         measured,
-        measurement=measured.measurement.model_copy(update=told),
+        measurement=measured.measurement.model_copy(update={"outputs_crc32": virtual.crc32}),
         reference=None if reference is None else validate_run(job, on_board, reference),
         virtual=virtual,
         same_outputs=virtual.crc32 == crc,
     )
     if job.measurement_path is not None and found.agrees:
-        save_with_record(found.measurement, replace(ran.record, image_path=name), job.measurement_path)
+        save_with_record(found.measurement, ran.record, job.measurement_path)
     return found
 
 
@@ -183,12 +183,12 @@ def run_firmware(
 ) -> FirmwareRun:
     """Run all samples, taking every layer's tensors, on a target (the virtual board) that estimates. RunError if the
     firmware doesn't end by itself."""
-    image = load_image(str(elf))
+    image = replace(load_image(str(elf)), path=elf.name)
     feeder = Feeder(code, image, job.samples.arrays)
     record = (target or VirtualTarget(pricer)).run(image, _order(job, code, image, feeder)).record
     if record.exit.reason is not Reason.SEMIHOSTING or record.exit.code:
         reason = failure(build_profile(record, pricer)) or f"the firmware ended by {record.exit.reason.value}"
-        reason = reason.removeprefix(f"{elf}: ")
+        reason = reason.removeprefix(f"{elf.name}: ")
         raise RunError(f"{job.graph.path}: {reason}")
     return FirmwareRun(record, tuple(feeder.tensors), image)
 

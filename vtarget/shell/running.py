@@ -26,33 +26,6 @@ if TYPE_CHECKING:
 MOST_READ_BYTES = 64 << 20
 
 
-def run(
-    firmware: str | os.PathLike[str],
-    board: str | Board,
-    *,
-    clock_hz: int | None = None,
-    base: int | None = None,
-    until: str | int | None = None,
-    spans: Iterable[str] = (),
-    limits: RunLimits = RunLimits(),
-    writes: Mapping[str, bytes] | None = None,
-    power_state: str | None = None,
-) -> Profile:
-    """Run a firmware file on a board (a name, a path or a value) and price the run.
-
-    ``clock_hz`` defaults to the board's typical clock, ``base`` (of a raw binary) to its boot region. ``until`` is a
-    symbol or an address to stop before; ``spans`` are functions whose calls are reported one by one; ``writes`` puts
-    bytes at symbols at reset and again when ``main`` is entered; ``power_state`` is the board's first by default.
-
-    A firmware that faults or reaches a limit is a result too: see ``Profile.exit``. InputError for input that can't
-    be used, RunError if a self-check fails.
-    """
-    pricer = pricer_for(board, clock_hz=clock_hz)
-    check_power_state(pricer, power_state)
-    result = execute(firmware, pricer, base=base, until=until, spans=spans, limits=limits, writes=_pairs(writes))
-    return price(result.record, pricer, power_state=power_state)
-
-
 def record(
     firmware: str | os.PathLike[str],
     board: str | Board,
@@ -64,7 +37,7 @@ def record(
     limits: RunLimits = RunLimits(),
     writes: Mapping[str, bytes] | None = None,
 ) -> ExecutionRecord:
-    """Run a firmware file on a board and return the facts of the run, to be priced with ``price``. As ``run``."""
+    """Run a firmware file as ``vtarget.run`` does, and return the facts of the run, to be priced with ``price``."""
     pricer = pricer_for(board, clock_hz=clock_hz)
     return execute(firmware, pricer, base=base, until=until, spans=spans, limits=limits, writes=_pairs(writes)).record
 

@@ -30,7 +30,7 @@ from vtarget.shell.measuring import MeasureOptions, measure_run, open_probe
 from vtarget.shell.onlooking import NOBODY, Memory, RunOrder
 from vtarget.shell.probes.probe import Probe, Progress, no_progress
 from vtarget.shell.recordfile import load_record
-from vtarget.shell.running import load_firmware, price, pricer_for
+from vtarget.shell.running import check_power_state, load_firmware, price, pricer_for, run_options
 from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.starting import run_image
 from vtarget.shell.symbols import resolve_address, resolve_function
@@ -268,6 +268,51 @@ def probed(
         yield BoardTarget(probe, pricer, __version__, options or MeasureOptions(), progress)
     finally:
         probe.close()
+
+
+@contextmanager
+def target_for(url: str | None, pricer: Pricer, repeats: int, timeout_s: float | None) -> Iterator[Target]:
+    """The board behind a probe, as ``probed``; without one the virtual board."""
+    if url is None:
+        yield VirtualTarget(pricer)
+        return
+    options = MeasureOptions(repeats=repeats)
+    with probed(url, pricer, options if timeout_s is None else replace(options, timeout_s=timeout_s)) as target:
+        yield target
+
+
+def run(
+    firmware: str | os.PathLike[str],
+    board: str | Board,
+    *,
+    clock_hz: int | None = None,
+    base: int | None = None,
+    until: str | int | None = None,
+    spans: Iterable[str] = (),
+    limits: RunLimits = RunLimits(),
+    writes: Mapping[str, bytes] | None = None,
+    power_state: str | None = None,
+    probe: str | None = None,
+    repeats: int = 3,
+) -> Profile:
+    """Run a firmware file on a board (a name, a path or a value) and price the run.
+
+    ``clock_hz`` defaults to the board's typical clock, ``base`` (of a raw binary) to its boot region. ``until`` is a
+    symbol or an address to stop before; ``spans`` are functions whose calls are reported one by one; ``writes`` puts
+    bytes at symbols at reset and again when ``main`` is entered; ``power_state`` is the board's first by default.
+    With a ``probe`` (``pyocd[:UID]``, ``gdb:HOST:PORT``) it runs on the real board, too, each run ``repeats`` times and
+    for at most ``limits.wall_seconds``: measured cycles take the place of estimates, see ``Profile.measured``.
+
+    A firmware that faults or reaches a limit is a result too: see ``Profile.exit``. InputError for input that can't
+    be used, RunError if a self-check or the real board fails.
+    """
+    pricer = pricer_for(board, clock_hz=clock_hz)
+    check_power_state(pricer, power_state)
+    image = load_firmware(firmware, pricer, base=base)
+    chosen = run_options(image, until=until, spans=spans, writes=(writes or {}).items())
+    order = RunOrder(spans=chosen.spans, writes=chosen.writes, until=chosen.until, limits=limits)
+    with target_for(probe, pricer, repeats, limits.wall_seconds) as target:
+        return target.run(image, order).priced(lambda facts: price(facts, pricer, power_state=power_state))
 
 
 def measure(

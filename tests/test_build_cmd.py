@@ -57,9 +57,9 @@ def test_it_writes_a_project_and_says_what_it_is(model: Path, tmp_path: Path) ->
     done = vtarget("build", model, "-b", BOARD, "-o", out, "-e", "reference", "--toolchain", "gcc")
     assert (done.code, done.err) == (0, "")
     assert names(out) == FILES
-    for expected in ("on nucleo-l4r5zi (cortex-m4), reference", "firmware.elf", "FLASH", "SRAM3", "arm-none-eabi-gcc"):
+    for expected in ("on nucleo-l4r5zi (cortex-m4), reference", "firmware.elf", "FLASH", "SRAM1", "arm-none-eabi-gcc"):
         assert expected in done.out
-    assert "\narena      704 bytes in SRAM3\nweights    312 bytes in FLASH\n" in done.out
+    assert "\narena      704 bytes in SRAM1\nweights    312 bytes in FLASH\n" in done.out
     ended = run_elf(out / "firmware.elf", BOARD).record.exit
     assert (ended.reason, ended.code) == (Reason.SEMIHOSTING, 0)
 

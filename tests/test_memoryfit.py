@@ -6,8 +6,10 @@ import pytest
 
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board, Boot, Clock, Region, RegionKind
+from vtarget.data.memorysystem import Amount, Cache, DataAccess, Wait, WaitStates, WaitStateStep
 from vtarget.data.plan import Need, Plan
 from vtarget.logic.memoryfit import place
+from vtarget.shell.boardlib import load_board
 
 
 def region(name: str, kind: RegionKind, base: int, size: int, alias_of: str | None = None) -> Region:
@@ -115,3 +117,71 @@ def test_what_does_not_fit_anywhere_is_one_line(
     with pytest.raises(InputError) as caught:
         place(plan(arena_bytes), weights_bytes, BOARD, *regions)
     assert caught.value.one_line() == line
+
+
+def slow(one: Region) -> Region:
+    return one.model_copy(update={"data_access": DataAccess(load=Amount(nominal=1), source="test")})
+
+
+def board_of(*regions: Region, caches: tuple[Cache, ...] = ()) -> Board:
+    """The board with other RAM: 8 KiB at 0x20000000 that is slow, and what is given."""
+    sram = slow(BOARD.regions[3])
+    return BOARD.model_copy(update={"regions": (*BOARD.regions[:3], sram, *regions), "caches": caches})
+
+
+FAST = region("fast", RegionKind.SRAM, 0x2001_0000, 0x1C00)
+CODE_TCM = region("code_tcm", RegionKind.TCM, 0x0001_0000, 0x1E00)
+
+
+@pytest.mark.parametrize(
+    ("arena_bytes", "arena_region", "data", "arena"),
+    [
+        (2048, "auto", "fast", "fast"),  # 2048 + 4096 + 1024 for data of 7168
+        (2049, "auto", "code_tcm", "code_tcm"),
+        (2561, "auto", "sram", "sram"),  # of 7680 there
+        (4096, "auto", "sram", "sram"),
+        (4097, "auto", "sram", "code_tcm"),  # the largest of the others
+        (5000, "sram", "fast", "sram"),
+        (3072, "fast", "code_tcm", "fast"),
+    ],
+)
+def test_data_goes_where_it_is_fast_if_all_of_it_fits(
+    arena_bytes: int, arena_region: str, data: str, arena: str
+) -> None:
+    placement = place(plan(arena_bytes), 100, board_of(FAST, CODE_TCM), "auto", arena_region)
+    assert (placement.data_region, placement.arena_region) == (data, arena)
+    stack = next(row for row in placement.regions if Need("stack", 4096) in row.needs)
+    assert stack.region == data and all(row.fits for row in placement.regions)
+
+
+def test_the_largest_keeps_the_data_if_none_is_faster() -> None:
+    assert place(plan(100), 100, board_of(slow(FAST))).data_region == "sram"
+    fast = BOARD.regions[3].model_copy(update={"name": "same", "base": 0x2002_0000, "size": 0x1000})
+    same = BOARD.model_copy(update={"regions": (*BOARD.regions[:4], fast)})
+    assert place(plan(100), 100, same).data_region == "sram"
+
+
+def test_what_a_data_cache_or_wait_states_are_before_is_not_fast() -> None:
+    miss = Wait(cycles=Amount(nominal=10), source="test")
+    unit = Cache(name="L1", regions=("fast",), holds="data", line=32, size=1024, ways=4, miss=miss, source="test")
+    assert place(plan(100), 100, board_of(FAST, caches=(unit,))).data_region == "sram"
+    waiting = WaitStates(table=(WaitStateStep(max_clock=80_000_000, wait_states=1),), source="test")
+    assert place(plan(100), 100, board_of(FAST.model_copy(update={"wait_states": waiting}))).data_region == "sram"
+    unknown = WaitStates(unknown=True, source="test")
+    assert place(plan(100), 100, board_of(FAST.model_copy(update={"wait_states": unknown}))).data_region == "sram"
+
+
+@pytest.mark.parametrize(
+    ("board", "arena_bytes", "data"),
+    [
+        ("nucleo-l4r5zi", 20_000, "SRAM1"),  # a load from SRAM3 takes a cycle more
+        ("nucleo-l4r5zi", 191 << 10, "SRAM3"),
+        ("nucleo-f746zg", 20_000, "DTCM"),
+        ("nucleo-f746zg", 100_000, "SRAM1"),
+        ("mimxrt1060-evk", 20_000, "DTCM"),
+        ("nucleo-u575zi-q", 20_000, "SRAM3"),
+        ("disco-f407vg", 20_000, "SRAM1"),
+    ],
+)
+def test_data_regions_of_boards(board: str, arena_bytes: int, data: str) -> None:
+    assert place(plan(arena_bytes), 100, load_board(board)).data_region == data

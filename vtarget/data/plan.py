@@ -84,8 +84,10 @@ class RegionNeed:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where weights and arena go: names of regions, and what each region in use needs and has."""
+    """Where weights and arena go: names of regions, and what each region in use needs and has. ``data_region`` is that
+    of data and stack, by default the board's."""
 
     weights_region: str
     arena_region: str
     regions: tuple[RegionNeed, ...]
+    data_region: str | None = None

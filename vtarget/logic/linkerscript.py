@@ -10,9 +10,13 @@ _DATA_KINDS = frozenset({RegionKind.SRAM, RegionKind.TCM})
 
 
 def data_region(board: Board) -> Region:
-    """Where .data, .bss and the stack go: the largest SRAM or TCM that is neither an alias nor the boot region.
+    """Where .data, .bss and the stack go by default: the largest of ``data_regions``, the first listed of equals."""
+    return max(data_regions(board), key=lambda r: r.size)
 
-    The first listed wins between equals; a board whose only such memory is the boot region gets that.
+
+def data_regions(board: Board) -> list[Region]:
+    """SRAM and TCM that is neither an alias nor the boot region, or that one if there is no other.
+
     Raises InputError when the board has no such memory at all.
     """
     candidates = [r for r in board.regions if r.kind in _DATA_KINDS and r.alias_of is None]
@@ -20,8 +24,7 @@ def data_region(board: Board) -> Region:
         raise InputError(
             f"board {board.name} has no sram or tcm region for data", hint="add one, or name another region for data"
         )
-    apart = [r for r in candidates if r.name != board.boot.region]
-    return max(apart or candidates, key=lambda r: r.size)
+    return [r for r in candidates if r.name != board.boot.region] or candidates
 
 
 def linker_script(

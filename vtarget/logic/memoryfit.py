@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from vtarget.base.errors import InputError
 from vtarget.base.suggest import did_you_mean
 from vtarget.data.board import Board, Region
 from vtarget.data.plan import Need, Placement, Plan, RegionNeed
-from vtarget.logic.linkerscript import STACK_BYTES, data_region
+from vtarget.logic.linkerscript import STACK_BYTES, data_region, data_regions
+from vtarget.logic.memory_cost import wait_states
+from vtarget.logic.zones import data_cache
 
 AUTO = "auto"
+DATA_BUS = 0x20000000  # from here on loads don't share the code bus; of a Cortex-M7's TCMs, the one for data is here
+SPARE_BYTES = 1024  # for .data, .bss and alignment, whose sizes are known after linking
 
 
 def place(
@@ -24,35 +30,62 @@ def place(
 ) -> Placement:
     """Where weights and arena go: the regions named, or for ``auto`` the first that have room.
 
-    Code goes to the boot region, data and stack to the board's data region. Weights try the boot region, then other
-    regions that keep their content without power, the largest first; the arena tries the data region, then other
-    writable ones, the largest first. Weights in a writable region are copied there at start, so they take room in the
-    boot region, too. An alias stands for the region it is an alias of.
+    Code goes to the boot region. Data, stack and an arena that isn't named go together where loads and stores take no
+    more than the core's own cycles, if all fit there; else data and stack go to the board's data region. Weights try
+    the boot region, then other regions that keep their content without power, the largest first; the arena tries the
+    data region, then other writable ones, the largest first. Weights in a writable region are copied there at start, so
+    they take room in the boot region, too. An alias stands for the region it is an alias of.
 
     :raises InputError: no such region, the arena's can't be written, or no room; then what each region needs and has.
     """
     boot = _real(board, board.region(board.boot.region))
     data = data_region(board)
-    base: dict[str, list[Need]] = {}
-    _add(base, boot, "code", code_bytes)
-    _add(base, data, "data", data_bytes)
-    _add(base, data, "stack", stack_bytes)
     weights_choices = [_named(board, weights_region)] if weights_region != AUTO else _keeping(board, boot)
     arena_choices = [_named(board, arena_region)] if arena_region != AUTO else _writable(board, data)
     if arena_region != AUTO and not arena_choices[0].writable:
         region = arena_choices[0]
         hint = f"it can be in {', '.join(r.name for r in _writable(board, data))}"
         raise InputError(f"region {region.name} of board {board.name} is {region.kind}: no arena there", hint=hint)
+    sizes = _Sizes(code_bytes, data_bytes, stack_bytes, weights_bytes, plan.arena_bytes)
+    for fast in _faster(board, data):
+        arena = fast if arena_region == AUTO else arena_choices[0]
+        for weights in weights_choices:
+            placement = _placement(board, sizes, boot, fast, weights, arena)
+            if all(
+                row.need_bytes + SPARE_BYTES * (row.region == fast.name) <= row.have_bytes for row in placement.regions
+            ):
+                return placement
     tried = [
-        _placement(board, base, boot, weights, arena, weights_bytes, plan.arena_bytes)
-        for arena in arena_choices
-        for weights in weights_choices
+        _placement(board, sizes, boot, data, weights, arena) for arena in arena_choices for weights in weights_choices
     ]
     for placement in tried:
         if all(need.fits for need in placement.regions):
             return placement
     least = min(tried, key=lambda p: sum(max(0, need.need_bytes - need.have_bytes) for need in p.regions))
     raise InputError(f"the model doesn't fit board {board.name}: {fit_table(least)}")
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    code: int
+    data: int
+    stack: int
+    weights: int
+    arena: int
+
+
+def _faster(board: Board, largest: Region) -> list[Region]:
+    """The regions for data whose loads and stores take the core's own cycles only, if the largest's take more: those of
+    the data bus first, then by size."""
+    if _at_core_speed(board, largest):
+        return []
+    fast = [region for region in data_regions(board) if _at_core_speed(board, region)]
+    return sorted(fast, key=lambda region: (region.base < DATA_BUS, -region.size))
+
+
+def _at_core_speed(board: Board, region: Region) -> bool:
+    waits = wait_states(region, board.clock.typical)
+    return waits == 0 and region.data_access is None and data_cache(board, region) is None
 
 
 def fit_table(placement: Placement) -> str:
@@ -96,19 +129,14 @@ def _writable(board: Board, data: Region) -> list[Region]:
     return _others(board, data, writable=True)
 
 
-def _placement(
-    board: Board,
-    base: dict[str, list[Need]],
-    boot: Region,
-    weights: Region,
-    arena: Region,
-    weights_bytes: int,
-    arena_bytes: int,
-) -> Placement:
-    needs = {name: list(found) for name, found in base.items()}
-    _add(needs, weights, "weights", weights_bytes)
+def _placement(board: Board, sizes: _Sizes, boot: Region, data: Region, weights: Region, arena: Region) -> Placement:
+    needs: dict[str, list[Need]] = {}
+    _add(needs, boot, "code", sizes.code)
+    _add(needs, data, "data", sizes.data)
+    _add(needs, data, "stack", sizes.stack)
+    _add(needs, weights, "weights", sizes.weights)
     if weights.writable and weights.name != boot.name:
-        _add(needs, boot, "weights to copy", weights_bytes)
-    _add(needs, arena, "arena", arena_bytes)
+        _add(needs, boot, "weights to copy", sizes.weights)
+    _add(needs, arena, "arena", sizes.arena)
     rows = (RegionNeed(r.name, r.size, tuple(needs[r.name])) for r in board.regions if r.name in needs)
-    return Placement(weights.name, arena.name, tuple(rows))
+    return Placement(weights.name, arena.name, tuple(rows), data.name)

@@ -159,10 +159,11 @@ def model_lines(profile: ModelProfile) -> list[tuple[str, str]]:
                 f"cold {s.cold:,}; warm: min {s.minimum:,}, median {s.median:,}, p95 {s.p95:,}, max {s.maximum:,}",
             )
         )
+    where = f" in {profile.arena_region}" if profile.arena_region else ""
     lines.append(
         (
             "memory",
-            f"arena {memory.arena_bytes:,}, weights {memory.weights_bytes:,}, code {memory.code_bytes:,}, "
+            f"arena {memory.arena_bytes:,}{where}, weights {memory.weights_bytes:,}, code {memory.code_bytes:,}, "
             f"stack {memory.stack_peak_bytes:,} bytes",
         )
     )

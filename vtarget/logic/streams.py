@@ -44,7 +44,7 @@ class Linked:
     @classmethod
     def of(cls, board: Board, image: Image, placement: Placement) -> Linked:
         """The firmware that was built with this placement."""
-        data = data_region(board).name
+        data = placement.data_region or data_region(board).name
         return cls(board, image, (board.boot.region, placement.weights_region, placement.arena_region, data))
 
     @cached_property

@@ -84,7 +84,7 @@ def generate_project(
     sources = model_sources(graph, layers, plan, spans=spans) if known is None else known
     files = {f"{'board' if name in ('main.c', 'spans.h') else 'model'}/{name}": text for name, text in sources.items()}
     weights, arena = placement.weights_region, placement.arena_region
-    files[LINKER_SCRIPT] = linker_script(board, weights=weights, arena=arena)
+    files[LINKER_SCRIPT] = linker_script(board, data=placement.data_region, weights=weights, arena=arena)
     if copies_weights(board, weights):
         files["board/placement.c"] = render("placement.c", region=weights)
     return files

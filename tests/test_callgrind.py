@@ -105,7 +105,13 @@ def annotate(path: Path) -> str:
     tool = shutil.which("callgrind_annotate")
     if tool is None:
         pytest.skip("callgrind_annotate is not installed")
-    return subprocess.run([tool, path], check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(
+        [tool, "--auto=yes", "--threshold=100", "--show-percs=yes", path],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
 
 
 def test_functions_without_lines() -> None:
@@ -155,7 +161,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @needs_compiler
 def test_source_lines_have_their_costs_and_calls(program: Path, tmp_path: Path) -> None:
     out, read = converted(tmp_path, program)
-    lines = {(function, line) for function, file, line in read.own if file == "prog.c"}
+    lines = {(function, line) for function, file, line in read.own if file == str(program.with_name("prog.c"))}
     assert {("square", 6), ("sum", 11), ("main", 15), ("main", 16)} <= lines
     (of_sum,) = read.calls["sum", "square"]
     (of_main,) = read.calls["main", "square"]
@@ -165,6 +171,13 @@ def test_source_lines_have_their_costs_and_calls(program: Path, tmp_path: Path) 
     assert whole[3][0] == read.own_of("sum") + of_sum[3][0]
     shown = annotate(out)
     assert f"{read.totals[0]:,} (100.0%)" in shown and re.search(r"prog\.c:square", shown)
+    # It finds the source by itself, and sets each line's costs before it.
+    text = C.splitlines()
+    for function, line in (("square", 6), ("sum", 11), ("main", 15)):
+        own = read.own[function, str(program.with_name("prog.c")), line]
+        costs = r"\s+".join(rf"{cost:,} \([ \d.]+%\)" for cost in own)
+        assert re.search(rf"^\s*{costs}\s+{re.escape(text[line - 1])}$", shown, re.MULTILINE), shown
+    assert re.search(rf"=> \S*prog\.c:square \({of_sum[0]}x\)", shown)
 
 
 def test_callgrind_annotate_reads_it(tmp_path: Path) -> None:

@@ -337,7 +337,21 @@ def test_lines_of_dwarf(with_lines: bytes) -> None:
     assert lines.note is None
     found = {line for address in range(0x08000400, 0x08000440, 2) if (line := lines.at(address)) is not None}
     assert {"sum.c:5", "sum.c:9"} <= found
+    whole = {lines.path_at(address) for address in range(0x08000400, 0x08000440, 2)}
+    assert all(path is None or (path.startswith("/") and path.split("/")[-1] in found) for path in whole)
     assert lines.at(0x080003FE) is None and lines.at(0x08001000) is None and lines.at(0) is None
+
+
+@needs_compiler
+@pytest.mark.parametrize("version", [4, 5])
+def test_paths_of_sources_are_whole_whatever_the_compiler_was_told(version: int, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "sum.c").write_text(C)
+    options = ["-mcpu=cortex-m4", "-mthumb", "-O1", f"-gdwarf-{version}", "-nostdlib", "-Wl,-emain"]
+    command = [build.COMPILER, *options, "-Ttext=0x08000400", "-o", "sum.elf", "sub/sum.c"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    path, _, line = str(lines_of((tmp_path / "sum.elf").read_bytes()).path_at(0x08000400)).rpartition(":")
+    assert Path(path).resolve() == (tmp_path / "sub" / "sum.c").resolve() and int(line) > 0
 
 
 @needs_compiler

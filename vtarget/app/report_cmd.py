@@ -93,7 +93,7 @@ def _line_costs(record: ExecutionRecord, pricer: Pricer) -> LineCosts:
     lines = source_lines(record.image_path, record.image_sha256)
     if lines.note:
         print_error_line(lines.note)
-    return line_costs(record, pricer, lines.at)
+    return line_costs(record, pricer, lines.path_at)
 
 
 def _render(shown: list[SavedResult], form: str, metric: str, costs: LineCosts | None) -> str | bytes:

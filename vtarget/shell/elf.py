@@ -272,7 +272,7 @@ def _entry(path: str, entry: int, code: CodeMap, profile: str | None) -> int | N
 
 
 def read_lines(data: bytes) -> list[tuple[int, int, str, int]] | None:
-    """(first address, address behind, file, line) of the DWARF line tables; empty without any, None if damaged."""
+    """(first address, address behind, path, line) of the DWARF line tables; empty without any, None if damaged."""
     from elftools.common.exceptions import DWARFError, ELFError
     from elftools.construct import ConstructError
     from elftools.elf.elffile import ELFFile
@@ -288,16 +288,16 @@ def read_lines(data: bytes) -> list[tuple[int, int, str, int]] | None:
         if not elf.has_dwarf_info():
             return []
         dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
-        programs = (dwarf.line_program_for_CU(unit) for unit in dwarf.iter_CUs())
-        return [row for program in programs if program is not None for row in _rows_of(program)]
+        programs = ((dwarf.line_program_for_CU(unit), unit) for unit in dwarf.iter_CUs())
+        return [row for program, unit in programs if program is not None for row in _rows_of(program, unit)]
     except damage:
         return None
 
 
-def _rows_of(program: Any) -> Iterator[tuple[int, int, str, int]]:
+def _rows_of(program: Any, unit: Any) -> Iterator[tuple[int, int, str, int]]:
     """Stretches of one unit's code. Sequences at address 0 are what the linker threw away."""
     first_file = 0 if program["version"] >= 5 else 1
-    files = program["file_entry"]
+    files = _files_of(program, unit)
     before, start = None, 0
     for entry in program.get_entries():
         state = entry.state
@@ -306,6 +306,22 @@ def _rows_of(program: Any) -> Iterator[tuple[int, int, str, int]]:
         if before is None:
             start = state.address
         elif start and state.address > before.address and before.line:
-            name = files[before.file - first_file].name.decode("utf-8", "backslashreplace")
-            yield before.address, state.address, name, before.line
+            yield before.address, state.address, files[before.file - first_file], before.line
         before = None if state.end_sequence else state
+
+
+def _files_of(program: Any, unit: Any) -> list[str]:
+    """Paths of the unit's files. Folder 0 is the one it was compiled in, which the table lists since version 5 (DWARF 5,
+    6.2.4)."""
+    compiled_in = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
+    start = compiled_in.value if compiled_in else b""
+    listed = program["include_directory"]
+    folders = [_joined(start, folder) for folder in (listed if program["version"] >= 5 else (b"", *listed))]
+    paths = (_joined(folders[file.dir_index or 0], file.name) for file in program["file_entry"])
+    return [path.decode("utf-8", "backslashreplace") for path in paths]
+
+
+def _joined(folder: bytes, name: bytes) -> bytes:
+    """The path of ``name`` in ``folder``, if it isn't whole already, as /x and C:\\x are."""
+    whole = not folder or name[:1] in (b"/", b"\\") or name[1:2] == b":"
+    return name if whole else folder + b"/" + name if name else folder

@@ -15,7 +15,7 @@ NO_LINES = "no source lines: the image was built without them (-g)"
 
 @dataclass(frozen=True)
 class SourceLines:
-    """``rows`` are (first address, address behind, ``file:line``), sorted; ``note`` says why there are none."""
+    """``rows`` are (first address, address behind, ``path:line``), sorted; ``note`` says why there are none."""
 
     rows: tuple[tuple[int, int, str], ...] = ()
     note: str | None = None
@@ -26,6 +26,11 @@ class SourceLines:
 
     def at(self, address: int) -> str | None:
         """``file:line`` of the instruction at ``address``, None if unknown; files without their folders."""
+        found = self.path_at(address)
+        return found and found.replace("\\", "/").rpartition("/")[2]
+
+    def path_at(self, address: int) -> str | None:
+        """The same with the folders, as the compiler knew them."""
         position = bisect_right(self._starts, address) - 1
         if position < 0 or address >= self.rows[position][1]:
             return None
@@ -50,5 +55,4 @@ def lines_of(data: bytes) -> SourceLines:
         return SourceLines(note="no source lines: the image's line tables are damaged")
     if not rows:
         return SourceLines(note=NO_LINES)
-    named = ((start, end, f"{name.replace(chr(92), '/').rpartition('/')[2]}:{line}") for start, end, name, line in rows)
-    return SourceLines(tuple(sorted(named)))
+    return SourceLines(tuple(sorted((start, end, f"{path}:{line}") for start, end, path, line in rows)))

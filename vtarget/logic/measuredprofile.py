@@ -152,7 +152,7 @@ def _at(profile: Profile, estimate: Kernel | Span, cycles: int) -> tuple[float, 
 def _whole(profile: Profile, total: MeasuredKernel) -> Profile:
     """Totals of the measured run. All runs lie within a spread of their median."""
     nominal, spread = total.total_cycles, total.spread
-    cycles = Bound(float(max(0, nominal - spread)), float(nominal), float(nominal + spread))
+    cycles = Bound(float(max(min(1, nominal), nominal - spread)), float(nominal), float(nominal + spread))
     latency = cycles.scaled(profile.latency_s.nominal / (profile.cycles.nominal or 1.0))
     joules = None
     if profile.energy_j is not None:

@@ -21,6 +21,7 @@ from vtarget.shell.machine import Machine
 
 FIRMWARES = [
     (EXAMPLES / "quantise-m4f.elf", "nucleo-l4r5zi"),
+    (EXAMPLES / "conv_int8-m4f.elf", "nucleo-l4r5zi"),  # loads that are looked up one by one
     (EXAMPLES / "fft-m0plus.elf", "rpi-pico"),
     (EXAMPLES / "biquad-m7.elf", "nucleo-f746zg"),
     (EXAMPLES / "memcpy_bench-m33.elf", "nucleo-u575zi-q"),

@@ -206,6 +206,22 @@ def test_reset_begins_anew_and_keeps_flash(plain: ExecutionRecord) -> None:
         assert same(session.record(), plain)
 
 
+def test_reset_keeps_what_was_loaded_into_ram_before_the_core_ran(tmp_path: Path) -> None:
+    path = write_program(tmp_path / "stores.elf", BOARD, {"reset": "6008 str r0, [r1]\n be00 bkpt 0"})
+    ram = next(region.base for region in pricer_for(BOARD).board.regions if region.writable) + 0x800
+    with debugged(path) as session:
+        client = session.connect()
+        assert client.ask(b"M%x,8:0102030405060708" % ram) == b"OK"
+        assert client.ask(b"P0=ffffffff") == client.ask(b"P1=%s" % ram.to_bytes(4, "little").hex().encode()) == b"OK"
+        client.send(b"c")
+        assert client.stop().startswith(b"T05")
+        assert client.ask(b"m%x,8" % ram) == b"ffffffff05060708"
+        assert client.ask(b"M%x,4:00000000" % (ram + 4)) == b"OK"  # too late to be of what was loaded
+        client.monitor("reset halt")
+        assert client.ask(b"m%x,8" % ram) == b"0102030405060708"
+        client.send(b"k")
+
+
 def test_an_interrupt_stops_an_endless_loop(tmp_path: Path) -> None:
     code = """
         3001 adds r0, #1

@@ -209,6 +209,19 @@ def test_flash_is_erased_in_blocks_and_holds_what_is_in_the_file() -> None:
     assert board.flash[0x1800] == 0
 
 
+def test_what_lies_in_ram_is_written_after_every_reset_again() -> None:
+    board = FakeBoard(RUN)
+    with probed(board) as probe:
+        probe.flash(IMAGE)
+        assert not any(packet.startswith((b"vFlashErase:20", b"vFlashWrite:20")) for packet in board.packets)
+        board.ram[0x100:0x106] = b"in use"  # the firmware has run
+        probe.reset_halt()
+        assert bytes(board.ram[0x100:0x106]) == b"in RAM"
+        board.packets.clear()
+        probe.reset_halt()
+        assert not any(packet.startswith(b"vFlash") for packet in board.packets)
+
+
 def test_memory_maps() -> None:
     text = """<?xml version="1.0"?><!DOCTYPE memory-map PUBLIC "x" "y"><memory-map>
     <memory type='ram' start='0x20000000' length='4096'/>

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakeboard import At, FakeBoard, served
 from machinelib import EXAMPLES, FIRMWARE, vtarget
@@ -21,8 +22,10 @@ from vtarget.base.errors import InputError, VtargetError
 from vtarget.data.board import Board
 from vtarget.data.measurement import Measurement
 from vtarget.data.profile import Profile
-from vtarget.data.record import ExecutionRecord, Reason
+from vtarget.data.record import ExecutionRecord, Reason, SiteKind
+from vtarget.logic.decode import Block
 from vtarget.logic.measurereport import rows
+from vtarget.logic.pricing import Pricer
 from vtarget.shell.boardlib import load_board
 from vtarget.shell.measurementfile import load_measurement
 from vtarget.shell.measuring import MeasureOptions, end_of, measure, open_probe
@@ -98,23 +101,33 @@ def test_measured_cycles_are_those_of_the_virtual_run(name: str, board: str) -> 
     [
         ("fft-m7", "nucleo-f746zg", "DWT_CYCCNT"),
         ("conv_int8-m33", "nucleo-u575zi-q", "DWT_CYCCNT"),
+        ("conv_int8-m4f", L4, "DWT_CYCCNT"),
         ("fir-m0plus", "rpi-pico", "SysTick"),
     ],
 )
-def test_on_boards_with_caches_a_stop_moves_no_more_than_a_miss_between_kernels(
-    firmware: str, board: str, counter: str
-) -> None:
+def test_boards_with_caches_are_measured_to_the_cycle(firmware: str, board: str, counter: str) -> None:
     found = loop(EXAMPLES / f"{firmware}.elf", board)
-    _, profile = emulated(EXAMPLES / f"{firmware}.elf", board)
+    record, profile = emulated(EXAMPLES / f"{firmware}.elf", board)
     estimates = {k.address: (k.calls, k.total_cycles) for k in profile.kernels}
     assert found.counter == counter
     for kernel in found.kernels:
         assert kernel.address is not None
-        calls, cycles = estimates[kernel.address]
-        assert kernel.calls == calls
-        assert abs(kernel.total_cycles - cycles) <= 64 * calls
+        assert (kernel.calls, kernel.total_cycles) == estimates[kernel.address], kernel.name
     assert found.total is not None
-    assert found.total.total_cycles == profile.cycles.nominal - 1
+    assert found.total.total_cycles == profile.cycles.nominal - 1 - fetching_of_the_last(record, pricer_for(board))
+
+
+def fetching_of_the_last(record: ExecutionRecord, pricer: Pricer) -> int:
+    """What the miss takes of the line that begins with the BKPT that ends the run: it is met before that line."""
+    cycles = 0
+    for row in np.flatnonzero(record.site_kind == SiteKind.FETCH).tolist():
+        node, index = int(record.site_node[row]), int(record.site_insn[row])
+        number = record.node_block[node]
+        block = Block(int(record.block_address[number]), record.block_code[number])
+        if block.addresses[index] == record.exit.pc:
+            events = np.flatnonzero(record.site_counts[row]).tolist()
+            cycles += sum(pricer.fetch(block, index, event).nominal for event in events)
+    return cycles
 
 
 def test_firmware_that_sets_up_its_clock() -> None:

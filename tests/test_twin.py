@@ -7,11 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from calibrationlib import BOARDS, board_pricer, example, recorded, true_cycles, truth_of
+from hypothesis import given
+from hypothesis import strategies as st
 from machinelib import FIRMWARE, vtarget
 
 from vtarget.data.calibration import TERMS, AppliedCalibration, Term
@@ -25,10 +28,11 @@ from vtarget.logic.twinpricing import TwinPricer, factors_of
 from vtarget.shell import layout
 from vtarget.shell.calibrationfile import load_calibration
 from vtarget.shell.epochs import ClockProgrammedError
+from vtarget.shell.gdb.target import merged
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine
 from vtarget.shell.measurementfile import load_measurement
-from vtarget.shell.running import load_firmware, price
+from vtarget.shell.running import execute, load_firmware, price
 from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.twin import Twin, image_of
 
@@ -163,6 +167,31 @@ def test_what_was_flashed_is_an_image(board: str) -> None:
     assert ran.instructions == recorded("fir", board).instructions
 
 
+def test_what_was_loaded_into_ram_is_an_image_where_there_is_no_flash() -> None:
+    pricer = board_pricer("mps2-an386")
+    elf = load_firmware(FIRMWARE / "rtos" / "rtos-m4f.elf", pricer)
+    loads = {segment.load_address: segment.data for segment in elf.segments if segment.data}
+    image = image_of({}, pricer.board, loads)
+    ran, plain = (Machine(each, pricer, RunOptions()).run().record for each in (image, elf))
+    assert (ran.console, ran.instructions) == (plain.console, plain.instructions)
+    assert image_of({}, pricer.board, {0x2000_0000: b"no firmware"}).path == "erased flash"
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.binary(max_size=20))))
+def test_stretches_hold_what_memory_holds(writes: list[tuple[int, bytes]]) -> None:
+    memory: dict[int, int] = {}
+    ordered: dict[int, bytes] = {}
+    for address, data in writes:
+        ordered.pop(address, None)  # as a write goes behind those before it
+        ordered[address] = data
+    for address, data in ordered.items():
+        memory |= {address + i: byte for i, byte in enumerate(data)}
+    found = merged(ordered)
+    assert {start + i: byte for start, data in found.items() for i, byte in enumerate(data)} == memory
+    ends = [(start, start + len(data)) for start, data in found.items()]
+    assert all(end < start for (_, end), (start, _) in pairwise(ends))
+
+
 # --- the whole loop --------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +268,28 @@ def test_a_twin_is_measured_and_found_out(
         kernels = {kernel.name: kernel.total_cycles for kernel in profile.kernels}
         for kernel, cycles in true_cycles(name, board, truth).items():
             assert kernels[kernel] == pytest.approx(cycles, rel=0.01), kernel
+
+
+def test_a_twin_without_flash_is_loaded_measured_and_keeps_its_ram(tmp_path: Path, served: list[Served]) -> None:
+    """The image lies in RAM for code: plain writes; what they wrote outlasts resets and debuggers."""
+    firmware, board = FIRMWARE / "rtos" / "rtos-m4f.elf", "mps2-an386"
+    served.append(Served(board, 3, tmp_path, 2))
+    totals = []
+    for option in ("--repeat=2", "--no-flash"):
+        measure = ("measure", firmware, "-b", board, "--probe", f"gdb:{served[0].place}", "--kernels", "check_output")
+        ran = vtarget(*measure, option, "-o", tmp_path / "m.json", "--quiet")
+        assert ran.code == 0, ran.err
+        found = load_measurement(str(tmp_path / "m.json"))
+        assert [(kernel.name, kernel.calls) for kernel in found.kernels] == [("check_output", 1)]
+        totals.append(found.kernels[0].total_cycles)
+        if option != "--no-flash":
+            served[0].waits()
+    assert served[0].process.wait(SECONDS) == 0
+    truth = AppliedCalibration("truth", load_calibration(str(served[0].truth)))
+    pricer = board_pricer(board)
+    profile = price(execute(firmware, pricer).record, pricer, calibration=truth)
+    (true,) = (kernel.total_cycles for kernel in profile.kernels if kernel.name == "check_output")
+    assert totals == pytest.approx([true, true], rel=0.006)
 
 
 def test_the_command_refuses_what_it_cant_use(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Arming:
         self.armed: set[int] = set()  # addresses of instructions whose operands are observed
         self._guarded: set[int] = set()
         self.memory: MemorySim | None = None
-        self._watched: set[int] = set()  # addresses of instructions whose accesses are followed one by one
+        self.watched: set[int] = set()  # addresses of instructions whose accesses are followed one by one
         self._next_hook = layout.HOOKS
 
     def arm(self, block: Block) -> bool:
@@ -54,8 +54,8 @@ class Arming:
                 self._hook_site(address, insn)
                 fresh = True
         for address in self.memory.unpredictable(block) if self.memory is not None else ():
-            if address not in self._watched:
-                self._watched.add(address)
+            if address not in self.watched:
+                self.watched.add(address)
                 self._hook(address, on_access.address, self._new_hook())
                 fresh = True
         if fresh:

@@ -70,6 +70,9 @@ H_CACHES = 40  # by zone: the cache in force for loads, or 0
 STORES = 8  # from there to the one for stores
 H_REGISTERS = 56  # r0..r15, two to a word
 H_REGISTER_IDS = 64
+# What the current block's lines and accesses cost is noted (NOTES) for a debugger that holds the core in it: how many
+# notes, and the node and the count of instructions that they are of.
+H_NOTED, H_NOTED_NODE, H_NOTED_AT = 96, 97, 98
 HEADER_WORDS = 128
 
 # H_SKIP: the block that execution goes on with is counted, and not begun or (a debugger held the core in it) begun.
@@ -121,6 +124,7 @@ S_PRICES = S_COUNTS + OPERAND_CLASSES
 S_LOW = S_PRICES + OPERAND_CLASSES  # the lowest and the highest address of a data site
 S_HIGH = S_LOW + 1
 SITE_WORDS = S_HIGH + 6
+NOTE_BITS = 4  # a note is a site's offset, and the class in so many bits
 NEVER_ACCESSED = 1 << 62  # S_LOW at first
 
 # Hook words (one per hooked instruction): the buffer's address and what to observe.
@@ -173,6 +177,7 @@ HOOK_CAPACITY = 1 << 16
 TOUCHED_CAPACITY = 1 << 12
 MEMORY_CAPACITY = 1 << 23
 BRANCH_CAPACITY = 1 << 22
+NOTE_CAPACITY = 1 << 10  # more events of one passage of a block are not noted
 
 SLOTS = HEADER_WORDS
 NODES = SLOTS + SLOT_CAPACITY * SLOT_WORDS
@@ -184,7 +189,8 @@ HASHES = HOOKS + HOOK_CAPACITY * HOOK_WORDS
 TOUCHED = HASHES + HASH_CAPACITY
 MEMORY = TOUCHED + TOUCHED_CAPACITY
 BRANCHES = MEMORY + MEMORY_CAPACITY
-BUFFER_WORDS = BRANCHES + BRANCH_CAPACITY
+NOTES = BRANCHES + BRANCH_CAPACITY
+BUFFER_WORDS = NOTES + NOTE_CAPACITY
 HASH_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)
 
 

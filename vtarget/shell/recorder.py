@@ -86,7 +86,7 @@ class Recorder:
         self.stacks = StackRecorder(self)
         self._watch = watch
         self._arming = Arming(engine, self.words, guards)
-        self.armed = self._arming.armed
+        self.armed, self.watched = self._arming.armed, self._arming.watched
         self._blocks: dict[int, Block] = {}
         self._node_at: dict[tuple[int, int], Node] = {}
         self._node_by_offset: dict[int, Node] = {}
@@ -177,6 +177,20 @@ class Recorder:
     def lost_sites(self) -> int:
         """Observations that belonged to no known site: code that was overwritten. The result tells of them."""
         return int(self.words[layout.H_LOST_SITES])
+
+    def ahead(self, pc: int) -> int:
+        """Of ``cycles``, those of lines and data accesses from the instruction at ``pc`` on, where the core is held in
+        the current block: they are counted when a block begins."""
+        return sum(int(self.words[site + layout.S_PRICES + event]) for site, event in self.noted_from(pc))
+
+    def noted_from(self, pc: int) -> list[tuple[int, int]]:
+        """What has cost cycles, of the current block from ``pc`` on: the sites' offsets and the classes."""
+        words = self.words
+        if (words[layout.H_NOTED_NODE], words[layout.H_NOTED_AT]) != (words[layout.H_CURRENT], self.instructions):
+            return []
+        notes = words[layout.NOTES : layout.NOTES + int(words[layout.H_NOTED])].tolist()
+        found = [(note >> layout.NOTE_BITS, note & (1 << layout.NOTE_BITS) - 1) for note in notes]
+        return [(site, event) for site, event in found if words[site + layout.S_ADDRESS] >= pc]
 
     def call_stack(self, pc: int) -> tuple[Frame, ...]:
         """Active functions, innermost first, with the pc or the address each will return to."""

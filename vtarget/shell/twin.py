@@ -7,7 +7,9 @@ of every cycle. Its time is exact: counts times fractional prices, rounded once,
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from vtarget.shell import layout
 from vtarget.shell.debugging import RestartRequestedError
 from vtarget.shell.epochs import ClockProgrammedError
 from vtarget.shell.gdb.server import GdbServer
+from vtarget.shell.gdb.target import merged
 from vtarget.shell.machine import Machine
 from vtarget.shell.recorder import UNLIMITED, Recorder
 from vtarget.shell.runoptions import RunOptions
@@ -74,6 +77,17 @@ class TwinRecorder(Recorder):
             cycles = int(self.words[layout.H_CYCLES]) + max(0, cycles - self.cycles)
         super().limit(cycles=cycles, instructions=instructions)
 
+    def ahead(self, pc: int) -> int:
+        """As ``Recorder.ahead``, such that time never runs backwards for its fractions."""
+        exact, pricer = self._exact(), self.pricer
+        assert isinstance(pricer, TwinPricer)
+        rows = {site.offset: site for site in self.site_table.rows}
+        later = 0.0
+        for offset, event in self.noted_from(pc):
+            site = rows[offset]
+            later += pricer.exact_site(site.kind, self.nodes[site.node].block, site.insn, event)
+        return int(exact) - int(exact - later)
+
     def _exact(self) -> float:
         pricer = self.pricer
         assert isinstance(pricer, TwinPricer)
@@ -110,11 +124,15 @@ class TwinMachine(Machine):
 
 
 class TwinServer(GdbServer):
-    """A GDB server that tells what was flashed."""
+    """A GDB server that tells what was flashed and loaded."""
 
     def flash(self) -> dict[str, bytes]:
         """What is in the flash that was written, by region."""
         return {} if self._held is None else self._held.target.flash()
+
+    def loads(self) -> dict[int, bytes]:
+        """What was loaded into RAM, by address."""
+        return {} if self._held is None else self._held.target.loads()
 
 
 class Twin:
@@ -127,13 +145,14 @@ class Twin:
         self._seed = seed
         self._runs = 0
         self._flash: dict[str, bytes] = {}
+        self._loads: dict[int, bytes] = {}
         self._managed: set[str] = set()  # images that set up their clock
 
     def serve(self, server: TwinServer) -> None:
         """Be the board of one debugger, until it leaves."""
         options = RunOptions(debugger=server, limits=RunLimits(wall_seconds=0.0))
         while True:
-            image = image_of(self._flash, self._pricer.board)
+            image = image_of(self._flash, self._pricer.board, self._loads)
             try:
                 self.machine(image, options).run()
                 self._keep(server)
@@ -157,11 +176,15 @@ class Twin:
 
     def _keep(self, server: TwinServer) -> None:
         self._flash |= server.flash()
+        loads = server.loads()
+        self._loads = merged({**{a: data for a, data in self._loads.items() if a not in loads}, **loads})
 
 
-def image_of(flash: dict[str, bytes], board: Board) -> Image:
-    """What is in the flash, as an image; where no firmware is in it, one that does nothing."""
+def image_of(flash: dict[str, bytes], board: Board, loads: Mapping[int, bytes] = MappingProxyType({})) -> Image:
+    """What is in the flash, and what was loaded into RAM, as an image; where no firmware is in it, one that does
+    nothing."""
     segments = [segment for name, data in sorted(flash.items()) if (segment := _segment(name, data, board))]
+    segments += [Segment(address, address, data, len(data), True) for address, data in loads.items()]
     digest = sha256(b"".join(segment.data for segment in segments)).hexdigest()
     image = Image("flash", "bin", digest, tuple(segments), None)
     try:

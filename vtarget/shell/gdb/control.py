@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vtarget.base.errors import InputError
 from vtarget.data.insn import Dynamic, Flow
@@ -69,6 +69,16 @@ class Stop:
     address: int = 0
 
 
+class Seen(NamedTuple):
+    """What the recorder has seen of the instruction that the core is held at."""
+
+    operands: bool
+    accesses: bool
+
+
+UNSEEN = Seen(operands=False, accesses=False)
+
+
 class RunControl:
     """The debugger's hold on one machine. ``is_device`` tells addresses whose accesses must not be repeated."""
 
@@ -85,7 +95,7 @@ class RunControl:
         self._step_hook: tuple[int, int] | None = None  # and its address
         self._within = (0, 0)
         self._pending: Stop | None = None
-        self._stopped_by: tuple[int, bool] | None = None  # pc, and whether the recorder had observed it by then
+        self._stopped_by: tuple[int, Seen] | None = None  # pc, and what the recorder had seen of it by then
         self._passing = (-1, -1)  # pc and count of instructions at which hooks are passed over
         self._resumed = (-1, False)  # pc, and whether its block was entered by then
         self._breakpoint_instruction: int | None = None  # the BKPT that has stopped the core
@@ -158,10 +168,14 @@ class RunControl:
         self._machine.reports.on_breakpoint = lambda _pc: False
 
     def _hook(self, address: int) -> int:
-        observed = address in self._recorder.armed
-        handle = self._engine.hook_instruction(address, lambda pc: self._on_break(pc, observed))
+        seen = self._seen(address)
+        handle = self._engine.hook_instruction(address, lambda pc: self._on_break(pc, seen))
         self._engine.forget_code(address, 2)
         return handle
+
+    def _seen(self, address: int) -> Seen:
+        """What the recorder sees of an instruction before a hook that is set now."""
+        return Seen(address in self._recorder.armed, address in self._recorder.watched)
 
     def _unhook(self, handle: int, address: int) -> None:
         # Code translated with the hook would go on calling it.
@@ -170,9 +184,9 @@ class RunControl:
 
     # Hooks.
 
-    def _on_break(self, pc: int, observed: bool) -> None:
+    def _on_break(self, pc: int, seen: Seen) -> None:
         if self._passing != (pc, self._recorder.instructions):
-            self._stop_at(pc, observed, Stop(Signal.TRAP))
+            self._stop_at(pc, seen, Stop(Signal.TRAP))
 
     def _on_access(self, watch: Watch, address: int) -> None:
         pc = self._engine.register(15)
@@ -182,13 +196,13 @@ class RunControl:
         if self._is_device(address):
             self._stop_after_block(stop)
         else:
-            self._stop_at(pc, False, stop)
+            self._stop_at(pc, self._seen(pc), stop)
 
     def _on_breakpoint_instruction(self, pc: int) -> bool:
-        self._pending, self._stopped_by, self._breakpoint_instruction = Stop(Signal.TRAP), (pc, False), pc
+        self._pending, self._stopped_by, self._breakpoint_instruction = Stop(Signal.TRAP), (pc, UNSEEN), pc
         return True
 
-    def _stop_at(self, pc: int, observed: bool, stop: Stop) -> None:
+    def _stop_at(self, pc: int, seen: Seen, stop: Stop) -> None:
         """Stop before the instruction; the emulator can't inside an IT block, and stops after the code block then."""
         node = self._recorder.current
         if self._pending is not None:
@@ -200,7 +214,7 @@ class RunControl:
         ):
             self._stop_after_block(stop)
         else:
-            self._pending, self._stopped_by = stop, (pc, observed)
+            self._pending, self._stopped_by = stop, (pc, seen)
             self._engine.stop()
 
     def _stop_after_block(self, stop: Stop) -> None:
@@ -241,8 +255,8 @@ class RunControl:
         self._position = None
         if by is not None and by[0] == pc and node is not None and not self._recorder.stopped_by_limit:
             self._position = node.block.addresses.index(pc) if pc in node.block.addresses else None
-            if self._position is not None and by[1]:
-                self._take_back(node, self._position)
+            if self._position is not None:
+                self._take_back(node, self._position, by[1])
         if self._step_hook is not None:
             self._unhook(*self._step_hook)
             self._step_hook = None
@@ -264,7 +278,7 @@ class RunControl:
     def cycles(self) -> int:
         """Cycles awake, up to where the core is held."""
         if self._position is not None:
-            return self._clock.before_instruction(self._halted_pc)
+            return self._clock.before_instruction(self._halted_pc) - self._recorder.ahead(self._halted_pc)
         return self._clock.after_instructions(self._executed)
 
     @property
@@ -323,11 +337,14 @@ class RunControl:
                 continue
         return b""
 
-    def _take_back(self, node: Node, position: int) -> None:
+    def _take_back(self, node: Node, position: int, seen: Seen) -> None:
         """The recorder saw the operands of an instruction that will be executed, and seen, only later; accesses that
         it followed there are left out then."""
         words, insn, pc = self._recorder.words, node.block.insns[position], node.block.addresses[position]
-        words[layout.H_SEEN] = pc
+        if seen.accesses:
+            words[layout.H_SEEN] = pc
+        if not seen.operands:
+            return
         site = int(words[node.offset + layout.N_SITES])
         while site and words[site + layout.S_ADDRESS] not in (0, pc):
             site += layout.SITE_WORDS

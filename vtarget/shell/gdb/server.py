@@ -98,7 +98,7 @@ class GdbServer:
         held.target.pc = pc
         self._held = held
         if before is not None:
-            held.target.put_flash(before.target.flash())
+            held.target.put_back(before.target.flash(), before.target.loads())
             held.commands.extended = before.commands.extended
             if self._state is State.ATTACHED:
                 held.control.take_over(before.control)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from vtarget.base.errors import InputError
@@ -27,6 +28,7 @@ class Target:
         self.pc = 0
         self.registers = registers_of(machine.board, machine.pricer.core.architecture)
         self._written: set[str] = set()  # regions of flash
+        self._loads: dict[int, bytes] = {}  # what was written to RAM before the core ran, the last of a place last
         self.set_up: list[tuple[int, int, int]] = []  # writes to the core's registers before it ran
         windows = machine.chipset.chip.windows if machine.chipset.chip else ()
         self._devices = (PERIPHERALS, *((w.base, w.size) for w in windows))
@@ -114,13 +116,16 @@ class Target:
             engine.forget_code(address, len(part))
             if region.kind in FLASH_KINDS:
                 self._written.add(region.name)
+            elif self.machine.recorder.current is None:
+                self._loads.pop(address, None)
+                self._loads[address] = part
             return len(part)
         if not self.is_device(address):
             return 0
         width = _width(address, len(data))
         chipset = self.machine.chipset
         is_core = _in(address, PPB_BASE, PPB_SIZE)
-        if is_core and not self.machine.recorder.instructions:
+        if is_core and self.machine.recorder.current is None:
             self.set_up.append((address, width, int.from_bytes(data[:width], "little")))
         write = chipset.system.write if is_core else chipset.bus.poke
         write(address, width, int.from_bytes(data[:width], "little"))
@@ -144,18 +149,26 @@ class Target:
         """What is in the flash that was written, by region."""
         return {name: self.machine.engine.read(*self._place(name)) for name in sorted(self._written)}
 
+    def loads(self) -> dict[int, bytes]:
+        """What was loaded into RAM, by address: what a debugger wrote there before the core ran."""
+        return merged(self._loads)
+
     def repeat_set_up(self, writes: list[tuple[int, int, int]]) -> None:
         """Make the writes that a debugger made to a machine before this one, which it takes for the same."""
         for address, width, value in writes:
             self.write(address, value.to_bytes(width, "little"))
 
-    def put_flash(self, contents: dict[str, bytes]) -> None:
-        """Fill flash as it was in a machine before this one, and start from the vector table that is in it."""
+    def put_back(self, flash: dict[str, bytes], loads: dict[int, bytes]) -> None:
+        """Fill flash as it was in a machine before this one, and RAM as it was loaded, and start from the vector table
+        that is there now."""
         engine, table = self.machine.engine, self.machine.vector_table
         before = engine.read(table, 8)
-        for name, data in contents.items():
+        for name, data in flash.items():
             self._written.add(name)
             engine.write(self._place(name)[0], data)
+        for address, data in loads.items():
+            self._loads[address] = data
+            engine.write(address, data)
         after = engine.read(table, 8)
         if after != before:
             engine.set_register(13, int.from_bytes(after[:4], "little"))
@@ -179,6 +192,24 @@ class Target:
             system.systick.clock_reads, system.dwt.clock_reads = reads
             system.untouched.clear()
             system.untouched.update(untouched)
+
+
+def merged(writes: Mapping[int, bytes]) -> dict[int, bytes]:
+    """What memory holds after these writes, as stretches in order of address that neither touch nor overlap."""
+    found: list[tuple[int, int]] = []
+    for start in sorted(writes):
+        end = start + len(writes[start])
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end)
+        elif end > start:
+            found.append((start, end))
+    contents = {start: bytearray(end - start) for start, end in found}
+    starts = list(contents)
+    for address, data in writes.items():
+        if data:
+            start = starts[bisect_right(starts, address) - 1]
+            contents[start][address - start : address - start + len(data)] = data
+    return {start: bytes(content) for start, content in contents.items()}
 
 
 def _in(address: int, base: int, size: int) -> bool:

@@ -41,7 +41,11 @@ from vtarget.shell.layout import (
     H_COPY_REGISTERS,
     H_CURRENT,
     H_CYCLES,
+    H_INSTRUCTIONS,
     H_LAST_LINE,
+    H_NOTED,
+    H_NOTED_AT,
+    H_NOTED_NODE,
     H_REGISTER_IDS,
     H_REGISTERS,
     H_SEEN,
@@ -58,6 +62,9 @@ from vtarget.shell.layout import (
     N_ACCESSES,
     N_FETCH,
     N_HOOKED,
+    NOTE_BITS,
+    NOTE_CAPACITY,
+    NOTES,
     ROUND_ROBIN,
     S_COUNTS,
     S_HIGH,
@@ -82,9 +89,13 @@ UNALIGNED, JUMP_MISS, SEQUENCE_MISS = 1, 1, 2  # classes, as logic.zones names t
 
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]
 def _count(s: Any, site: int, event: int) -> int:
-    """Count one event; its live price."""
+    """Count one event, and note it if it costs anything; its live price."""
     s[site + S_COUNTS + event] += 1
-    return int(s[site + S_PRICES + event])
+    price = s[site + S_PRICES + event]
+    if price != 0 and s[H_NOTED] < NOTE_CAPACITY:
+        s[NOTES + s[H_NOTED]] = site << NOTE_BITS | event
+        s[H_NOTED] += 1
+    return int(price)
 
 
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]
@@ -257,6 +268,7 @@ def _look_up(s: Any, a: int, cache: int, first: int, end: int, event: int) -> in
 def follow(s: Any, uc: int, node: int) -> None:
     """A block begins: what fetching it, and its accesses whose addresses are known by now, find."""
     cycles = 0
+    s[H_NOTED], s[H_NOTED_NODE], s[H_NOTED_AT] = 0, node, s[H_INSTRUCTIONS]
     record, accesses = s[node + N_FETCH], s[node + N_ACCESSES]
     if record != 0:
         if s[record + V_VERSION] == s[H_VERSION]:

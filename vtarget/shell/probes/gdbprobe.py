@@ -54,6 +54,7 @@ class GdbProbe:
         self._running = False
         self._reset = ""  # the command that resets, once one has worked
         self._found_halted = False
+        self._in_ram: list[tuple[int, bytes]] = []  # what of the firmware was loaded there
         try:
             self._attach()
         except VtargetError:
@@ -134,11 +135,12 @@ class GdbProbe:
     # Loading.
 
     def flash(self, image: Image, progress: Progress = no_progress) -> None:
-        """Write the image; flash is erased in whole blocks, as the server's memory map says."""
+        """Write the image; flash is erased in whole blocks, as the server's memory map says. What lies elsewhere is
+        RAM, which the firmware may change: it is written after every reset again."""
         flash = [stretch for stretch in self._memory_map() if stretch.kind == "flash"]
         total, done = sum(len(s.data) for s in image.segments), 0
         self._erase(image, flash)
-        is_flashed = False
+        is_flashed, self._in_ram = False, []
         for address, data in self._pieces(image):
             if any(s.start <= address < s.end for s in flash):
                 command = f"vFlashWrite:{address:x}:".encode() + data
@@ -146,6 +148,7 @@ class GdbProbe:
                 is_flashed = True
             else:
                 self.write_memory(address, data)
+                self._in_ram.append((address, data))
             done += len(data)
             progress("flashing", done, total)
         if is_flashed:
@@ -188,6 +191,8 @@ class GdbProbe:
             known, text = self._client.monitor(command, timeout_s=RESET_SECONDS)
             if known and not UNKNOWN.search(text):
                 self._reset = command
+                for address, data in self._in_ram:
+                    self.write_memory(address, data)
                 return
         raise RefusedError("the GDB server knows no reset command", hint=f"tried: monitor {', monitor '.join(tried)}")
 

@@ -35,6 +35,7 @@ class PyocdProbe:
         _check_package()
         self._session = _session(uid, target)
         self._breakpoints: set[int] = set()
+        self._in_ram: list[tuple[int, bytes]] = []  # what of the firmware was loaded there
         self._found_running = False
         try:
             with _told("connect to the chip"):
@@ -78,10 +79,12 @@ class PyocdProbe:
             self._core.write_core_register_raw(name, value)
 
     def flash(self, image: Image, progress: Progress = no_progress) -> None:
-        """Write the image with pyOCD's algorithm for the chip's flash; what stands in RAM is just written."""
+        """Write the image with pyOCD's algorithm for the chip's flash. What stands in RAM is just written, and again
+        after every reset, as the firmware may change it."""
         from pyocd.flash.loader import MemoryLoader
 
         total = sum(len(segment.data) for segment in image.segments)
+        self._in_ram = []
         with _told("program the flash"):
             memory = self._session.target.memory_map
             loader = MemoryLoader(self._session, lambda share: progress("flashing", int(share * total), total))
@@ -90,8 +93,10 @@ class PyocdProbe:
                 if region is not None and region.is_flash:
                     loader.add_data(segment.load_address, bytearray(segment.data))
                 else:
-                    self._core.write_memory_block8(segment.load_address, list(segment.data))
+                    self._in_ram.append((segment.load_address, segment.data))
             loader.commit()
+        for address, data in self._in_ram:
+            self.write_memory(address, data)
 
     def reset_halt(self) -> None:
         """Reset the board and stop the core before its first instruction."""
@@ -99,6 +104,8 @@ class PyocdProbe:
             self.clear_breakpoint(address)
         with _told("reset the board"):
             self._core.reset_and_halt()
+        for address, data in self._in_ram:
+            self.write_memory(address, data)
 
     def halt(self) -> Halt:
         """Stop the core."""

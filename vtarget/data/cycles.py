@@ -13,6 +13,11 @@ class Cycles:
     nominal: int
     high: int
 
+    @property
+    def bounds(self) -> tuple[int, int, int]:
+        """Low, nominal and high."""
+        return self.low, self.nominal, self.high
+
     def __add__(self, other: Cycles) -> Cycles:
         return Cycles(self.low + other.low, self.nominal + other.nominal, self.high + other.high)
 

@@ -67,15 +67,15 @@ def registers(insn: Insn) -> tuple[int, ...]:
 @cache
 def extracted(insn: Insn) -> int:
     """The mask of registers that go through a shifter first: a shifted operand, what is extracted or reversed."""
-    name, found = insn.mnemonic, registers(insn)
+    name = insn.mnemonic
     if insn.shifted_operand and (shifted := _SHIFTED.search(insn.text)):
         if name.startswith("pkhtb"):
             return insn.reads & 0xFFFF
         return 1 << _NAMES[shifted[1]]
     if is_extend_add(insn) or name.startswith("pkhbt"):
-        return 1 << found[-1]
+        return 1 << registers(insn)[-1]
     if name.startswith("bfi"):
-        return 1 << found[1]
+        return 1 << registers(insn)[1]
     if name.startswith(("sbfx", "ubfx", *_REVERSE, "ssat", "usat", "pkhtb")):
         return insn.reads & 0xFFFF
     return 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
+from typing import NamedTuple
 
 from vtarget.data.core import Core, Latency
 from vtarget.data.insn import FLAGS, FLOATS, Insn, Kind
@@ -17,7 +18,9 @@ from vtarget.logic.cost.forms import (
     is_shift,
     registers,
 )
-from vtarget.logic.cost.pairing import Bound
+
+BOUNDS = (LOW, NOMINAL, HIGH) = (0, 1, 2)
+_NO_ROW = (1, 1, 1)
 
 
 class Use(IntEnum):
@@ -35,8 +38,7 @@ class Use(IntEnum):
     TO_FLOAT = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """Registers (and flags) written, and their latency by use. ``awaited``: the FPU can take an instruction before."""
 
     writes: int
@@ -45,143 +47,154 @@ class Result:
     awaited: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Dataflow:
-    """Of one instruction at one bound: its results, and what it needs as (registers, use).
+Needs = tuple[tuple[int, Use], ...]  # registers, and what for
+Rows = tuple[tuple[Use, tuple[Latency, ...]], ...]  # the rows for some uses, the first that the core has
+
+
+class Dataflow(NamedTuple):
+    """Of one instruction at one bound: its results, and what it needs.
 
     ``early_results`` and ``early_needs`` are those of a core with two stages of ALUs when the first one executes it;
     empty where it can't.
     """
 
     results: tuple[Result, ...]
-    needs: tuple[tuple[int, Use], ...]
-    early_results: tuple[Result, ...] = ()
-    early_needs: tuple[tuple[int, Use], ...] = ()
+    early_results: tuple[Result, ...]
+    needs: Needs
+    early_needs: Needs
 
 
-NO_DATAFLOW = Dataflow((), ())
+NO_DATAFLOW = Dataflow((), (), (), ())
 _EARLY = ("add", "adds", "addw", "sub", "subs", "subw", "mov", "movs", "movw")
 _CHAINED = ("vmla", "vmls", "vnmla", "vnmls")
+_AT_ONCE = (1,) * len(Use)
+
+
+class _Pace(NamedTuple):
+    """Latencies by use of all instructions of a sort: their results, early ones, and a base written back."""
+
+    late: tuple[int, ...]
+    early: tuple[int, ...]
+    base: tuple[int, ...]
 
 
 class LatencyTable:
-    """The latency rows of a core at one bound."""
+    """The latency rows of a core at its three bounds."""
 
-    def __init__(self, core: Core, bound: Bound) -> None:
-        self._rows = {row: int(getattr(figure.cycles, bound.value)) for row, figure in core.latency.items()}
+    def __init__(self, core: Core) -> None:
+        self._rows = {row: figure.cycles.bounds for row, figure in core.latency.items()}
         self._predicts = core.pipeline == "m7"
+        self._two_stages = Latency.EARLY_ALU in self._rows
+        self._paces: dict[tuple[Latency | None, Rows, bool, bool, bool], tuple[_Pace, ...]] = {}
 
-    def __getitem__(self, row: Latency) -> int:
-        return self._rows.get(row, 1)
+    def __getitem__(self, row: Latency | None) -> tuple[int, ...]:
+        """The row at each bound, 1 if the core doesn't have it."""
+        return _NO_ROW if row is None else self._rows.get(row, _NO_ROW)
 
-    def get(self, row: Latency) -> int:
-        """The row, 0 if the core doesn't have it."""
-        return self._rows.get(row, 0)
+    def get(self, row: Latency) -> tuple[int, ...]:
+        """The row at each bound, 0 if the core doesn't have it."""
+        return self._rows.get(row, (0, 0, 0))
 
-    def dataflow(self, insn: Insn) -> Dataflow:
-        """What the scoreboard must know of ``insn``."""
-        plain = self._plain(insn)
-        latencies = [plain] * len(Use)
-        for use, rows in self._exceptions(insn).items():
-            latencies[use] = next((self._rows[row] for row in rows if row in self._rows), plain)
+    def dataflow(self, insn: Insn) -> tuple[Dataflow, ...]:
+        """What the scoreboard must know of ``insn`` at each bound; the very same where it is the same."""
+        early = self._two_stages and _can_be_early(insn)
+        key = (self._plain(insn), self._exceptions(insn), early, early and is_reverse(insn), insn.writeback)
+        paces = self._paces.get(key)
+        if paces is None:
+            paces = self._paces[key] = self._new_paces(*key)
         needs = self._needs(insn)
-        results = self._results(insn, latencies)
-        if Latency.EARLY_ALU not in self._rows or not _can_be_early(insn):
-            return Dataflow(results, needs)
-        early_needs = tuple((mask, Use.EARLY if use is Use.PLAIN else use) for mask, use in needs)
-        return Dataflow(results, needs, self._early_results(insn, latencies), early_needs)
+        early_needs = tuple((mask, Use.EARLY if use is Use.PLAIN else use) for mask, use in needs) if early else ()
+        low, nominal, high = paces
+        flow = Dataflow(*_results(insn, nominal), needs, early_needs)
+        return (
+            flow if low is nominal else Dataflow(*_results(insn, low), needs, early_needs),
+            flow,
+            flow if high is nominal else Dataflow(*_results(insn, high), needs, early_needs),
+        )
 
-    def _results(self, insn: Insn, latencies: list[int]) -> tuple[Result, ...]:
-        """Of a multiple load only the last register comes late; a base register written back comes at once."""
-        base = 1 << insn.address.base if insn.writeback and insn.address is not None else 0
-        rest = insn.writes & ~base
-        last = 1 << (rest.bit_length() - 1) if insn.kind is Kind.LOAD_MULTIPLE and rest else rest
-        updated = [1] * len(Use)
-        updated[Use.PLAIN] = self._rows.get(Latency.EARLY_ALU, 1)
-        parts = ((last, latencies), (rest & ~last, [1] * len(Use)), (base, updated))
-        awaited = not (insn.kind is Kind.FP_MOVE and insn.reads & ~FLOATS)
-        return tuple(Result(mask, tuple(found), max(found), awaited) for mask, found in parts if mask)
+    def _new_paces(
+        self, plain: Latency | None, exceptions: Rows, early: bool, reverse: bool, writeback: bool
+    ) -> tuple[_Pace, ...]:
+        nominal = self._pace(NOMINAL, plain, exceptions, early, reverse, writeback)
+        found = (self._pace(bound, plain, exceptions, early, reverse, writeback) for bound in BOUNDS)
+        return tuple(nominal if pace == nominal else pace for pace in found)
 
-    def _early_results(self, insn: Insn, late: list[int]) -> tuple[Result, ...]:
+    def _pace(
+        self, bound: int, plain: Latency | None, exceptions: Rows, early: bool, reverse: bool, writeback: bool
+    ) -> _Pace:
+        late = [self[plain][bound]] * len(Use)
+        for use, rows in exceptions:
+            late[use] = next((self._rows[row][bound] for row in rows if row in self._rows), late[Use.PLAIN])
+        quick = self._early_latencies(late, bound, reverse) if early else ()
+        base = list(_AT_ONCE)
+        base[Use.PLAIN] = self[Latency.EARLY_ALU][bound]
+        return _Pace(tuple(late), tuple(quick), tuple(base) if writeback else ())
+
+    def _early_latencies(self, late: list[int], bound: int, reverse: bool) -> list[int]:
         """Flags come out of the late stage all the same."""
         found = list(late)
-        found[Use.PLAIN] = found[Use.EXTEND_ADD] = found[Use.MULTIPLY] = self[Latency.EARLY_ALU]
-        if not is_reverse(insn):
-            found[Use.ADDRESS] = found[Use.EARLY] = self[Latency.EARLY_ALU_TO_EARLY]
-        return (Result(insn.writes, tuple(found), max(found)),)
+        found[Use.PLAIN] = found[Use.EXTEND_ADD] = found[Use.MULTIPLY] = self[Latency.EARLY_ALU][bound]
+        if not reverse:
+            found[Use.ADDRESS] = found[Use.EARLY] = self[Latency.EARLY_ALU_TO_EARLY][bound]
+        return found
 
-    def _plain(self, insn: Insn) -> int:
+    def _plain(self, insn: Insn) -> Latency | None:
+        """The row of its latency; None: always 1."""
         kind = insn.kind
         if kind in isa.FP_KINDS:
             return self._float(insn)
         if is_multiply(insn):
-            return self[Latency.MULTIPLY]
+            return Latency.MULTIPLY
         if kind is Kind.DSP:
-            return self[Latency.DSP]
+            return Latency.DSP
         if kind is Kind.ALU:
-            return self[Latency.SHIFTED if _is_two_stage(insn) else Latency.ALU]
-        if kind in (Kind.LOAD, Kind.LOAD_EXCLUSIVE, Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE):
-            return self[Latency.LOAD if insn.access_bytes == 4 else Latency.LOAD_SMALL]
-        return 1
+            return Latency.SHIFTED if _is_two_stage(insn) else Latency.ALU
+        if kind in _INTEGER_LOADS:
+            return Latency.LOAD if insn.access_bytes == 4 else Latency.LOAD_SMALL
+        return None
 
-    def _float(self, insn: Insn) -> int:
+    def _float(self, insn: Insn) -> Latency | None:
         kind, double = insn.kind, insn.double
         if kind is Kind.FP_LOAD:
-            return self[Latency.FP_LOAD]
+            return Latency.FP_LOAD
         if kind is Kind.FP_MAC:
             chained = Latency.FP_CHAINED_MAC in self._rows and insn.mnemonic.startswith(_CHAINED)
             single = Latency.FP_CHAINED_MAC if chained else Latency.FP_MAC
-            return self[Latency.FP_MAC_DOUBLE if double else single]
+            return Latency.FP_MAC_DOUBLE if double else single
         if kind is Kind.FP_DIVIDE:
             single = Latency.FP_SQRT if insn.mnemonic.startswith("vsqrt") else Latency.FP_DIVIDE
-            return self[Latency.FP_DIVIDE_DOUBLE if double else single]
+            return Latency.FP_DIVIDE_DOUBLE if double else single
         if kind is Kind.FP_ALU:
             multiply = insn.mnemonic.startswith(("vmul", "vnmul"))
-            return self[(Latency.FP_MUL_DOUBLE if multiply else Latency.FP_ALU_DOUBLE) if double else Latency.FP_ALU]
-        return self._move(insn) if kind is Kind.FP_MOVE else 1
+            return (Latency.FP_MUL_DOUBLE if multiply else Latency.FP_ALU_DOUBLE) if double else Latency.FP_ALU
+        return self._move(insn) if kind is Kind.FP_MOVE else None
 
-    def _move(self, insn: Insn) -> int:
+    def _move(self, insn: Insn) -> Latency:
         if insn.mnemonic in ("vmrs", "vmsr"):
-            return self[Latency.FP_TO_CORE]
+            return Latency.FP_TO_CORE
         pair = (insn.writes & FLOATS).bit_count() == 2 or (insn.writes & ~FLOATS).bit_count() == 2
         if insn.writes & ~FLOATS:
-            return self[
-                Latency.FP_PAIR_TO_CORE if pair and Latency.FP_PAIR_TO_CORE in self._rows else Latency.FP_TO_CORE
-            ]
+            known = pair and Latency.FP_PAIR_TO_CORE in self._rows
+            return Latency.FP_PAIR_TO_CORE if known else Latency.FP_TO_CORE
         if insn.reads & ~FLOATS:
-            return self[Latency.PAIR_TO_FP if pair and Latency.PAIR_TO_FP in self._rows else Latency.CORE_TO_FP]
-        return self[Latency.FP_MOVE]
+            return Latency.PAIR_TO_FP if pair and Latency.PAIR_TO_FP in self._rows else Latency.CORE_TO_FP
+        return Latency.FP_MOVE
 
-    def _exceptions(self, insn: Insn) -> dict[Use, tuple[Latency, ...]]:
-        """The rows that replace the plain latency for some uses, the first that the core has."""
+    def _exceptions(self, insn: Insn) -> Rows:
+        """The rows that replace the plain latency for some uses."""
         if is_multiply(insn):
-            return {
-                Use.ADDRESS: (Latency.MULTIPLY_TO_ADDRESS,),
-                Use.EARLY: (Latency.MULTIPLY_TO_EARLY,),
-                Use.ACCUMULATE: (Latency.MULTIPLY_TO_ACCUMULATOR,),
-                Use.EXTEND_ADD: (Latency.MULTIPLY_TO_EXTEND_ADD,),
-                Use.STORE_DATA: (Latency.MULTIPLY_TO_STORE_DATA,),
-                Use.TO_FLOAT: (Latency.MULTIPLY_TO_STORE_DATA,),
-            }
-        match insn.kind:
-            case Kind.ALU | Kind.DSP:
-                return _of_alu(insn)
-            case Kind.LOAD | Kind.LOAD_EXCLUSIVE | Kind.LOAD_PAIR | Kind.LOAD_MULTIPLE:
-                return _OF_LOAD if insn.access_bytes == 4 else _OF_SMALL_LOAD
-            case Kind.FP_LOAD:
-                return {Use.ACCUMULATE: (Latency.FP_LOAD_TO_ACCUMULATOR,), Use.TO_CORE: (Latency.FP_LOAD_TO_CORE,)}
-            case Kind.FP_MAC if not insn.double:
-                chained = insn.mnemonic.startswith(_CHAINED)
-                store = (Latency.FP_CHAINED_MAC_TO_STORE_DATA,) if chained else ()
-                return {
-                    Use.ACCUMULATE: (Latency.FP_MAC_TO_ACCUMULATOR,),
-                    Use.STORE_DATA: (*store, Latency.FP_MAC_TO_STORE_DATA),
-                }
-            case Kind.FP_MAC:
-                return {Use.ACCUMULATE: (Latency.FP_MAC_DOUBLE_TO_ACCUMULATOR,)}
-            case Kind.FP_ALU if not insn.double:
-                return {Use.STORE_DATA: (Latency.FP_ALU_TO_STORE_DATA,)}
-        return {}
+            return _OF_MULTIPLY
+        kind = insn.kind
+        if kind is Kind.ALU or kind is Kind.DSP:
+            return _of_alu(_is_two_stage(insn) or is_extend_add(insn), insn.shifted_operand)
+        if kind in _INTEGER_LOADS:
+            return _OF_LOAD if insn.access_bytes == 4 else _OF_SMALL_LOAD
+        if kind is Kind.FP_LOAD:
+            return _OF_FP_LOAD
+        if kind is Kind.FP_MAC:
+            chained = _OF_CHAINED_MAC if insn.mnemonic.startswith(_CHAINED) else _OF_MAC
+            return _OF_DOUBLE_MAC if insn.double else chained
+        return _OF_FP_ALU if kind is Kind.FP_ALU and not insn.double else ()
 
     def _needs(self, insn: Insn) -> tuple[tuple[int, Use], ...]:
         """Branches don't wait for flags: their resolution is part of the refill. Predicted ones wait for nothing."""
@@ -201,37 +214,82 @@ class LatencyTable:
             (0 if predicted else rest, _plain_use(insn)),
             (flags, Use.FLAGS),
         )
-        return tuple((mask, use) for mask, use in needs if mask)
+        return tuple([need for need in needs if need[0]])
 
 
-_OF_LOAD: dict[Use, tuple[Latency, ...]] = {
-    Use.ADDRESS: (Latency.LOAD_TO_ADDRESS,),
-    Use.STORE_DATA: (Latency.LOAD_TO_STORE_DATA,),
-    Use.MULTIPLY: (Latency.LOAD_TO_MULTIPLY,),
-    Use.EARLY: (Latency.LOAD_TO_EARLY,),
-    Use.ACCUMULATE: (Latency.LOAD_TO_ACCUMULATOR,),
-}
-_OF_SMALL_LOAD: dict[Use, tuple[Latency, ...]] = _OF_LOAD | {
-    Use.ADDRESS: (Latency.LOAD_SMALL_TO_ADDRESS, Latency.LOAD_TO_ADDRESS),
-    Use.EARLY: (Latency.LOAD_SMALL_TO_EARLY, Latency.LOAD_TO_EARLY),
-}
+_INTEGER_LOADS = frozenset({Kind.LOAD, Kind.LOAD_EXCLUSIVE, Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE})
+_OF_MULTIPLY: Rows = (
+    (Use.ADDRESS, (Latency.MULTIPLY_TO_ADDRESS,)),
+    (Use.EARLY, (Latency.MULTIPLY_TO_EARLY,)),
+    (Use.ACCUMULATE, (Latency.MULTIPLY_TO_ACCUMULATOR,)),
+    (Use.EXTEND_ADD, (Latency.MULTIPLY_TO_EXTEND_ADD,)),
+    (Use.STORE_DATA, (Latency.MULTIPLY_TO_STORE_DATA,)),
+    (Use.TO_FLOAT, (Latency.MULTIPLY_TO_STORE_DATA,)),
+)
+_OF_LOAD: Rows = (
+    (Use.ADDRESS, (Latency.LOAD_TO_ADDRESS,)),
+    (Use.STORE_DATA, (Latency.LOAD_TO_STORE_DATA,)),
+    (Use.MULTIPLY, (Latency.LOAD_TO_MULTIPLY,)),
+    (Use.EARLY, (Latency.LOAD_TO_EARLY,)),
+    (Use.ACCUMULATE, (Latency.LOAD_TO_ACCUMULATOR,)),
+)
+_OF_SMALL_LOAD: Rows = (
+    (Use.ADDRESS, (Latency.LOAD_SMALL_TO_ADDRESS, Latency.LOAD_TO_ADDRESS)),
+    (Use.STORE_DATA, (Latency.LOAD_TO_STORE_DATA,)),
+    (Use.MULTIPLY, (Latency.LOAD_TO_MULTIPLY,)),
+    (Use.EARLY, (Latency.LOAD_SMALL_TO_EARLY, Latency.LOAD_TO_EARLY)),
+    (Use.ACCUMULATE, (Latency.LOAD_TO_ACCUMULATOR,)),
+)
+_OF_FP_LOAD: Rows = (
+    (Use.ACCUMULATE, (Latency.FP_LOAD_TO_ACCUMULATOR,)),
+    (Use.TO_CORE, (Latency.FP_LOAD_TO_CORE,)),
+)
+_OF_MAC: Rows = (
+    (Use.ACCUMULATE, (Latency.FP_MAC_TO_ACCUMULATOR,)),
+    (Use.STORE_DATA, (Latency.FP_MAC_TO_STORE_DATA,)),
+)
+_OF_CHAINED_MAC: Rows = (
+    (Use.ACCUMULATE, (Latency.FP_MAC_TO_ACCUMULATOR,)),
+    (Use.STORE_DATA, (Latency.FP_CHAINED_MAC_TO_STORE_DATA, Latency.FP_MAC_TO_STORE_DATA)),
+)
+_OF_DOUBLE_MAC: Rows = ((Use.ACCUMULATE, (Latency.FP_MAC_DOUBLE_TO_ACCUMULATOR,)),)
+_OF_FP_ALU: Rows = ((Use.STORE_DATA, (Latency.FP_ALU_TO_STORE_DATA,)),)
 
 
-def _of_alu(insn: Insn) -> dict[Use, tuple[Latency, ...]]:
+@cache
+def _of_alu(two_stage: bool, shifted_operand: bool) -> Rows:
+    """``two_stage``: with a shift on the way, or extending and adding."""
     found: dict[Use, tuple[Latency, ...]] = {
         Use.ADDRESS: (Latency.ALU_TO_ADDRESS,),
         Use.EARLY: (Latency.ALU_TO_EARLY,),
         Use.STORE_DATA: (Latency.ALU_TO_STORE_DATA,),
         Use.ACCUMULATE: (Latency.ALU_TO_ACCUMULATOR,),
     }
-    if _is_two_stage(insn) or is_extend_add(insn):
+    if two_stage:
         found[Use.ACCUMULATE] = (Latency.SHIFTED_TO_ACCUMULATOR, Latency.ALU_TO_ACCUMULATOR)
         found[Use.EXTEND_ADD] = (Latency.SHIFTED_TO_ACCUMULATOR,)
         found[Use.STORE_DATA] = (Latency.SHIFTED_TO_STORE_DATA, Latency.ALU_TO_STORE_DATA)
         found[Use.TO_FLOAT] = (Latency.SHIFTED_TO_STORE_DATA,)
-    if insn.shifted_operand:
+    if shifted_operand:
         found[Use.FLAGS] = (Latency.FLAGS_OF_SHIFTED,)
-    return found
+    return tuple(found.items())
+
+
+def _results(insn: Insn, pace: _Pace) -> tuple[tuple[Result, ...], tuple[Result, ...]]:
+    """Late and early ones. Of a multiple load only the last register comes late, a base register written back at
+    once."""
+    base = 1 << insn.address.base if insn.writeback and insn.address is not None else 0
+    last = rest = insn.writes & ~base
+    early = (Result(insn.writes, pace.early, max(pace.early)),) if pace.early else ()
+    if insn.kind is Kind.LOAD_MULTIPLE and rest:
+        last = 1 << (rest.bit_length() - 1)
+    awaited = not (insn.kind is Kind.FP_MOVE and insn.reads & ~FLOATS)
+    found = [Result(last, pace.late, max(pace.late), awaited)] if last else []
+    if rest != last:
+        found.append(Result(rest & ~last, _AT_ONCE, 1, awaited))
+    if base:
+        found.append(Result(base, pace.base, max(pace.base), awaited))
+    return tuple(found), early
 
 
 def _is_two_stage(insn: Insn) -> bool:

@@ -12,43 +12,40 @@ from vtarget.logic.cost.classes import cost_class, is_multiply
 from vtarget.logic.cost.forms import has_shifted_constant, is_bit_field, is_extend, is_shift
 
 
-class Bound(StrEnum):
-    """Which end of the estimate a run of the scoreboard is for."""
-
-    LOW = "low"
-    NOMINAL = "nominal"
-    HIGH = "high"
-
+# Sets of the bounds low, nominal and high, a bit each.
+NEVER, AT_BEST, NOT_AT_WORST, ALWAYS = 0, 1, 3, 7
 
 _ARITHMETIC_OR_ACCESS = frozenset({Kind.ALU, Kind.MUL, Kind.LOAD, Kind.STORE, Kind.LOAD_MULTIPLE, Kind.STORE_MULTIPLE})
 
 
-def pairs_m33(older: Insn, younger: Insn, bound: Bound, *, skipped: tuple[bool, bool], taken: bool) -> bool:
+def pairs_m33(older: Insn, younger: Insn, *, skipped: tuple[bool, bool], taken: bool) -> int:
     """Cortex-M33: two 16-bit instructions, the second of them a NOP, an IT or a branch; a false one acts as a NOP.
 
-    ``skipped`` (older, younger): their condition is false. ``taken``: ``younger`` is a branch that is taken.
+    ``skipped`` (older, younger): their condition is false. ``taken``: ``younger`` is a branch that is taken. The
+    answer, like those of the other cores: the bounds at which they pair.
     """
     if older.size != 2 or younger.size != 2 or older.kind in (Kind.BRANCH, Kind.CALL):
-        return False
+        return NEVER
     if younger.kind is Kind.IT:
-        return True
+        return ALWAYS
     if younger.kind is Kind.BRANCH:
-        return not (taken and older.sets_flags) or bound is Bound.LOW
+        return AT_BEST if taken and older.sets_flags else ALWAYS
     idle = (older.kind is Kind.NOP or skipped[0], younger.kind is Kind.NOP or skipped[1])
     if not idle[1]:  # whether a NOP pairs with what follows it, too, isn't quite clear
-        return idle[0] and bound is Bound.LOW and younger.kind in _ARITHMETIC_OR_ACCESS
-    return idle[0] or older.kind in _ARITHMETIC_OR_ACCESS
+        return AT_BEST if idle[0] and younger.kind in _ARITHMETIC_OR_ACCESS else NEVER
+    return ALWAYS if idle[0] or older.kind in _ARITHMETIC_OR_ACCESS else NEVER
 
 
 _M55_PARTNERS = ("add", "sub", "mov", "uxt", "sxt")
 
 
-def pairs_m55(older: Insn, younger: Insn, bound: Bound, *, skipped: tuple[bool, bool], taken: bool) -> bool:
+def pairs_m55(older: Insn, younger: Insn, *, skipped: tuple[bool, bool], taken: bool) -> int:
     """Cortex-M55: two 16-bit instructions, one of them a NOP, an IT, a branch, an ADD, SUB or MOV of a constant, or an
     extension (LLVM-M55)."""
     if older.size != 2 or younger.size != 2 or older.kind in (Kind.BRANCH, Kind.CALL):
-        return False
-    return _is_m55_partner(older) or _is_m55_partner(younger) or younger.kind is Kind.BRANCH
+        return NEVER
+    partners = _is_m55_partner(older) or _is_m55_partner(younger) or younger.kind is Kind.BRANCH
+    return ALWAYS if partners else NEVER
 
 
 @cache
@@ -80,7 +77,7 @@ class _Unit(StrEnum):
     ALONE = "alone"
 
 
-_ONLY_OLDER = {_Unit.OLDER, _Unit.BIT_FIELD, _Unit.FP_DOUBLE}
+_NEVER_YOUNGER = {_Unit.OLDER, _Unit.BIT_FIELD, _Unit.FP_DOUBLE, _Unit.ALONE}
 _LOADS = {_Unit.LOAD, _Unit.FP_LOAD}
 _STORES = {_Unit.STORE, _Unit.FP_STORE}
 _FLOATS = {_Unit.FP_MAC, _Unit.FLOAT, _Unit.FP_DOUBLE}
@@ -94,16 +91,16 @@ _EXCLUDED = (
 )
 
 
-def pairs_m7(older: Insn, younger: Insn, bound: Bound, *, skipped: tuple[bool, bool], taken: bool) -> bool:
+def pairs_m7(older: Insn, younger: Insn, *, skipped: tuple[bool, bool], taken: bool) -> int:
     """Cortex-M7: by what both need; whether the results are there in time is the scoreboard's part."""
     first, second = _unit(older), _unit(younger)
-    if _Unit.ALONE in (first, second) or second in _ONLY_OLDER or second in _EXCLUDED.get(first, ()):
-        return False
+    if first is _Unit.ALONE or second in _NEVER_YOUNGER or second in _EXCLUDED.get(first, ()):
+        return NEVER
     if older.kind is Kind.IT and younger.kind is Kind.IT:
-        return False
+        return NEVER
     if first in _LOADS and second in _LOADS:
-        return bound is Bound.LOW or (bound is Bound.NOMINAL and _different_banks(older, younger))
-    return True
+        return NOT_AT_WORST if _different_banks(older, younger) else AT_BEST
+    return ALWAYS
 
 
 @cache

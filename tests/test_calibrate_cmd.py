@@ -203,14 +203,54 @@ def test_headings_and_tables_of_suppositions_are_calibrated(written: Path) -> No
 
 
 @needs_gcc
+def test_waterfalls_are_calibrated_and_explanations_say_that_they_are_not(written: Path, folder: Path) -> None:
+    run = ("run", "--from-record", folder / "fft.record", "-b", BOARD, "--waterfall", "--explain", "fft_stages")
+    without = vtarget(*run, "--no-calibration")
+    applied = vtarget(*run, "--calibration", written)
+    assert "where cycles went, calibrated" in applied.out and "calibrated" not in _explained(without.out)[0]
+    results = [json.loads(vtarget(*run, *which, "--json", "-").out)
+               for which in (("--no-calibration",), ("--calibration", written))]  # fmt: skip
+    plain, calibrated = ({row["name"]: row for row in one["kernels"]}["fft_stages"] for one in results)
+    before, after = (one["explain"][0] for one in results)
+    assert (before["cycles"], before["calibrated_cycles"]) == (plain["cycles"], None)
+    assert (after["cycles"], after["calibrated_cycles"]) == (plain["cycles"], calibrated["cycles"])
+    assert before["blocks"] == after["blocks"]
+    assert sum(calibrated["waterfall"].values()) == calibrated["cycles"] != plain["cycles"]
+    said = f"{plain['cycles']:,} cycles, uncalibrated ({calibrated['cycles']:,} calibrated)"
+    assert _explained(applied.out)[0] == f"fft_stages: {said}"
+    assert _explained(without.out)[1:] == _explained(applied.out)[1 : len(_explained(without.out))]
+
+
+def _explained(text: str) -> list[str]:
+    """The explanation's heading and its first block."""
+    lines = text.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("fft_stages: "))
+    return lines[start : start + 8]
+
+
 def test_layers_of_models_are_calibrated(written: Path) -> None:
-    command = ("profile", MODELS / "ad_autoencoder.tflite", "-b", BOARD, "--no-validate", "--json", "-")
+    command = (
+        "profile",
+        MODELS / "ad_autoencoder.tflite",
+        "-b",
+        BOARD,
+        "--no-validate",
+        "--json",
+        "-",
+        "--explain",
+        "0",
+    )
     plain, fitted = vtarget(*command, "--no-calibration"), vtarget(*command, "--calibration", written)
     assert (plain.code, fitted.code) == (0, 0), plain.err + fitted.err
     before, after = json.loads(plain.out), json.loads(fitted.out)
     assert (before["provenance"], after["provenance"]) == ("uncalibrated", "calibrated")
     assert all(a["cycles"] > b["cycles"] for a, b in zip(after["layers"], before["layers"], strict=True))
     assert sum(after["waterfall"].values()) == after["cycles"]
+    assert (after["explain"][0]["cycles"], before["explain"][0]["calibrated_cycles"]) == (
+        before["explain"][0]["cycles"],
+        None,
+    )
+    assert after["explain"][0]["calibrated_cycles"] == pytest.approx(after["layers"][0]["cycles"], rel=1e-3)
     assert 0 <= after["cycles"] - sum(layer["cycles"] for layer in after["layers"]) < 0.01 * after["cycles"]
 
 

@@ -417,10 +417,8 @@ def test_a_feeder_feeds_every_run_alike_and_no_more_than_it_has(tmp_path: Path) 
 def test_the_command_measures_a_twin(tmp_path: Path, served: list[Served]) -> None:
     board = "nucleo-l4r5zi"
     served.append(Served(board, 3, tmp_path, 1))
-    path = tmp_path / "conv.tflite"
-    path.write_bytes(conv_model())
-    probe = ("--probe", f"gdb:{served[0].place}", "--repeat", "1")
-    ran = vtarget("profile", path, "-b", board, *probe, "--json", tmp_path / "p.json")
+    probe = ("--probe", f"gdb:{served[0].place}", "--repeat", "1", "-o", tmp_path / "m.json")
+    ran = vtarget("profile", MODEL, "-b", board, *probe, "--json", tmp_path / "p.json")
     assert ran.code == 0, ran.err
     assert "through gdb:" in ran.out and "estimated" in ran.out
     document = json.loads((tmp_path / "p.json").read_text())
@@ -430,10 +428,43 @@ def test_the_command_measures_a_twin(tmp_path: Path, served: list[Served]) -> No
     assert found["layers"][0]["estimated_cycles"] == document["layers"][0]["cycles"]
     assert 4 < abs(found["inference"]["error_pct"]) < 30  # a twin is 5 to 25 % off
     truth = AppliedCalibration("truth", load_calibration(str(served[0].truth)))
-    told = profile_model(job_of(path, 1), replace(pricer_for(board), calibration=truth), find_toolchain("gcc"), None)[0]
+    told = profile_model(job_of(MODEL, 1), replace(pricer_for(board), calibration=truth), find_toolchain("gcc"), None)[
+        0
+    ]
     assert found["layers"][0]["measured_cycles"] == pytest.approx(told.layers[0].cycles, rel=0.01)
     assert found["inference"]["measured_cycles"] == pytest.approx(told.spread.median, rel=0.01)
     assert "twin" not in json.dumps(document["board"])
+    check_stored(MODEL, board, tmp_path, document)
+
+
+def check_stored(model: Path, board: str, folder: Path, measured: dict[str, Any]) -> None:
+    """What ``profile -o`` wrote is profiled again, run, and calibrated with."""
+    stored = folder / "m.json"
+    assert str(folder) not in stored.read_text() and load_measurement(str(stored)).firmware_path == "ad_autoencoder.elf"
+    again = vtarget("profile", model, "-b", board, "--from-record", stored, "--json", folder / "again.json")
+    assert again.code == 0, again.err
+    assert "the same outputs when it was measured" in again.out
+    found = json.loads((folder / "again.json").read_text())
+    assert found["measured"]["layers"] == measured["measured"]["layers"]
+    assert found["measured"]["inference"] == measured["measured"]["inference"]
+    assert (found["measured"]["same_outputs"], found["measured"]["validation"]) == (True, None)
+    assert {**found, "measured": 0} == {**measured, "measured": 0}
+    record = vtarget("profile", model, "-b", board, "--from-record", f"{stored}.record", "--json", "-")
+    alone = json.loads(record.out)
+    assert (alone["layers"], alone["cycles"], alone["validation"]) == (measured["layers"], measured["cycles"], None)
+    run = vtarget("run", "--from-record", stored, "-b", board, "--json", "-")
+    layer = next(row for row in json.loads(run.out)["kernels"] if row["name"] == "layer_00_fully_connected")
+    assert layer["total_cycles"] == measured["measured"]["layers"][0]["measured_cycles"]
+    fitted = vtarget("calibrate", stored, "-b", board, "--json", "-")
+    assert fitted.code == 0, fitted.err
+    rows = {row["kernel"]: row for row in json.loads(fitted.out)["residuals"]}
+    assert abs(rows["layer_00_fully_connected"]["after_pct"]) < abs(rows["layer_00_fully_connected"]["before_pct"])
+    for options, code, said in (
+        (("--seed", "5"), 1, "other outputs when it was measured"),
+        (("--samples", "2"), 2, "the measurement is of 1 inference, and there are 2 samples (hint: --samples N)"),
+    ):
+        other = vtarget("profile", model, "-b", board, "--from-record", stored, "--no-validate", *options, "--quiet")
+        assert other.code == code and said in other.err and other.err.count("\n") == 1, other
 
 
 def test_misuse_of_the_command(tmp_path: Path) -> None:
@@ -442,11 +473,21 @@ def test_misuse_of_the_command(tmp_path: Path) -> None:
     for arguments, said in (
         (("-b", BOARD, "--repeat", "2"), "--repeat needs --probe"),
         (("-b", BOARD, "--no-flash"), "--no-flash needs --probe"),
+        (("-b", BOARD, "-o", "m.json"), "-o needs --probe"),
+        (("-b", BOARD, "--probe", "gdb:1", "-o", "/nowhere/m.json"), "-o /nowhere/m.json: no such directory"),
+        (("-b", BOARD, "--probe", "gdb:1", "--from-record", "m.json"), "--probe and --from-record exclude each other"),
+        (("-b", BOARD, "-b", "rpi-pico", "--from-record", "m.json"), "--from-record is one run"),
+        (("-b", BOARD, "-e", "simd", "-e", "reference", "--from-record", "m.json"), "--from-record is one run"),
+        (
+            ("-b", BOARD, "-e", "simd", "-e", "reference", "--probe", "gdb:1", "-o", "m.json"),
+            "-o takes one measurement",
+        ),
+        (("-b", BOARD, "--from-record", "missing.json"), "missing.json"),
         (("-b", BOARD, "-b", "rpi-pico", "--probe", "gdb:1"), "--probe reaches one board"),
         (("-b", BOARD, "--probe", "jtag"), "--probe 'jtag': no such kind of probe"),
         (("-b", BOARD, "--probe", "gdb:1"), "error: "),
     ):
-        ran = vtarget("profile", path, *arguments)
+        ran = vtarget("profile", path, *arguments, "--no-validate")
         assert ran.code in (1, 2) and said in ran.err and "Traceback" not in ran.err
         assert ran.code == 2 or "gdb:1" in arguments
 

@@ -27,7 +27,7 @@ def heading(explanation: Explanation) -> str:
     """What is explained, and what it took."""
     callees = " and what it calls" if explanation.callees else ""
     found = explanation.calibrated_cycles
-    rest = "" if found is None else f" of the model, uncalibrated ({found:,} calibrated)"
+    rest = "" if found is None else f", uncalibrated ({found:,} calibrated)"
     return f"{explanation.name}{callees}: {explanation.cycles:,} cycles{rest}"
 
 

@@ -83,7 +83,7 @@ def test_one_engine_has_every_column(model: Path) -> None:
     assert layers[1][:5] == ["0", "CONV_2D", "1x8x8x8 int8", "conv_2d_s8_simd", "13,824"]
     assert layers[1][9] == "100.0 %" and len(layers) == 2
     assert regions[0] == ["region", "used", "of bytes", "share"]
-    assert [row[0] for row in regions[1:]] == ["FLASH", "SRAM3"]
+    assert [row[0] for row in regions[1:]] == ["FLASH", "SRAM1"]
     heading = out.splitlines()[0]
     assert heading.startswith(f"{model} on {BOARD} (cortex-m4 at 120 MHz), engine simd, arm-none-eabi-gcc ")
     assert heading.endswith(", uncalibrated")

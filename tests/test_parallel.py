@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,10 +62,11 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def dask(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler and two workers of one thread each, in processes of their own."""
+def dask(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler, which gives a cell to so many more workers, and two workers of one thread each, of which the second
+    comes back if it dies."""
     pytest.importorskip("distributed", reason="the package distributed is not installed")
-    environment = os.environ | {"DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
+    environment = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(getattr(request, "param", 3))}
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: str) -> subprocess.Popen[bytes]:
@@ -76,8 +79,8 @@ def dask(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
 
     place = tmp_path / "scheduler.json"
     start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(place))
-    worker = ("dask_worker", "--scheduler-file", str(place), "--nthreads", "1", "--no-nanny", "--no-dashboard")
-    workers = [start(*worker), start(*worker)]
+    worker = ("dask_worker", "--scheduler-file", str(place), "--nthreads", "1", "--no-dashboard")
+    workers = [start(*worker, "--no-nanny"), start(*worker)]
     from distributed import Client
 
     end = time.monotonic() + 60
@@ -108,6 +111,76 @@ def test_a_dask_cluster_loses_a_worker_and_no_cell(
     assert len(set((tmp_path / "notes").read_text().split())) == 2, "both workers had their part"
     journal = (tmp_path / "journal").read_text().splitlines()[1:]
     assert len(journal) == 40
+
+
+@pytest.mark.parametrize("dask", [0], indirect=True)
+def test_a_dask_cluster_gives_up_only_the_cell_that_kills_its_workers(
+    dask: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    address, _ = dask
+    options = SweepOptions(cluster=f"dask://{address}", journal=tmp_path / "journal", cached=False)
+    (tmp_path / "notes").touch()  # cell 29 spares its worker
+    found = [(row.cell.index, row.outcome) for row in run_sweep(synthetic(20), options, work=deadly_work)]
+    assert [pair for pair in found if pair[0] != 13] == [pair for pair in expected(20) if pair[0] != 13]
+    assert "the worker process ended" in str(found[13][1])
+
+
+@pytest.fixture
+def ray(tmp_path: Path) -> Iterator[str]:
+    """A Ray cluster of one node that runs two tasks at once, and where its clients connect."""
+    pytest.importorskip("ray", reason="the package ray is not installed")
+    port = free_port()
+    # grpc's own care for forks ends Ray's server for a client in some versions of it.
+    environment = os.environ | {"GRPC_ENABLE_FORK_SUPPORT": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # short: sockets are in it
+        command = ["start", "--head", "--block", "--port", "0", "--num-cpus", "2", "--include-dashboard", "false"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", *command, "--ray-client-server-port", str(port),
+             "--temp-dir", folder],
+            cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            wait_for_listener(port, process)
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for_listener(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 90
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail("Ray didn't start")
+
+
+def test_a_ray_cluster_loses_a_worker_and_no_cell(ray: str, tmp_path: Path) -> None:
+    done = []
+    options = SweepOptions(cluster=f"ray://{ray}", journal=tmp_path / "journal", cached=False)
+    for row in run_sweep(synthetic(40), options, work=slow_work):
+        done.append((row.cell.index, row.outcome))
+        if len(done) == 8:
+            os.kill(int((tmp_path / "notes").read_text().split()[-1]), signal.SIGKILL)
+    assert done == expected(40)
+    assert len(set((tmp_path / "notes").read_text().split())) >= 2, "another worker went on"
+    assert len((tmp_path / "journal").read_text().splitlines()[1:]) == 40
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "127.0.0.1", "127.0.0.1:"])
+def test_a_ray_cluster_that_does_not_answer_is_named(address: str) -> None:
+    pytest.importorskip("ray", reason="the package ray is not installed")
+    with pytest.raises(InputError, match=f"ray://{address}: no cluster answers"):
+        list(run_all(work, synthetic(1).units, cluster=f"ray://{address}"))
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,20 @@
 
 A worker that dies costs nobody anything but time: what it was at is done again, alone, and only if it kills that worker
 too is it given up.
+
+joblib's own backends for clusters don't do: that of Dask waits for ever for a task whose workers died, and that of Ray
+can't give results as they come and queues tasks behind workers that are busy.
 """
 
 from __future__ import annotations
 
+import logging
 import pickle
+import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import joblib
@@ -25,6 +31,7 @@ CONNECT_S = 20
 LOCAL_AHEAD, CLUSTER_AHEAD = 2, 10  # tasks handed out for each worker, so that none waits for the next
 
 TRIES_ALONE = 3  # a pool that broke may still be going down under the first one that comes after it
+RAY_RETRIES = 2  # of a task by Ray itself, if its worker is lost; Dask's own is three
 
 
 @dataclass(frozen=True)
@@ -45,28 +52,27 @@ def run_all(
     """What ``function``, which a module must hold, makes of each task, in whatever order they are done.
 
     ``jobs`` processes of this machine (None: all processors; 1: this process), or a ``cluster``: ``dask://HOST:PORT``
-    or ``ray://HOST:PORT`` (``ray://`` starts one here). Tasks are taken as they are needed.
+    or ``ray://HOST:PORT`` (``ray://auto``: the one that this machine is of; ``ray://`` starts one here). Tasks are
+    taken as they are needed.
 
     :raises InputError: no such cluster, or the package for it isn't installed.
     """
     jobs = processors() if jobs is None else jobs
-    if cluster is None and jobs == 1:
+    if cluster is not None:
+        with _cluster(cluster) as spread:
+            yield from _spread_out(spread, function, tasks)
+    elif jobs == 1:
         yield from map(function, tasks)
-        return
-    with ExitStack() as stack:
-        if cluster is not None:
-            stack.enter_context(_cluster(cluster))
-        pool = _Pool(function, jobs, LOCAL_AHEAD) if cluster is None else _Pool(function, -1, CLUSTER_AHEAD)
-        yield from pool.run(tasks)
+    else:
+        yield from _Pool(function, jobs).run(tasks)
 
 
 class _Pool(Generic[T, R]):
     """Keeps account of what is under way, so that a broken pool of workers loses none of it."""
 
-    def __init__(self, function: Callable[[T], R], jobs: int, ahead: int) -> None:
+    def __init__(self, function: Callable[[T], R], jobs: int) -> None:
         self._function = function
         self._jobs = jobs
-        self._ahead = ahead
         self._under_way: dict[int, T] = {}
 
     def run(self, tasks: Iterable[T]) -> Iterator[R | Died[T]]:
@@ -75,14 +81,14 @@ class _Pool(Generic[T, R]):
             try:
                 yield from self._some(numbered)
                 return
-            except _deaths():
+            except BrokenProcessPool:
                 pass
             for number, task in list(self._under_way.items()):
                 yield from self._alone(number, task)
 
     def _some(self, numbered: Iterator[tuple[int, T]]) -> Iterator[R]:
         parallel = joblib.Parallel(
-            n_jobs=self._jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=f"{self._ahead}*n_jobs"
+            n_jobs=self._jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=f"{LOCAL_AHEAD}*n_jobs"
         )
         for number, result in parallel(self._calls(numbered)):
             del self._under_way[number]
@@ -93,7 +99,7 @@ class _Pool(Generic[T, R]):
             try:
                 yield from self._some(iter([(number, task)]))
                 return
-            except _deaths():
+            except BrokenProcessPool:
                 pass
         del self._under_way[number]
         yield Died(task)
@@ -101,63 +107,130 @@ class _Pool(Generic[T, R]):
     def _calls(self, numbered: Iterator[tuple[int, T]]) -> Iterator[Any]:
         for number, task in numbered:
             self._under_way[number] = task
-            # As bytes: Dask would spread larger objects over workers beforehand, and lose them with a worker.
-            yield joblib.delayed(_call)(self._function, number, pickle.dumps(task))
+            yield joblib.delayed(_numbered)(self._function, number, task)
 
 
-def _call(function: Callable[[T], R], number: int, task: bytes) -> tuple[int, R]:
-    return number, function(pickle.loads(task))
+def _numbered(function: Callable[[T], R], number: int, task: T) -> tuple[int, R]:
+    return number, function(task)
 
 
-def _deaths() -> tuple[type[Exception], ...]:
-    """The exceptions that tell of a worker's end."""
-    try:
-        from distributed import KilledWorker
-    except ImportError:
-        return (BrokenProcessPool,)
-    return (BrokenProcessPool, KilledWorker)
+# Clusters.
+
+
+class _Lost:
+    """In the place of a result: the cluster gave the task up, for several workers were lost with it."""
+
+
+_Spread = Callable[[Callable[[Any], Any], Iterator[Any]], Iterator[tuple[Any, Any]]]
+
+
+def _spread_out(spread: _Spread, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R | Died[T]]:
+    """Results of a cluster; a task that was lost may only have been beside the one that kills, so it's tried alone."""
+    suspects: list[T] = []
+    for task, result in spread(function, iter(tasks)):
+        if result is _Lost:
+            suspects.append(task)
+        else:
+            yield result
+    for suspect in suspects:
+        for _, result in spread(function, iter([suspect])):
+            yield Died(suspect) if result is _Lost else result
+
+
+def _call(function: Callable[[T], R], task: bytes) -> R:
+    return function(pickle.loads(task))
 
 
 @contextmanager
-def _cluster(url: str) -> Iterator[None]:
+def _cluster(url: str) -> Iterator[_Spread]:
     scheme, separator, address = url.partition("://")
     if scheme == "dask" and separator and address:
-        with _dask(address) as client, joblib.parallel_config(backend="dask", client=client):
-            yield
+        with _dask(url, address) as spread:
+            yield spread
     elif scheme == "ray" and separator:
-        with _ray(url if address else None), joblib.parallel_config(backend="ray"):
-            yield
+        with _ray(url, address) as spread:
+            yield spread
     else:
         raise InputError(f"--cluster {url}: is no cluster", hint="such as dask://HOST:PORT or ray://HOST:PORT")
 
 
 @contextmanager
-def _dask(address: str) -> Iterator[Any]:
+def _dask(url: str, address: str) -> Iterator[_Spread]:
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker, as_completed
     except ImportError:
-        raise InputError(f"--cluster dask://{address}: the package distributed is not installed", hint=_HINT) from None
+        raise InputError(f"--cluster {url}: the package distributed is not installed", hint=_HINT) from None
     try:
         client = Client(f"tcp://{address}", timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise InputError(f"--cluster dask://{address}: no scheduler answers: {error}") from None
+        raise InputError(f"--cluster {url}: no scheduler answers: {error}") from None
+
+    def spread(function: Callable[[Any], Any], tasks: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+        waiting: dict[Any, Any] = {}
+        finished = as_completed([], loop=client.loop)
+
+        def hand_out(count: int) -> None:
+            for task in islice(tasks, count):
+                # As bytes: Dask would spread larger objects over workers beforehand, and lose them with a worker.
+                future = client.submit(_call, function, pickle.dumps(task), pure=False)
+                waiting[future.key] = task
+                finished.add(future)
+
+        hand_out(CLUSTER_AHEAD * max(1, sum(client.ncores().values())))
+        for future in finished:
+            task = waiting.pop(future.key)
+            try:
+                result = future.result()
+            except KilledWorker:
+                result = _Lost
+            yield task, result
+            hand_out(1)
+
     with client:
-        yield client
+        yield spread
 
 
 @contextmanager
-def _ray(address: str | None) -> Iterator[None]:
+def _ray(url: str, address: str) -> Iterator[_Spread]:
     try:
         import ray
-        from ray.util.joblib import register_ray
+        from ray.exceptions import NodeDiedError, WorkerCrashedError
     except ImportError:
-        raise InputError(f"--cluster {address or 'ray://'}: the package ray is not installed", hint=_HINT) from None
+        raise InputError(f"--cluster {url}: the package ray is not installed", hint=_HINT) from None
+    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
-        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
-    except (ConnectionError, ValueError) as error:
-        raise InputError(f"--cluster {address or 'ray://'}: no cluster answers: {error}") from None
-    register_ray()
+        if address not in ("", "auto"):
+            _check_answers(address)
+        where = {"": "local", "auto": "auto"}.get(address, url)
+        ray.init(where, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: of another version of Ray or Python
+        reason = str(error).strip().split("\n")[-1]
+        raise InputError(f"--cluster {url}: no cluster answers: {reason}") from None
+    call = ray.remote(num_cpus=1, max_retries=RAY_RETRIES)(_call)
+
+    def spread(function: Callable[[Any], Any], tasks: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+        room = CLUSTER_AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        waiting: dict[Any, Any] = {}
+        while True:
+            for task in islice(tasks, room - len(waiting)):
+                waiting[call.remote(function, pickle.dumps(task))] = task
+            if not waiting:
+                return
+            for reference in ray.wait(list(waiting))[0]:
+                task = waiting.pop(reference)
+                try:
+                    result = ray.get(reference)
+                except (WorkerCrashedError, NodeDiedError):
+                    result = _Lost
+                yield task, result
+
     try:
-        yield
+        yield spread
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """OSError or ValueError if nobody listens; Ray's client would ask for half a minute."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from fakeboard import DWT_CTRL, FLASH, RAM, At, FakeBoard
 from fakedap import remote_probe
-from machinelib import EXAMPLES
+from machinelib import EXAMPLES, FIRMWARE, write_program
 from test_boardrun import CALLER, END, EXIT, OVERHEAD, RESET, SP, F, G, call, image, pick
+from test_gdb_server import debugged
+from virtualboard import VirtualBoard, target_type
 
 from vtarget.base.errors import InputError
 from vtarget.shell.boardlib import load_board
@@ -23,6 +27,7 @@ from vtarget.shell.probes.errors import (
     NoProbeError,
     ProbeError,
     RefusedError,
+    VerifyError,
     WrongDeviceError,
 )
 from vtarget.shell.probes.probe import comparators, identify, read_word, verify, write_word
@@ -139,6 +144,38 @@ def test_a_whole_measurement() -> None:
     assert found.kernels[0].total_cycles == 12 * (1000 + OVERHEAD)
     assert any("overhead of a stop is not known" in note for note in found.notes)
     assert board.running
+
+
+def test_pyocd_programs_runs_and_measures_the_virtual_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the wire: pyOCD's flash loader with an algorithm that runs on the virtual core, reset and halt by vector
+    catch, comparators, single steps, core registers and the DWT."""
+    from pyocd.target import TARGET
+
+    monkeypatch.setitem(TARGET, "virtual", target_type())
+    firmware, name = FIRMWARE / "rtos" / "rtos-m4f.elf", "mps2-an386"
+    pricer = pricer_for(name)
+    image = load_firmware(firmware, pricer)
+    record = execute(firmware, pricer).record
+    profile = price(record, pricer)
+    other = write_program(tmp_path / "other.elf", name, {"reset": "e7fe b.n -4"})
+    options = MeasureOptions(repeats=1, pattern=re.compile("^check_output$"), timeout_s=30)
+    with debugged(other, name) as session, closing(VirtualBoard(session.port)) as board, remote_probe(board) as server:
+        probe = PyocdProbe(f"remote:127.0.0.1:{server.port}", "virtual")
+        try:
+            with pytest.raises(VerifyError):
+                verify(probe, image)
+            found = measure(image, pricer, record, profile, probe, options, version="test")
+            assert probe.read_memory(image.segments[0].load_address, 64) == image.segments[0].data[:64]
+            probe.reset_halt()
+            assert probe.read_register("pc") == image.entry
+            assert probe.step().pc != image.entry
+        finally:
+            probe.close()
+    (kernel,) = found.kernels
+    (estimate,) = (k for k in profile.kernels if k.name == "check_output")
+    assert (kernel.calls, kernel.spread, kernel.total_cycles) == (1, 0, estimate.total_cycles)
+    assert (found.counter, found.overhead_cycles, found.exit_code) == ("DWT_CYCCNT", 0, 0)
+    assert found.total is not None
 
 
 def test_a_connection_that_is_lost() -> None:

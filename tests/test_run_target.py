@@ -16,8 +16,9 @@ from test_measuring import QEMU, connected, qemu
 
 import vtarget as library
 from vtarget.base.errors import InputError
+from vtarget.data.measurement import UNKNOWN_FIRMWARE, UNKNOWN_SHA256
 from vtarget.data.record import Reason
-from vtarget.shell.measurementfile import load_measurement
+from vtarget.shell.measurementfile import load_measurement, save_measurement
 
 FIR, L4 = EXAMPLES / "fir-m4f.elf", "nucleo-l4r5zi"
 CALLS = 12
@@ -197,6 +198,14 @@ def test_reports_take_all_kinds(measured: Path, tmp_path: Path) -> None:
     assert vtarget("report", measured / "virtual.json", measured / "board.json", "-o", page).code == 0
     text = page.read_text(encoding="utf-8")
     assert "DWT_CYCCNT, 1 run" in text and "Of the measurement: " in text
+    stored = tmp_path / "stored.html"
+    assert (
+        vtarget("report", "--record", measured / "m.json", "--record", measured / "m.json.record", "-o", stored).code
+        == 0
+    )
+    assert "DWT_CYCCNT, 1 run" in stored.read_text(encoding="utf-8")
+    other = vtarget("report", "--record", measured / "m.json", "-b", "rpi-pico", "-o", tmp_path / "none.html")
+    assert (other.code, other.err.count("\n")) == (2, 1) and "is of board nucleo-l4r5zi" in other.err
     for form in ("perfetto", "speedscope", "collapsed"):
         assert vtarget("report", measured / "board.json", "-o", tmp_path / form, "--format", form).code == 0
 
@@ -243,8 +252,10 @@ def test_misuse_is_one_line(arguments: tuple[str | Path, ...], code: int, error:
 
 def test_what_a_stored_measurement_cant_do(measured: Path, tmp_path: Path) -> None:
     stored = measured / "m.json"
-    broken = tmp_path / "broken.json"
+    broken, power = tmp_path / "broken.json", tmp_path / "power.json"
     broken.write_text("{", encoding="utf-8")
+    alone = {"firmware_path": UNKNOWN_FIRMWARE, "firmware_sha256": UNKNOWN_SHA256}
+    save_measurement(load_measurement(str(stored)).model_copy(update=alone), str(power))
     for arguments, error in (
         (("--from-record", stored, "-b", "rpi-pico"), "is of board nucleo-l4r5zi, not of rpi-pico"),
         ((EXAMPLES / "fft-m4f.elf", "--from-record", stored, "-b", L4), "is of another firmware than"),
@@ -253,6 +264,7 @@ def test_what_a_stored_measurement_cant_do(measured: Path, tmp_path: Path) -> No
         (("--from-record", stored, "-b", L4, "--until", "main"), "--until needs a run, not --from-record"),
         (("--from-record", stored, "-b", L4, "--power", "never"), "never"),
         (("--from-record", broken, "-b", L4), "not JSON"),
+        (("--from-record", power, "-b", L4), "it is of power alone"),
         (("--from-record", measured / "virtual.json", "-b", L4), "not a measurement"),
         ((FIR, "--from-record", measured / "m.json.record", "-b", L4), "FIRMWARE and --from-record exclude each other"),
     ):

@@ -31,7 +31,7 @@ OF_LAYERS = ("model-explorer", "autodeploy-csv", "hpx-csv")
               help="A page, or what another tool opens.")  # fmt: skip
 @click.option("--metric", type=click.Choice(METRICS), help="What Model Explorer is to show (default: cycles).")
 @click.option("--record", "records", multiple=True, metavar="FILE",
-              help="A run saved by run --record, priced anew; callgrind takes source lines from it.")  # fmt: skip
+              help="A run saved by run --record, or a measurement; callgrind takes source lines from it.")  # fmt: skip
 @click.option("-b", "--board", metavar="BOARD", help="Price the records for this board (default: each for its own).")
 def report(
     results: tuple[str, ...], output: str, form: str, metric: str | None, records: tuple[str, ...], board: str | None
@@ -63,13 +63,13 @@ def _load(paths: tuple[str, ...]) -> list[SavedResult]:
 
 def _price(path: str, board: str | None) -> tuple[SavedResult, ExecutionRecord, Pricer]:
     from vtarget.logic.result import profile_json
-    from vtarget.shell.recordfile import load_record
     from vtarget.shell.resultfile import saved_of
-    from vtarget.shell.running import price, pricer_for
+    from vtarget.shell.running import price
+    from vtarget.shell.targets import replay
 
-    record = load_record(path)
-    pricer = pricer_for(board or record.board, clock_hz=None)
-    return saved_of(profile_json(price(record, pricer))), record, pricer
+    found = replay(path, board)
+    profile = found.priced(lambda record: price(record, found.pricer))
+    return saved_of(profile_json(profile)), found.record, found.pricer
 
 
 def _check(shown: list[SavedResult], form: str) -> None:

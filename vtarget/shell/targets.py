@@ -18,7 +18,7 @@ from vtarget.base.errors import InputError, RunError
 from vtarget.data.board import Board
 from vtarget.data.image import Image
 from vtarget.data.limits import RunLimits
-from vtarget.data.measurement import Measurement
+from vtarget.data.measurement import UNKNOWN_SHA256, Measurement
 from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.logic.measuredprofile import with_measurement
@@ -144,12 +144,8 @@ class ReplayTarget:
 
     @property
     def measures(self) -> bool:
-        """Whether it is a measurement: text, which a record isn't."""
-        try:
-            with Path(self.path).open("rb") as file:
-                return file.read(64).lstrip().startswith(b"{")
-        except OSError:
-            return False  # whoever reads the record says why
+        """Whether it is a measurement."""
+        return is_measurement(self.path)
 
     def run(self, image: Image | None, order: RunOrder) -> TargetResult:
         """What the file says of this image; None: of the one that it names. InputError if it is of another, or can't
@@ -170,6 +166,8 @@ class ReplayTarget:
         measurement = load_measurement(self.path)
         if measurement.board != self.pricer.board.name:
             raise InputError(f"{self.path}: is of board {measurement.board}, not of {self.pricer.board.name}")
+        if measurement.firmware_sha256 == UNKNOWN_SHA256:
+            raise InputError(f"{self.path}: doesn't say which firmware ran: it is of power alone")
         self._check(image, measurement.firmware_sha256)
         record = order.guide or record_beside(measurement, self.path)
         if record is None:
@@ -194,6 +192,24 @@ class ReplayTarget:
     def _check(self, image: Image | None, sha256: str) -> None:
         if image is not None and image.sha256 != sha256:
             raise InputError(f"{self.path}: is of another firmware than {image.path}")
+
+
+def replay(path: str, board: str | Board | None = None) -> TargetResult:
+    """A stored record or measurement, for the board that it names if none is given. InputError if it is neither."""
+    stored = ReplayTarget(path, pricer_for(board)) if board is not None else None
+    if stored is None:
+        kept = load_measurement(path) if is_measurement(path) else load_record(path)
+        stored = ReplayTarget(path, pricer_for(kept.board))
+    return stored.run(None, RunOrder())
+
+
+def is_measurement(path: str) -> bool:
+    """Whether a stored run is a measurement: text, which a record isn't."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(64).lstrip().startswith(b"{")
+    except OSError:
+        return False  # whoever reads the record says why
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,8 @@ def _with_quantisation(
         return one
     if reference is None:
         raise InputError("--float needs the interpreter, so not --no-validate")
+    if not tensors:
+        raise InputError("--float needs tensors, which a stored record doesn't have")
     labels = job.samples.labels
     if options["labels_path"] is not None:
         labels = load_labels(options["labels_path"], len(job.samples.arrays))

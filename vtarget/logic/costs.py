@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,43 +149,73 @@ def same_role(kind: str, board: Board) -> Region:
     return max(ram, key=lambda r: r.size) if ram else board.region(board.boot.region)
 
 
+@dataclass(frozen=True)
+class Transitions:
+    """The edges of a record that may differ in price, and which of them every edge is.
+
+    ``rows`` are (block, the block that follows, exit, instructions executed), as the columns of the record; ``of_edge``
+    are positions in them.
+    """
+
+    rows: tuple[tuple[int, int, int, int], ...]
+    of_edge: NDArray[np.intp]
+
+    def each(self, blocks: Sequence[Block]) -> Iterator[tuple[Block | None, Exit, Block | None]]:
+        """What a ``Pricer`` needs of each row."""
+        for source, target, leaving, executed in self.rows:
+            yield (
+                _left(blocks[source], executed) if source >= 0 else None,
+                EXITS[leaving],
+                blocks[target] if target >= 0 else None,
+            )
+
+
+def transitions(record: ExecutionRecord) -> Transitions:
+    """Those of all contexts: a node that another chain of calls has led to costs the same."""
+    nodes = np.append(record.node_block, -1)  # so that node -1 has block -1
+    columns = (nodes[record.edge_source], nodes[record.edge_target], record.edge_exit, record.edge_executed)
+    rows, of_edge = _distinct(columns)
+    return Transitions(rows, of_edge)
+
+
+def _distinct(columns: Sequence[NDArray[Any]]) -> tuple[tuple[Any, ...], NDArray[np.intp]]:
+    """The distinct rows of a table, and which of them each is."""
+    number: dict[tuple[int, ...], int] = {}
+    found = [number.setdefault(row, len(number)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+    return tuple(number), np.array(found, dtype=np.intp)
+
+
 def _price(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> tuple[Prices, NDArray[np.int64]]:
-    node_block = record.node_block.tolist()
-    executed = record.edge_executed.tolist()
-    edges = np.zeros((len(record.edge_count), 3), dtype=np.int64)
-    rows = zip(record.edge_source.tolist(), record.edge_target.tolist(), record.edge_exit.tolist(), strict=True)
-    for row, (source, target, leaving) in enumerate(rows):
-        cost = pricer.edge(
-            _left(blocks[node_block[source]], executed[row]) if source >= 0 else None,
-            EXITS[leaving],
-            blocks[node_block[target]] if target >= 0 else None,
-        )
-        edges[row] = (cost.low, cost.nominal, cost.high)
-    return edges, _price_sites(record, pricer, blocks)
+    distinct = transitions(record)
+    prices = np.array([pricer.edge(*way).bounds for way in distinct.each(blocks)], dtype=np.int64).reshape(-1, 3)
+    return prices[distinct.of_edge], _price_sites(record, pricer, blocks)
 
 
 def _price_sites(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> NDArray[np.int64]:
     sites = np.zeros((len(record.site_node), OPERAND_CLASSES, 3), dtype=np.int64)
-    prices = {SiteKind.OPERANDS: pricer.site, SiteKind.FETCH: pricer.fetch, SiteKind.BRANCH: pricer.branch}
-    known: dict[tuple[int, int, int, int], tuple[int, int, int]] = {}
     rows, classes = np.nonzero(record.site_counts)
-    block_of = record.node_block[record.site_node].tolist()
-    insns, kinds = record.site_insn.tolist(), record.site_kind.tolist()
-    reach = list(zip(record.site_low.tolist(), record.site_high.tolist(), strict=True))
-    for row, klass in zip(rows.tolist(), classes.tolist(), strict=True):
-        key = (kinds[row], block_of[row], insns[row], klass)
-        cost = known.get(key)
-        if cost is None:
-            block, index = blocks[block_of[row]], insns[row]
-            if kinds[row] == SiteKind.DATA:
-                cycles = pricer.data(block, index, klass, reach[row])
-            else:
-                cycles = prices[SiteKind(kinds[row])](block, index, klass)
-            cost = (cycles.low, cycles.nominal, cycles.high)
-            if kinds[row] != SiteKind.DATA or not pricer.memory.placement:
-                known[key] = cost
-        sites[row, klass] = cost
+    if not len(rows):
+        return sites
+    kinds, block_of = record.site_kind[rows], record.node_block[record.site_node[rows]]
+    columns: list[NDArray[Any]] = [kinds, block_of, record.site_insn[rows], classes]
+    if pricer.memory.placement:  # then it matters which addresses an access has reached
+        data = kinds == SiteKind.DATA
+        columns += [np.where(data, record.site_low[rows], -1), np.where(data, record.site_high[rows], -1)]
+    else:
+        columns += [np.full(len(rows), -1)] * 2
+    distinct, of_event = _distinct(columns)
+    prices = np.array([_event(pricer, blocks[row[1]], row).bounds for row in distinct], dtype=np.int64)
+    sites[rows, classes] = prices[of_event]
     return sites
+
+
+def _event(pricer: Pricer, block: Block, row: tuple[int, int, int, int, int, int]) -> Cycles:
+    kind, _, index, event, low, high = row
+    if kind == SiteKind.DATA:
+        return pricer.data(block, index, event, (low, high))
+    if kind == SiteKind.FETCH:
+        return pricer.fetch(block, index, event)
+    return pricer.branch(block, index, event) if kind == SiteKind.BRANCH else pricer.site(block, index, event)
 
 
 def _left(block: Block, executed: int) -> Block:

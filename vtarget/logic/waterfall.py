@@ -13,8 +13,8 @@ from vtarget.base.errors import RunError
 from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, SiteKind, SpanFacts
 from vtarget.data.waterfall import CyclePart, Waterfall
 from vtarget.logic.attribution import Attribution, Charge
-from vtarget.logic.cost import EXITS, CostModel, Exit
-from vtarget.logic.costs import Part
+from vtarget.logic.cost import CostModel, Exit
+from vtarget.logic.costs import Part, Transitions, transitions
 from vtarget.logic.decode import Block
 
 Counts = NDArray[np.int64]
@@ -65,8 +65,9 @@ def by_function(record: ExecutionRecord, splits: Sequence[Split]) -> Counts:
 
 def split(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Split:
     """The cycles of one epoch; ``blocks`` are those that it was priced with. RunError if a node's don't add up."""
-    edges = np.array([_sum(charges) for charges in edge_charges(part, blocks, attribution)], dtype=np.int64)
-    edges = edges.reshape(-1, len(CyclePart))
+    distinct = transitions(part.record)
+    sums = [_sum(charges) for charges in _charges(part, blocks, attribution, distinct)]
+    edges = np.array(sums, dtype=np.int64).reshape(-1, len(CyclePart))[distinct.of_edge]
     sites = _sites(part, blocks, attribution)
     nodes = _nodes(part, edges, sites)
     final = final_charges(part, blocks, attribution)
@@ -87,23 +88,18 @@ def span_waterfall(part: Part, found: Split, span: SpanFacts) -> Waterfall:
 
 def edge_charges(part: Part, blocks: Sequence[Block], attribution: Attribution) -> list[list[Charge]]:
     """What every transition of the record consists of."""
-    record, node_block = part.record, part.record.node_block.tolist()
-    rows = zip(
-        record.edge_source.tolist(),
-        record.edge_target.tolist(),
-        record.edge_exit.tolist(),
-        record.edge_executed.tolist(),
-        part.edges[:, 1].tolist(),
-        strict=True,
-    )
-    found = []
-    for source, target, leaving, executed, nominal in rows:
-        block = blocks[node_block[source]] if source >= 0 else None
-        if block is not None and executed >= 0:
-            block = block.first(executed)
-        following = blocks[node_block[target]] if target >= 0 else None
-        found.append(attribution.edge(block, EXITS[leaving], following, nominal))
-    return found
+    distinct = transitions(part.record)
+    found = _charges(part, blocks, attribution, distinct)
+    return [found[position] for position in distinct.of_edge.tolist()]
+
+
+def _charges(
+    part: Part, blocks: Sequence[Block], attribution: Attribution, distinct: Transitions
+) -> list[list[Charge]]:
+    nominal = np.zeros(len(distinct.rows), dtype=np.int64)
+    nominal[distinct.of_edge] = part.edges[:, 1]
+    ways = zip(distinct.each(blocks), nominal.tolist(), strict=True)
+    return [attribution.edge(*way, cycles) for way, cycles in ways]
 
 
 def final_charges(part: Part, blocks: Sequence[Block], attribution: Attribution) -> list[Charge]:
@@ -129,10 +125,13 @@ def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Cou
         rows = record.site_kind == kind
         sites[rows, :, where] = prices[rows]
     block_of, insns = record.node_block[record.site_node].tolist(), record.site_insn.tolist()
-    for row in np.flatnonzero(record.site_kind == SiteKind.OPERANDS).tolist():
-        block = blocks[block_of[row]]
-        for klass in np.flatnonzero(record.site_counts[row]).tolist():
-            sites[row, klass] = _sum(attribution.site(block, insns[row], int(prices[row, klass])))
+    known: dict[tuple[int, int, int], list[int]] = {}
+    observed = np.where(record.site_kind[:, None] == SiteKind.OPERANDS, record.site_counts, 0)
+    for row, klass in zip(*(found.tolist() for found in np.nonzero(observed)), strict=True):
+        key = (block_of[row], insns[row], int(prices[row, klass]))
+        if key not in known:
+            known[key] = _sum(attribution.site(blocks[key[0]], key[1], key[2]))
+        sites[row, klass] = known[key]
     return sites
 
 

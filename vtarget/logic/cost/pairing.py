@@ -11,7 +11,6 @@ from vtarget.logic import isa
 from vtarget.logic.cost.classes import cost_class, is_multiply
 from vtarget.logic.cost.forms import has_shifted_constant, is_bit_field, is_extend, is_shift
 
-
 # Sets of the bounds low, nominal and high, a bit each.
 NEVER, AT_BEST, NOT_AT_WORST, ALWAYS = 0, 1, 3, 7
 

@@ -30,6 +30,7 @@ class _State:
     """What the next instruction can feel of those before it.
 
     ``indexed_run``: the last load stands in a run of loads, each pipelined behind the one before; its first is indexed.
+    ``waited``: the prefetch queue has held something up.
     """
 
     previous: Insn | None = None
@@ -39,6 +40,7 @@ class _State:
     clock: int = 0
     end: int = -1
     prefetch: Prefetch | None = None
+    waited: bool = False
 
 
 class ScalarPipeline:
@@ -102,20 +104,25 @@ class ScalarPipeline:
             cost = self._base[CostClass.SKIPPED] if insn.predicated else NO_CYCLES
             state.clock += self._shortest(insn)
         else:
-            neighbour = self._neighbour(insn, state)
-            cost = self._own(insn) + neighbour
+            neighbour, cost = self._neighbour(insn, state), self._own(insn)
+            if neighbour is not NO_CYCLES:
+                cost = cost + neighbour
             if insn.kind in _LOADS and neighbour.nominal >= 0:
                 state.indexed_run = insn.writeback
             start += 0 if insn.kind is Kind.IT else neighbour.nominal
         if state.prefetch is not None:
             wait = state.prefetch.wait(insn, address, start)
-            cost = cost + Cycles(0, wait, wait)
+            if wait:
+                cost = cost + Cycles(0, wait, wait)
+                state.waited = True
         if state.divide_left or insn.kind is Kind.FP_DIVIDE:
             cost = self._divide(state, insn, cost, skipped)
         state.clock += cost.nominal
         state.end = address + insn.size
         state.previous = insn
         state.executed = None if skipped else insn
+        if cost.low <= cost.nominal <= cost.high:
+            return cost
         return Cycles(cost.low, max(cost.nominal, cost.low), max(cost.high, cost.nominal))
 
     def _shortest(self, insn: Insn) -> int:

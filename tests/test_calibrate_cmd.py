@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,12 @@ from buildlib import needs_gcc
 from calibrationlib import FITTED, board_pricer, example, measured, measurement, recorded, true_cycles, truth_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from machinelib import CommandResult, vtarget
+from machinelib import FIRMWARE, CommandResult, vtarget
 from test_calibration import window
 
 from vtarget.base.errors import InputError
 from vtarget.data.calibration import Calibration, Residual, Term
+from vtarget.logic.calibrationreport import is_told
 from vtarget.shell.calibrationfile import (
     apply_calibration,
     calibration_json,
@@ -78,8 +81,18 @@ def test_the_file_says_what_it_was_made_of(folder: Path, written: Path) -> None:
     assert {row.kernel for row in fit.residuals} >= {"fft_stages", "conv_int8", "memset"}
     assert fit.leave_one_out_pct is not None and fit.leave_one_out_pct < fit.uncalibrated_pct
     assert fit.condition is not None and fit.condition >= 1
-    for term, factor in fit.factors.items():
-        assert factor.low <= truth_of(BOARD, SEED).factor(term) <= factor.high or factor.prior_width, term
+    assert abs((date.fromisoformat(fit.date) - datetime.now(UTC).date()).days) <= 1
+    assert [source.sha256 for source in fit.sources] == [
+        sha256((folder / source.file).read_bytes()).hexdigest() for source in fit.sources
+    ]
+    assert {(source.probe, source.clock_hz) for source in fit.sources} == {("gdb:3333", board_pricer(BOARD).clock_hz)}
+    told = {term: factor.value for term, factor in fit.factors.items() if is_told(factor)}
+    assert len(told) >= 3
+    for term, value in told.items():
+        assert value == pytest.approx(truth_of(BOARD, SEED).factor(term), rel=0.05), term
+    assert set(fit.factors) | set(fit.unidentified) == set(Term)
+    for row in fit.residuals:
+        assert row.measured_cycles > 0 and abs(row.after_pct) <= abs(row.before_pct) + 1, row.kernel
 
 
 def test_json_is_the_files_content(folder: Path, written: Path) -> None:
@@ -139,7 +152,7 @@ def test_a_fit_that_is_no_gain_is_not_written(tmp_path: Path) -> None:
     out = tmp_path / "x.yaml"
     result = vtarget("calibrate", tmp_path / "m.json", "-b", BOARD, "--record", tmp_path / "fft.record", "-o", out)
     assert result.code == 1
-    assert "nothing can be fitted" in result.err or "the fit is refused" in result.err
+    assert "error: the fit is refused: kernels left out of it are" in result.err
     assert not out.exists()
 
 
@@ -151,6 +164,20 @@ def test_other_files_are_left_alone(folder: Path, tmp_path: Path) -> None:
     assert board.read_text() == "# mine\nname: my-board\n"
     assert calibrate(folder, "-o", tmp_path).code == 2
     assert calibrate(folder, "-o", tmp_path / "no" / "such.yaml").code == 2
+
+
+def test_no_command_writes_a_result_over_yaml(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("# mine\nname: my-board\n")
+    recording = FIRMWARE.parent / "tests" / "data" / "power" / "ppk2-columns.csv"
+    for command in (
+        ("measure", example("fir", BOARD), "-b", BOARD, "--probe", "gdb:1", "-o", mine),
+        ("power", recording, "-b", BOARD, "--voltage", "1.8 V", "-o", mine),
+        ("run", example("fir", BOARD), "-b", BOARD, "--json", mine),
+    ):
+        result = vtarget(*command)
+        assert result.code == 2 and "exists, and YAML is written by people: it is left alone" in result.err, command[0]
+    assert mine.read_text() == "# mine\nname: my-board\n"
 
 
 # --- run and profile -------------------------------------------------------------------------------------------------

@@ -30,12 +30,15 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def check_target(path: str, option: str) -> None:
-    """InputError if a file obviously can't be written there: better before a long run than after it."""
+    """InputError if a file obviously can't be written there, or must not: no result goes over a YAML file, which people
+    write. Better before a long run than after it."""
     target = Path(path)
     if target.is_dir():
         raise InputError(f"{option} {path}: is a directory")
     if not target.absolute().parent.is_dir():
         raise InputError(f"{option} {path}: no such directory: {target.parent}")
+    if target.suffix.lower() in (".yaml", ".yml") and target.exists():
+        raise InputError(f"{option} {path}: exists, and YAML is written by people: it is left alone")
 
 
 def read_file(path: str, option: str, most_bytes: int) -> bytes:

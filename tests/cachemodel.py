@@ -17,7 +17,7 @@ from vtarget.data.memorysystem import Cache
 from vtarget.data.record import ExecutionRecord, SiteKind
 from vtarget.logic.addresses import Access, accesses
 from vtarget.logic.decode import Block, effective_address
-from vtarget.logic.zones import data_cache, instruction_cache, zone_number
+from vtarget.logic.zones import CHANGED, data_cache, instruction_cache, zone_number
 from vtarget.shell.engine import REGISTERS
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine
@@ -112,6 +112,7 @@ class Replay:
 
     def __init__(self, board: Board, passages: list[Passage]) -> None:
         self.board = board
+        self.model = pricer_for(board).model
         self.caches = {unit.name: CacheModel(unit) for unit in board.caches}
         self.counts: Counts = Counter()
         self.ranges: Ranges = {}
@@ -122,6 +123,14 @@ class Replay:
             for access in self._in_order(passage.block):
                 if access.index in passage.accessed:
                     self._access(passage.block, access, *passage.accessed[access.index])
+            for index in self.model.pipelined(passage.block):
+                load, behind = (self._memory(passage.accessed[i][0]) for i in (index - 1, index))
+                self.counts[SiteKind.DATA, passage.block, index, CHANGED] += load != behind
+
+    def _memory(self, address: int) -> str:
+        region = self.board.region_at(address)
+        assert region is not None
+        return region.alias_of or region.name
 
     def _in_order(self, block: Block) -> list[Access]:
         if block not in self.foretold:

@@ -21,7 +21,7 @@ from vtarget.data.board import Board
 from vtarget.data.limits import RunLimits
 from vtarget.data.memorysystem import Cache
 from vtarget.data.record import ExecutionRecord, SiteKind
-from vtarget.logic.zones import JUMP_MISS, SEQUENCE_MISS, zones
+from vtarget.logic.zones import CHANGED, JUMP_MISS, SEQUENCE_MISS, zones
 from vtarget.shell import layout, registerfile
 from vtarget.shell.boardlib import load_board
 from vtarget.shell.engine import Engine
@@ -323,3 +323,61 @@ def test_a_cache_that_was_off_is_empty() -> None:
     memory.set_switch("FLASH.PRFTEN", True)  # none of the caches
     memory.set_switch("FLASH.DCEN", True)
     assert words[layout.H_CACHES + 1] != 0 and words[layout.H_CACHES + layout.STORES + 1] == 0
+
+
+# Loads behind loads.
+
+
+def changes(tmp_path: Path, body: str, board: str = BOARD) -> tuple[Counter[str], int]:
+    """Changes of memory by instruction, of eight passages of ``body``; r4 .. r6 point to SRAM1, SRAM3 and SRAM2, the
+    latter by its alias in r7, too. And the cycles of the run."""
+    setup = "ldr r4, =0x20008000\nldr r5, =0x20050000\nldr r6, =0x10000100\nldr r7, =0x20030100\nmovs r3, #8"
+    loop = f"1:\nnop\n{body}\nnop\nsubs r3, #1\nbne 1b"
+    source = f"fn test\npush {{r4-r7, lr}}\n{setup}\n{loop}\npop {{r4-r7, pc}}\nend test\n"
+    path = assemble_program(tmp_path / "p.elf", board, source, {})
+    record, _ = recorded(path, load_board(board), limits=RunLimits(instructions=LENGTH))
+    counts, _ = counted(record)
+    found = Counter[str]()
+    for (kind, block, index, event), count in counts.items():
+        if kind is SiteKind.DATA and event == CHANGED:
+            found[block.insns[index].text] += count
+    profile = price(record, pricer_for(board))
+    return found, profile.cycles.nominal
+
+
+@needs_assembler
+def test_a_load_from_another_memory_does_not_pipeline(tmp_path: Path) -> None:
+    """github.com/jnk0le/random, cortex_m3m4.md: loads, and stores behind them, pipeline inside one memory only."""
+    same, cycles = changes(tmp_path, "ldr r0, [r4]\nldr r1, [r4, #4]")
+    assert same == {}
+    other, more = changes(tmp_path, "ldr r0, [r4]\nldr r1, [r5, #4]")
+    assert other == {"ldr r1, [r5, #4]": 8} and more == cycles + 8
+    stored, cycles = changes(tmp_path, "ldr r0, [r4]\nstr r1, [r5, #4]")
+    assert stored == {"str r1, [r5, #4]": 8}
+    assert changes(tmp_path, "ldr r0, [r4]\nstr r1, [r4, #4]")[1] == cycles - 8
+
+
+@needs_assembler
+@pytest.mark.parametrize(
+    "body",
+    [
+        "ldr r0, [r6]\nldr r1, [r7]",  # one memory at two addresses
+        "ldr r0, [r4]\nnop\nldr r1, [r5]",
+        "str r0, [r4]\nldr r1, [r5]",
+        "ldrd r0, r1, [r4]\nldr r1, [r5]",
+        "ldr r1, =0x12345678\nldr r0, [r5]",  # literals have their own bound
+        "cmp r0, r0\nldr r1, [r4]\nit ne\nldrne r0, [r5]",
+    ],
+)
+def test_what_does_not_pipeline_anyway_changes_no_memory(tmp_path: Path, body: str) -> None:
+    assert changes(tmp_path, body)[0] == {}
+
+
+@needs_assembler
+def test_changes_are_seen_whenever_an_address_is_known(tmp_path: Path) -> None:
+    """The second load's register comes from memory, then the first one's; each is looked at right before it."""
+    table = "ldr r2, =where\nldr r1, [r2]\nnop\n"
+    end = "\nb 2f\n.align 2\nwhere: .word 0x20050000\n2:"
+    late, _ = changes(tmp_path, table + "ldr r0, [r4]\nldr r2, [r1]" + end)
+    early, _ = changes(tmp_path, table + "ldr r0, [r1]\nldr r2, [r4]" + end)
+    assert late == {"ldr r2, [r1]": 8} and early == {"ldr r2, [r4]": 8}

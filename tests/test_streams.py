@@ -70,6 +70,17 @@ def test_regions_that_one_board_tells_apart_are_not_one() -> None:
     assert not covers(apart, together), "SRAM1 isn't counted, SRAM3 is"
 
 
+def test_what_changes_memory_on_one_board_only_is_not_one_stream() -> None:
+    """Loads pipeline inside one memory: two of them in ``a``, one in ``b``."""
+    board = load_board("nucleo-l4r5zi")
+    boot = board.boot.region
+    apart = Linked(board, image(board), (boot, boot, "SRAM2", "SRAM3"))
+    aliased = Linked(board, image(board), (boot, boot, "SRAM2", "SRAM2_ALIAS"))
+    one = Linked(board, image(board), (boot, boot, "SRAM3", "SRAM3"))
+    assert covers(apart, Linked(board, image(board), apart.regions))
+    assert not covers(apart, one) and not covers(apart, aliased)
+
+
 def test_each_board_gets_a_root_that_stands_for_it() -> None:
     names = ("mps2-an505", "nrf5340dk", "nucleo-l552ze-q", "rpi-pico2", "ek-ra6m4")
     builds = [linked(name) for name in names]

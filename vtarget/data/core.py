@@ -101,6 +101,8 @@ class Rule(StrEnum):
     SAME_BASE_STORE_PENALTY = "same_base_store_penalty"
     LOAD_AFTER_STORE_PENALTY = "load_after_store_penalty"
     MIXED_MEMORIES_PENALTY = "mixed_memories_penalty"
+    LOAD_FROM_OTHER_MEMORY_PENALTY = "load_from_other_memory_penalty"
+    STORE_TO_OTHER_MEMORY_PENALTY = "store_to_other_memory_penalty"
     LITERAL_LOAD_PENALTY = "literal_load_penalty"
     ALU_TO_ADDRESS_PENALTY = "alu_to_address_penalty"
     NOP_AFTER_LOAD_SAVING = "nop_after_load_saving"
@@ -249,12 +251,14 @@ class FetchQueue(Model):
 class Predictor(Model):
     """A branch predictor: a cache of taken branches, ``entries`` in sets of ``ways`` (the least recently used gives
     way), each with a saturating counter of ``counter_bits``. What isn't in it is taken to go straight on; a branch that
-    is taken nevertheless comes in, weakly taken. ``mispredicted``: what a wrong guess adds."""
+    is taken nevertheless comes in, weakly taken. ``mispredicted``: what a wrong guess adds, ``mispredicted_forward``
+    where the branch leads forward, if that is another figure."""
 
     entries: Annotated[int, Field(ge=1, le=4096)]
     ways: Annotated[int, Field(ge=1, le=64)]
     counter_bits: Annotated[int, Field(ge=1, le=4)]
     mispredicted: Figure
+    mispredicted_forward: Figure | None = None
     source: str
 
     @model_validator(mode="after")
@@ -327,6 +331,9 @@ class Core(Model):
         if self.predictor is not None:
             found.append((("predictor", "source"), self.predictor.source))
             found.append((("predictor", "mispredicted", "source"), self.predictor.mispredicted.source))
+            if self.predictor.mispredicted_forward is not None:
+                at = ("predictor", "mispredicted_forward", "source")
+                found.append((at, self.predictor.mispredicted_forward.source))
         if self.divide is not None:
             found.append((("divide", "source"), self.divide.source))
         if self.long_multiply is not None:

@@ -14,7 +14,7 @@ from vtarget.logic import isa
 from vtarget.logic.cost import CostModel, Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.memory_cost import MemoryModel, Moved
-from vtarget.logic.zones import MISPREDICTED, UNALIGNED, zones
+from vtarget.logic.zones import CHANGED, MISPREDICTED, UNALIGNED, zones
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,15 @@ class Pricer:
         return self.model.site(block, index, operand_class)
 
     def data(self, block: Block, index: int, event: int, reach: tuple[int, int] = (-1, -1)) -> Cycles:
-        """What one event of the load or store at ``index`` adds: unaligned, or an access of a zone (hit or miss).
+        """What one event of the load or store at ``index`` adds: unaligned, in another memory than the load
+        before, or an access of a zone (hit or miss).
 
         ``reach`` is the lowest and highest address that it accessed in the run, if that is known.
         """
         if event == UNALIGNED:
             return self.model.unaligned
+        if event == CHANGED:
+            return self.model.changed_memory(block, index)
         zone, missed = divmod(event, 2)
         if not 1 <= zone <= len(self.zones):
             return NO_CYCLES

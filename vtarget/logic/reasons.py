@@ -14,7 +14,7 @@ from vtarget.logic.attribution import HEAD, Cause, Charge
 from vtarget.logic.cost import Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.pricing import Pricer
-from vtarget.logic.zones import JUMP_MISS, UNALIGNED
+from vtarget.logic.zones import CHANGED, JUMP_MISS, UNALIGNED
 
 _WHAT = {
     Kind.LOAD: "load",
@@ -203,6 +203,8 @@ def site_reason(pricer: Pricer, charge: Charge, event: Event) -> str | None:
 def _data_reason(pricer: Pricer, insn: Insn, event: Event, cycles: int) -> str:
     if event.klass == UNALIGNED:
         return f"unaligned: {cycles:+}"
+    if event.klass == CHANGED:
+        return f"another memory than the load before: {cycles:+}"
     zone, missed = divmod(event.klass, 2)
     region: Region | None = pricer.memory.moved(*event.reach)
     if region is None and 1 <= zone <= len(pricer.zones):

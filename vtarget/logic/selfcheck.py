@@ -11,7 +11,7 @@ from vtarget.data.insn import Dynamic
 from vtarget.data.record import ExecutionRecord, SiteKind
 from vtarget.logic.addresses import accesses
 from vtarget.logic.decode import Block, open_conditions
-from vtarget.logic.zones import UNALIGNED
+from vtarget.logic.zones import CHANGED, UNALIGNED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,6 +110,9 @@ def _check_accesses(record: ExecutionRecord, blocks: list[Block], entered: Count
     a bus at most two more transfers of what isn't aligned."""
     rows = np.flatnonzero(record.site_kind == SiteKind.DATA)
     counts, times = record.site_counts[rows], entered[record.site_node[rows]]
+    if np.any(counts[:, CHANGED] > times):
+        row = int(rows[np.flatnonzero(counts[:, CHANGED] > times)[0]])
+        raise RunError(f"self-check: {_place(record, blocks, row)} changed memory more often than its block executed")
     accessed, extra = counts[:, UNALIGNED + 1 :].sum(axis=1), counts[:, UNALIGNED]
     for n in np.flatnonzero((accessed > times) | (extra > 2 * times)).tolist():
         row = int(rows[n])

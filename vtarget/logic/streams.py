@@ -25,7 +25,7 @@ from vtarget.data.record import ExecutionRecord, RecordedRegion, SiteKind, Stack
 from vtarget.logic.linkerscript import data_region
 from vtarget.logic.placement import memory_use
 from vtarget.logic.profile import NO_LIVE_CYCLES
-from vtarget.logic.zones import data_cache, fingerprint, instruction_cache, needs_data, zone_number, zones
+from vtarget.logic.zones import data_cache, fingerprint, instruction_cache, needs_data, real_region, zone_number, zones
 
 ALIGNMENT_BYTES = 8  # of sections and the stack: data may move by multiples of it
 PAGE_BYTES = 4096  # at the borders of which the emulator ends blocks: code may move by multiples of it
@@ -139,7 +139,10 @@ def _geometry(units: Sequence[Cache | None]) -> list[object]:
 
 
 def _watches_enough(a: Linked, b: Linked) -> bool:
-    """Whether every access that ``b`` counts is counted by ``a`` in the same way, and as far apart."""
+    """Whether every access that ``b`` counts is counted by ``a`` in the same way, and as far apart; what changes memory
+    in one does so in the other."""
+    if needs_data(b.board) and not _one_to_one(_memories(b), _memories(a)):
+        return False
     zone_of: dict[int, int] = {}
     for position, (x, y) in enumerate(zip(a.regions, b.regions, strict=True), start=1):
         here, there = zone_number(a.board, a.board.region(x)), zone_number(b.board, b.board.region(y))
@@ -150,6 +153,10 @@ def _watches_enough(a: Linked, b: Linked) -> bool:
         if here and zone_of.setdefault(here, there) != there:
             return False
     return True
+
+
+def _memories(build: Linked) -> list[str]:
+    return [real_region(build.board, build.board.region(name)).name for name in build.regions]
 
 
 def moved(record: ExecutionRecord, a: Linked, b: Linked, board_sha256: str) -> ExecutionRecord:

@@ -7,7 +7,9 @@ from functools import cache
 from vtarget.data.board import Board, Region
 from vtarget.data.memorysystem import Cache
 
-MOST_ZONES = 7  # a site has 16 classes: none, unaligned, and two for each zone
+MOST_ZONES = 7  # a site has 16 classes: changed, unaligned, and two for each zone
+MOST_MEMORIES = 31  # that are told apart
+CHANGED = 0  # the class of an access of another memory than the load before, behind which it would pipeline
 UNALIGNED = 1  # the class of one more bus transfer, because an access isn't aligned
 JUMP_MISS, SEQUENCE_MISS = 1, 2  # classes of a fetched line
 MISPREDICTED = 1  # the class of a branch that went the other way than predicted
@@ -75,6 +77,13 @@ def zone_number(board: Board, region: Region) -> int:
         if region.name in names:
             return number
     return 0
+
+
+def memory_number(board: Board, region: Region) -> int:
+    """Which memory a region is, aliases the same one; 0 for those beyond MOST_MEMORIES."""
+    names = [other.name for other in board.regions if other.alias_of is None]
+    number = names.index(real_region(board, region).name) + 1
+    return number if number <= MOST_MEMORIES else 0
 
 
 def needs_data(board: Board) -> bool:

@@ -153,7 +153,10 @@ LINE_WORDS = 3
 # size less one; which of its lowest bits cost transfers; 0 or STORES; site; the place found last; the address of the
 # instruction before which the registers hold (0: the block's entry).
 A_BASE, A_INDEX, A_SHIFT, A_OFFSET, A_REACH, A_UNIT, A_STORES, A_SITE, A_PLACE, A_POINT = range(10)
-ACCESS_WORDS = 10
+# The memory it was in last; the access of the load before that it may pipeline behind, and of the one that may behind
+# this load but is looked at before it (both 0 if there is none).
+A_MEMORY, A_BEFORE, A_AFTER = range(10, 13)
+ACCESS_WORDS = 13
 
 # Branch record: the branch's history, and the site where its mispredictions count.
 B_HISTORY, B_SITE = range(2)
@@ -165,6 +168,7 @@ Y_NEXT, Y_STATE, Y_USED, Y_SET, Y_WAYS = range(5)
 HISTORY_WORDS = 5
 
 ZONE_PAGE_BITS = 12
+ZONE_BITS = 3  # of a byte of the zone table; the memory stands above them
 ZONE_PAGES = 1 << (32 - ZONE_PAGE_BITS)
 
 SLOT_CAPACITY = 1 << 15
@@ -200,7 +204,7 @@ def new_buffer() -> NDArray[np.int64]:
 
 
 def new_zone_table() -> NDArray[np.uint8]:
-    """The zone of each page of the address space: 0 at first."""
+    """The zone and the memory of each page of the address space: 0 at first."""
     return np.frombuffer(mmap.mmap(-1, ZONE_PAGES), dtype=np.uint8)
 
 

@@ -14,7 +14,15 @@ from vtarget.data.record import SiteKind
 from vtarget.logic.addresses import Access, accesses
 from vtarget.logic.decode import Block
 from vtarget.logic.memory_cost import MemoryModel
-from vtarget.logic.zones import data_cache, fingerprint, instruction_cache, needs_data, zone_number, zones
+from vtarget.logic.zones import (
+    data_cache,
+    fingerprint,
+    instruction_cache,
+    memory_number,
+    needs_data,
+    zone_number,
+    zones,
+)
 from vtarget.shell import layout
 from vtarget.shell.calls import Node
 from vtarget.shell.engine import REGISTERS, Engine
@@ -108,7 +116,8 @@ class MemorySim:
     def _map_zones(self) -> None:
         for region in self._board.regions:
             first, end = region.base >> layout.ZONE_PAGE_BITS, -(-region.end >> layout.ZONE_PAGE_BITS)
-            self._zone_table[first:end] = zone_number(self._board, region)
+            memory = memory_number(self._board, region) << layout.ZONE_BITS
+            self._zone_table[first:end] = zone_number(self._board, region) | memory
         self._words[layout.H_ZONE_TABLE] = self._zone_table.ctypes.data
 
     # Switches.
@@ -186,6 +195,8 @@ class MemorySim:
         words[node.offset + layout.N_ACCESSES] = self._add_accesses(node, [a for a in found if a.at_entry])
         later = sorted((a for a in found if not a.at_entry), key=lambda access: access.point)
         words[node.offset + layout.N_HOOKED] = self._add_accesses(node, later)
+        if needs_data(self._board):
+            self._add_pairs(node, [access for access in found if access.at_entry], later)
 
     def _add_fetch(self, node: Node) -> int:
         region = self._board.region_at(node.block.address)
@@ -225,8 +236,25 @@ class MemorySim:
                 self._sites.add(node, access.index, SiteKind.DATA),
                 layout.H_NO_LINE,
                 0 if access.at_entry else node.block.addresses[access.point],
+                0,
+                0,
+                0,
             )
         return first
+
+    def _add_pairs(self, node: Node, early: list[Access], later: list[Access]) -> None:
+        """Write which accesses may pipeline behind the load before them; whoever is looked at last compares both."""
+        entry_of = {}
+        for word, found in ((layout.N_ACCESSES, early), (layout.N_HOOKED, later)):
+            first = int(self._words[node.offset + word]) + 1
+            for position, access in enumerate(found):
+                entry_of[access.index] = (first + position * layout.ACCESS_WORDS, access.point)
+        for index in self._sites.pipelined(node.block):
+            (load, load_point), (behind, point) = entry_of[index - 1], entry_of[index]
+            if point < load_point:
+                self._words[load + layout.A_AFTER] = behind
+            else:
+                self._words[behind + layout.A_BEFORE] = load
 
     def _register(self, number: int) -> int:
         return self._absent if number < 0 else self._registers + 4 * number

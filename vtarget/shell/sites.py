@@ -10,7 +10,7 @@ from vtarget.data.cycles import Cycles
 from vtarget.data.record import SiteKind
 from vtarget.logic.decode import Block
 from vtarget.logic.pricing import Pricer
-from vtarget.logic.zones import JUMP_MISS, MISPREDICTED, SEQUENCE_MISS, UNALIGNED
+from vtarget.logic.zones import CHANGED, JUMP_MISS, MISPREDICTED, SEQUENCE_MISS
 from vtarget.shell import layout
 from vtarget.shell.calls import Node
 
@@ -65,6 +65,10 @@ class Sites:
         self._blocks.append(node.block)
         self._write_prices(len(self.rows) - 1)
         return site
+
+    def pipelined(self, block: Block) -> frozenset[int]:
+        """The instructions of a block that pipeline behind the load before them, inside one memory."""
+        return self._pricer.model.pipelined(block)
 
     def reprice(self, pricer: Pricer) -> None:
         """From here on live prices are this pricer's."""
@@ -125,7 +129,7 @@ def classes(pricer: Pricer, kind: SiteKind) -> range:
     if kind is SiteKind.BRANCH:
         return range(MISPREDICTED, MISPREDICTED + 1)
     if kind is SiteKind.DATA:
-        return range(UNALIGNED, 2 * len(pricer.zones) + 2)
+        return range(CHANGED, 2 * len(pricer.zones) + 2)
     return range(layout.OPERAND_CLASSES)
 
 

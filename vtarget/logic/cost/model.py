@@ -78,6 +78,7 @@ class CostModel:
         self._edges: dict[tuple[int, bytes, Exit, tuple[int, bytes] | None], Terms] = {}
         self._timings: dict[tuple[int, bytes, frozenset[int], bool], Timing] = {}
         self._sites: dict[tuple[int, bytes, int, int], Cycles] = {}
+        self._pipelined: dict[tuple[int, bytes], frozenset[int]] = {}
         self._overheads = {exit: self._overhead(parts) for exit, parts in _OVERHEADS.items()}
 
     def edge(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
@@ -117,9 +118,27 @@ class CostModel:
         has no predictor."""
         if self.core.predictor is None or not isinstance(self._pipeline, ScoreboardPipeline):
             return NO_CYCLES
+        predictor, offset = self.core.predictor, block.insns[-1].branch_offset
+        if predictor.mispredicted_forward is not None and offset is not None and offset >= 0:
+            return predictor.mispredicted_forward.cycles
         saved = self._pipeline.early_flags(self._timing(block, _dynamic_predicated(block), False))
-        full = self.core.predictor.mispredicted.cycles
+        full = predictor.mispredicted.cycles
         return _sane(Cycles(full.low - saved.high, full.nominal - saved.nominal, full.high - saved.low))
+
+    def pipelined(self, block: Block) -> frozenset[int]:
+        """The instructions that take less because they pipeline behind the load before them, inside one memory."""
+        found = self._pipelined.get(placeless(block))
+        if found is None:
+            scalar = self._pipeline if isinstance(self._pipeline, ScalarPipeline) else None
+            found = scalar.pipelined(block, _dynamic_predicated(block)) if scalar is not None else frozenset()
+            self._pipelined[placeless(block)] = found
+        return found
+
+    def changed_memory(self, block: Block, index: int) -> Cycles:
+        """What it costs that the load or store ``index`` goes to another memory than the load before."""
+        if index not in self.pipelined(block) or not isinstance(self._pipeline, ScalarPipeline):
+            return NO_CYCLES
+        return self._pipeline.changed_memory(block.insns[index])
 
     @property
     def unaligned(self) -> Cycles:

@@ -17,6 +17,7 @@ from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
 
 _LOADS = frozenset({Kind.LOAD, Kind.FP_LOAD})
+_DATA = _LOADS | {Kind.STORE, Kind.FP_STORE}
 _ALL_LOADS = _LOADS | {Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE, Kind.FP_LOAD_MULTIPLE}
 _ADDRESS_SOURCES = frozenset(
     {Kind.ALU, Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA, Kind.DIVIDE, Kind.DSP, Kind.FP_MOVE}
@@ -78,6 +79,25 @@ class ScalarPipeline:
         joined, _ = self._run(after, target, skipped)
         alone, _ = self._run(self._at_rest(target), target, skipped)
         return joined + alone * -1
+
+    def changed_memory(self, insn: Insn) -> Cycles:
+        """What a load or store that pipelines behind a load takes more when it goes to another memory."""
+        load = insn.kind in _LOADS
+        return self._rules[Rule.LOAD_FROM_OTHER_MEMORY_PENALTY if load else Rule.STORE_TO_OTHER_MEMORY_PENALTY]
+
+    def pipelined(self, block: Block, skipped: frozenset[int]) -> frozenset[int]:
+        """The loads and stores that take less because they pipeline behind the load right before them, if both go to
+        one memory; literals aside, which have a bound of their own. Empty where the core has no rule."""
+        found = set()
+        if Rule.LOAD_FROM_OTHER_MEMORY_PENALTY in self._stated:
+            state = self._at_rest(block)
+            for index, insn in enumerate(block.insns):
+                load = state.executed
+                loads = load is not None and load.kind in _LOADS and not (load.literal or insn.literal)
+                if loads and insn.kind in _DATA and self._neighbour(insn, state).nominal < 0:
+                    found.add(index)
+                self._step(state, insn, block.addresses[index], index in skipped)
+        return frozenset(found - skipped)
 
     def _at_rest(self, block: Block) -> _State:
         """Nothing before: as right after a branch, whose refill is counted elsewhere."""

@@ -14,8 +14,11 @@ import numpy as np
 from numba import cfunc, types
 
 from vtarget.shell.layout import (
+    A_AFTER,
     A_BASE,
+    A_BEFORE,
     A_INDEX,
+    A_MEMORY,
     A_OFFSET,
     A_PLACE,
     A_POINT,
@@ -79,12 +82,13 @@ from vtarget.shell.layout import (
     V_LINES,
     V_TIME,
     V_VERSION,
+    ZONE_BITS,
     ZONE_PAGE_BITS,
 )
 from vtarget.shell.native.calls import load_byte, load_half, pointer, read_register
 from vtarget.shell.native.kept import kept
 
-UNALIGNED, JUMP_MISS, SEQUENCE_MISS = 1, 1, 2  # classes, as logic.zones names them
+CHANGED, UNALIGNED, JUMP_MISS, SEQUENCE_MISS = 0, 1, 1, 2  # classes, as logic.zones names them
 
 
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]
@@ -233,6 +237,12 @@ def _access(s: Any, a: int) -> int:
         if address & s[a + A_UNIT] & 1 and s[a + A_UNIT] != 1:
             cycles += _count(s, site, UNALIGNED)
     zone = load_byte(s[H_ZONE_TABLE] + (address >> ZONE_PAGE_BITS))
+    s[a + A_MEMORY] = zone >> ZONE_BITS
+    if s[a + A_BEFORE] != 0:
+        cycles += _changed(s, s[a + A_BEFORE], a)
+    if s[a + A_AFTER] != 0:
+        cycles += _changed(s, a, s[a + A_AFTER])
+    zone &= (1 << ZONE_BITS) - 1
     if zone == 0:
         return cycles
     cache = s[H_CACHES + zone + s[a + A_STORES]]
@@ -246,6 +256,14 @@ def _access(s: Any, a: int) -> int:
         s[place + s[cache + C_LINES]] = s[H_TIME] << STAMP_BITS
         return int(cycles + _count(s, site, 2 * zone))
     return int(cycles + _look_up(s, a, cache, first, end, 2 * zone))
+
+
+@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+def _changed(s: Any, load: int, behind: int) -> int:
+    """What it costs if both accesses, the one behind the other, went to different memories."""
+    if s[load + A_MEMORY] == s[behind + A_MEMORY] or s[load + A_MEMORY] == 0 or s[behind + A_MEMORY] == 0:
+        return 0
+    return int(_count(s, s[behind + A_SITE], CHANGED))
 
 
 @numba.njit  # type: ignore[untyped-decorator]

@@ -10,7 +10,8 @@ import pytest
 from corelib import model, needs_assembler
 from patternlib import Pattern, check
 
-from vtarget.logic.cost import Block, Exit
+from vtarget.logic.cost import Block, CostModel, Exit
+from vtarget.shell.boardlib import load_core
 
 OVERALL, BITS, SECOND, MUL, LOADS, STORES, MULTIPLE, BRANCH, IT, FPU, DOUBLE = (
     f"JNK cortex_m7.md, {section}"
@@ -177,6 +178,13 @@ def test_a_loops_exit_costs_8_or_6_by_when_the_flags_were_set(between: int, cycl
     loop = Block(0x8000, bytes.fromhex("b9f10109" + NOPS * between + "7ff4f0af"))  # subs.w r9, r9, #1; ...; bne.w back
     after = Block(loop.address + loop.size, bytes.fromhex(NOPS))
     assert model("m7").edge(loop, Exit.FALLTHROUGH, after).nominal == cycles
+
+
+@pytest.mark.parametrize(("code", "cycles"), [("fcd1", 8), ("06d0", 6), ("30b1", 6), (NOPS * 8 + "06d0", 6)])
+def test_a_misprediction_costs_8_at_a_loops_end_and_6_of_a_branch_forward(code: str, cycles: int) -> None:
+    """JNK cortex_m7.md measured SUBS and BNE back; LLVM's ARMScheduleM7.td says 6 of forward branches (beq, cbz)."""
+    following = CostModel(load_core("cortex-m7").following_branches)
+    assert following.mispredicted(Block(0x8000, bytes.fromhex(code))).nominal == cycles
 
 
 @pytest.mark.parametrize(("leaving", "bounds"), [(Exit.TAKEN, (1, 2, 6)), (Exit.FALLTHROUGH, (1, 1, 5))])

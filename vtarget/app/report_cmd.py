@@ -106,7 +106,8 @@ def _render(shown: list[SavedResult], form: str, metric: str, costs: LineCosts |
 
             return html_report(shown, report_assets())
         case "perfetto":
-            return _json(traces.chrome_trace(shown))
+            # Perfetto 52 shows \\u escapes as they stand.
+            return _json(traces.chrome_trace(shown), ensure_ascii=False)
         case "speedscope":
             return _json(traces.speedscope(shown))
         case "collapsed":
@@ -127,8 +128,8 @@ def _render(shown: list[SavedResult], form: str, metric: str, costs: LineCosts |
             return layerexports.hpx_csv(shown[0])
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, allow_nan=False) + "\n"
+def _json(value: object, *, ensure_ascii: bool = True) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=ensure_ascii) + "\n"
 
 
 def _write(output: str, content: str | bytes) -> None:

@@ -19,7 +19,7 @@ METRICS: dict[str, Callable[[SavedLayer], float | None]] = {
     "energy-uj": lambda layer: None if layer.energy_j is None else 1e6 * layer.energy_j,
     "cycles-per-mac": lambda layer: layer.cycles_per_mac,
 }
-# The columns of AutoDeploy's profile on Apollo3 and 4 (neuralSPOT tools/autodeploy/validator.py): time and MACs, the
+# The columns of AutoDeploy's profile on Apollo3 and 4 (neuralSPOT ns-harness/src/ns_micro_profiler.cc): time and MACs, the
 # counters of the DWT, those of the cache. What wasn't counted stays empty.
 AUTODEPLOY_COLUMNS = (
     *("Event", "Tag", "uSeconds", "Est MACs", "cycles", "cpi", "exc", "sleep", "lsu", "fold"),

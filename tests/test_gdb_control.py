@@ -18,6 +18,7 @@ from vtarget.shell.boardlib import load_board
 from vtarget.shell.gdb.control import RunControl, Watch, WatchKind
 from vtarget.shell.gdb.target import Target
 from vtarget.shell.machine import Machine
+from vtarget.shell.schedule import NEVER
 
 FIRMWARES = [
     (EXAMPLES / "quantise-m4f.elf", "nucleo-l4r5zi"),
@@ -56,6 +57,9 @@ class Meddler:
 
     def ended(self, machine: Machine) -> None:
         assert machine is self._machine
+
+    def next_look(self, _machine: Machine) -> int:
+        return NEVER
 
     def before_run(self, machine: Machine, pc: int) -> int:
         if self._control is None:

@@ -222,6 +222,28 @@ def test_reset_keeps_what_was_loaded_into_ram_before_the_core_ran(tmp_path: Path
         client.send(b"k")
 
 
+def test_a_paced_core_waits_for_the_debugger(tmp_path: Path) -> None:
+    path = write_program(tmp_path / "spins.elf", BOARD, {"reset": "3001 adds r0, #1\n e7fd b.n -6"})
+    with debugged(path) as session:
+        client = session.connect()
+        assert b"vtarget-pace+" in client.ask(b"qSupported").split(b";")
+        assert "no such command" in client.monitor("pace -1")
+        assert client.monitor("pace 100000") == ""
+        for turn in (1, 2):
+            client.send(b"c")
+            time.sleep(0.3)  # enough for many more cycles
+            client.peer.sendall(b"\x03")
+            assert client.stop() == b"T02thread:1;"
+            assert 100_000 * turn <= client.cycles() <= 101_000 * turn
+        assert client.monitor("pace 0") == ""
+        client.send(b"c")
+        time.sleep(0.3)
+        client.peer.sendall(b"\x03")
+        assert client.stop() == b"T02thread:1;"
+        assert client.cycles() > 400_000
+        client.send(b"k")
+
+
 def test_an_interrupt_stops_an_endless_loop(tmp_path: Path) -> None:
     code = """
         3001 adds r0, #1

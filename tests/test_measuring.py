@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakeboard import At, FakeBoard, served
-from machinelib import EXAMPLES, FIRMWARE, vtarget
+from machinelib import EXAMPLES, FIRMWARE, vtarget, write_program
 from test_gdb_server import debugged
 
 from vtarget.base.errors import InputError, VtargetError
@@ -128,6 +128,29 @@ def fetching_of_the_last(record: ExecutionRecord, pricer: Pricer) -> int:
             events = np.flatnonzero(record.site_counts[row]).tolist()
             cycles += sum(pricer.fetch(block, index, event).nominal for event in events)
     return cycles
+
+
+@pytest.mark.parametrize("board", ["nucleo-l073rz", "rpi-pico"])
+def test_no_wrap_of_a_narrow_counter_is_missed(board: str, tmp_path: Path) -> None:
+    """A call of more cycles than SysTick counts, on a board that may run them faster than the probe looks."""
+    reset = """
+        2064 movs r0, #100
+        0400 lsls r0, r0, #16
+        bl spin
+        2018 movs r0, #0x18
+        4901 ldr r1, [pc, #4]
+        beab bkpt 0xab
+        bf00 nop
+        .word 0x20026
+        """
+    spin = "3801 subs r0, #1\n d1fd bne.n -6\n 4770 bx lr"
+    firmware = write_program(tmp_path / "spin.elf", board, {"reset": reset, "spin": spin})
+    found = loop(firmware, board)
+    _, profile = emulated(firmware, board)
+    (estimate,) = (kernel.total_cycles for kernel in profile.kernels if kernel.name == "spin")
+    assert found.counter == "SysTick"
+    assert estimate > 1 << 24
+    assert [(kernel.name, kernel.total_cycles) for kernel in found.kernels] == [("spin", estimate)]
 
 
 def test_firmware_that_sets_up_its_clock() -> None:

@@ -190,13 +190,25 @@ def test_a_connection_that_is_lost() -> None:
 
 
 def test_a_chip_that_does_not_let_debuggers_in() -> None:
-    board = FakeBoard(RUN, running=True, cpuid=0)
-    with remote_probe(board) as server, pytest.raises((LockedChipError, RefusedError, ConnectionLostError)):
+    with probed(FakeBoard(RUN, running=True, cpuid=0)) as probe, pytest.raises(LockedChipError, match="chip is locked"):
+        identify(probe, "cortex-m4")
+
+
+@pytest.mark.parametrize("flash", [True, False])
+def test_a_chip_whose_memory_cant_be_read_is_locked_and_left_alone(flash: bool) -> None:
+    pricer = pricer_for("nucleo-l4r5zi")
+    firmware = load_firmware(EXAMPLES / "fir-m4f.elf", pricer)
+    record = execute(EXAMPLES / "fir-m4f.elf", pricer).record
+    board = FakeBoard([At(0x08000100), At(F)], running=True)
+    before = bytes(board.flash)
+    with remote_probe(board, locked=True) as server:
         probe = PyocdProbe(f"remote:127.0.0.1:{server.port}", None)
-        try:
-            identify(probe, "cortex-m4")
-        finally:
-            probe.close()
+        options = MeasureOptions(repeats=1, flash=flash, timeout_s=5)
+        with pytest.raises(LockedChipError, match="doesn't let its memory at 0x08000000 be read") as error:
+            measure(firmware, pricer, record, price(record, pricer), probe, options, version="test")
+        probe.close()
+    assert "\n" not in error.value.one_line() and "may not be as it was found" not in error.value.message
+    assert (board.running, board.breakpoints, bytes(board.flash)) == (True, set(), before)
 
 
 def test_no_probe() -> None:

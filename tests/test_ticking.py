@@ -22,6 +22,7 @@ from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine
 from vtarget.shell.running import pricer_for
 from vtarget.shell.runoptions import RunOptions
+from vtarget.shell.schedule import NEVER
 from vtarget.shell.symbols import resolve_address
 
 BOARD = "nucleo-l4r5zi"
@@ -167,6 +168,9 @@ def test_native_rounds_stop_for_a_debugger() -> None:
 
         def wall_seconds(self, limits: RunLimits) -> float | None:
             return limits.wall_seconds
+
+        def next_look(self, _machine: Machine) -> int:
+            return NEVER
 
         def before_run(self, _machine: Machine, pc: int) -> int:
             self.stops += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from vtarget.data.limits import RunLimits
+from vtarget.shell.schedule import NEVER
 
 if TYPE_CHECKING:
     from vtarget.shell.machine import Machine
@@ -24,6 +25,9 @@ class Debugger(Protocol):
     def wall_seconds(self, limits: RunLimits) -> float | None:
         """The wall time after which the run itself ends."""
 
+    def next_look(self, machine: Machine) -> int:
+        """The virtual time, in cycles with sleep, at which it wants to be asked again at the latest."""
+
     def before_run(self, machine: Machine, pc: int) -> int:
         """The emulator has stopped at ``pc``, or is about to start; where to go on. It may end the run.
 
@@ -42,6 +46,10 @@ class NoDebugger:
     def wall_seconds(self, limits: RunLimits) -> float | None:
         """The user's limit."""
         return limits.wall_seconds
+
+    def next_look(self, _machine: Machine) -> int:
+        """Never."""
+        return NEVER
 
     def before_run(self, _machine: Machine, pc: int) -> int:
         """Go on."""

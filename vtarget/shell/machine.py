@@ -274,7 +274,8 @@ class Machine:
         self.recorder.words[layout.H_DIVIDE_TRAP] = bool(self.control.word(CCR) & DIV_0_TRP)
 
     def _set_limits(self) -> None:
-        following = min(self.budget.cycles, self.chipset.schedule.next_cycle, self.consoles.next_poll)
+        looks = self.consoles.next_poll, self.options.debugger.next_look(self)
+        following = min(self.budget.cycles, self.chipset.schedule.next_cycle, *looks)
         cycles = following - self.chipset.timeline.asleep
         self.recorder.limit(cycles=max(cycles, 0), instructions=self.budget.instructions)
 

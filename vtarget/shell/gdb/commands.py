@@ -15,8 +15,12 @@ from vtarget.shell.gdb.target import Target
 
 MOST_STOPS = 1000  # breakpoints and watchpoints
 MOST_WATCHED_BYTES = 1 << 20
+PACE = b"vtarget-pace"  # a feature of our own: monitor pace N
 OK, ERROR, UNKNOWN = b"OK", b"E01", b""
-SUPPORTED = b"PacketSize=%x;qXfer:features:read+;qXfer:memory-map:read+;QStartNoAckMode+;vContSupported+" % MOST_BYTES
+SUPPORTED = b"PacketSize=%x;qXfer:features:read+;qXfer:memory-map:read+;QStartNoAckMode+;vContSupported+;%s+" % (
+    MOST_BYTES,
+    PACE,
+)
 
 
 class Orders(Enum):

@@ -89,6 +89,7 @@ class RunControl:
         self._is_device = is_device
         self._clock = LiveClock(machine.engine, machine.recorder)
         self._contexts = Interruption(machine.recorder)
+        self.most_cycles = 0  # that the core may run until the debugger holds it; 0: any
         self._breaks: dict[tuple[int, int], int] = {}
         self._watches: dict[Watch, int] = {}
         self._everywhere: int | None = None  # a hook, while there are watchpoints
@@ -150,6 +151,7 @@ class RunControl:
 
     def take_over(self, other: RunControl) -> None:
         """Set what is set in ``other``, of a machine that is given up."""
+        self.most_cycles = other.most_cycles
         for kind, address in other._breaks:
             self.add_break(kind, address)
         for watch in other._watches:
@@ -165,6 +167,7 @@ class RunControl:
             self.remove_break(kind, address)
         for watch in tuple(self._watches):
             self.remove_watch(watch)
+        self.most_cycles = 0
         self._machine.reports.on_breakpoint = lambda _pc: False
 
     def _hook(self, address: int) -> int:

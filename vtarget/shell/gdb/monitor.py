@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from vtarget.shell.gdb.control import RunControl
 from vtarget.shell.machine import Machine
 
 HELP = """\
 monitor cycles          core cycles so far, sleep apart, and instructions
 monitor time            virtual time so far, and the core's clock
+monitor pace N          from here on, let the core wait for the debugger after N cycles (0: never)
 monitor reset [halt]    reset the board and hold the core at its first instruction
 monitor help            this text
 """
+PACE = re.compile(r"pace (\d{1,12})", re.ASCII)
 RESETS = frozenset({"reset", "reset halt", "reset init", "reset run"})
 # What scripts written for debug probes say, and what is so here anyway.
 GRANTED = frozenset({"halt", "init", "arm semihosting enable", "gdb_sync", "gdb sync"})
@@ -29,6 +33,9 @@ class Monitor:
             return self._cycles()
         if command == "time":
             return self._time()
+        if (pace := PACE.fullmatch(command)) is not None:
+            self._control.most_cycles = int(pace[1])
+            return ""
         if command == "help":
             return HELP
         if command not in GRANTED:

@@ -15,8 +15,10 @@ from vtarget.shell.gdb.link import Link, Listener
 from vtarget.shell.gdb.monitor import Monitor
 from vtarget.shell.gdb.target import Target
 from vtarget.shell.machine import Machine
+from vtarget.shell.schedule import NEVER
 
 POLL_SECONDS = 0.05  # between looks at the link while the core runs
+WAIT_SECONDS = 0.002  # the same while the core waits for the debugger
 OUTPUT_CHARACTERS = 1024  # of console output in a packet
 FAULTS = {Reason.FAULT: Signal.SEGV}
 
@@ -45,6 +47,7 @@ class GdbServer:
         self._running = False  # the peer waits for a stop reply
         self._restart: Order | None = None
         self._looked = self._left = 0.0
+        self._released = 0  # when the core was let go: cycles with sleep
 
     # Debugger.
 
@@ -56,6 +59,11 @@ class GdbServer:
     def wall_seconds(self, _limits: RunLimits) -> float | None:
         """None: the user's limit counts from when the debugger has left."""
         return None
+
+    def next_look(self, machine: Machine) -> int:
+        """When the core has run as long as the debugger wants it to by itself."""
+        most = 0 if self._held is None or self._held.machine is not machine else self._held.control.most_cycles
+        return self._released + most if most else NEVER
 
     def before_run(self, machine: Machine, pc: int) -> int:
         """Hold the core if there is a reason to, and serve the debugger until it releases it."""
@@ -69,7 +77,7 @@ class GdbServer:
         stop = held.control.stopped(pc)
         if stop is None and not self._running:
             stop = Stop(Signal.TRAP)
-        if stop is None and self._is_interrupted(held):
+        if stop is None and (self._is_interrupted(held) or self._waits_for_peer(held)):
             stop = Stop(Signal.INT)
         return pc if stop is None else self._hold(held, pc, stop)
 
@@ -106,6 +114,7 @@ class GdbServer:
                 held.target.repeat_set_up(before.target.set_up)
                 self._output("vtarget: the firmware sets up its clock; the run begins anew from the reset clock\n")
             self._running = self._running and self._restart is None and not before.control.stepping
+            self._released = 0
         if self._state is State.EXPECTED:
             self._say(f"gdb: waiting for a debugger on {self.where}")
             self._link = self._listener.accept(self._say)
@@ -137,6 +146,14 @@ class GdbServer:
         self._show_console(held)
         return self._link is None or self._link.interrupted()
 
+    def _waits_for_peer(self, held: _Held) -> bool:
+        """Whether the core has run as long as it may by itself; the peer has then asked to hold it, or is gone."""
+        if held.machine.chipset.timeline.now() < self.next_look(held.machine):
+            return False
+        while self._link is not None and not self._link.interrupted():
+            time.sleep(WAIT_SECONDS)
+        return True
+
     def _hold(self, held: _Held, pc: int, stop: Stop) -> int:
         held.control.hold(pc)
         order = self._serve(held, pc, stop)
@@ -147,7 +164,9 @@ class GdbServer:
             return pc
         if order.kind is Orders.DETACH:
             self._leave()
-        return held.control.release(pc, step=order.kind is Orders.STEP, within=order.within)
+        pc = held.control.release(pc, step=order.kind is Orders.STEP, within=order.within)
+        self._released = held.machine.chipset.timeline.now()
+        return pc
 
     def _serve(self, held: _Held, pc: int, stop: Stop) -> Order:
         """Tell the peer that the core is held, and do what it says until that ends."""

@@ -154,6 +154,7 @@ class Stopwatch:
 
     def start(self) -> None:
         """Begin at 0."""
+        self._probe.pace((self._counter.cycles_per_tick << self._counter.bits) // 2)
         self._counter.start(self._probe)
         self._last, self._ticks = self._counter.read(self._probe), 0
 

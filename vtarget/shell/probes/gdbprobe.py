@@ -13,7 +13,7 @@ from vtarget.data.image import Image
 from vtarget.shell.gdb.packets import from_hex
 from vtarget.shell.probes.errors import ConnectionLostError, LockedChipError, ProbeError, RefusedError
 from vtarget.shell.probes.gdbclient import ANSWER_SECONDS, FLASH_SECONDS, GdbClient, HostCall, Stop
-from vtarget.shell.probes.probe import CPUID, Halt, Progress, no_progress
+from vtarget.shell.probes.probe import CPUID, Halt, Progress, check_readable, no_progress
 
 RESET_SECONDS = 20.0
 HALT_SECONDS = 5.0
@@ -24,6 +24,7 @@ RESETS = ("reset halt", "reset", "system_reset")
 UNKNOWN = re.compile(r"unknown|invalid|unsupported|not supported|no such|not recognized|unrecognized|error", re.I)
 REGISTERS = {**{f"r{n}": n for n in range(13)}, "sp": 13, "lr": 14, "pc": 15}
 VTOR = 0xE000ED08
+PACE = "vtarget-pace"
 STDOUT, STDERR = 1, 2
 EBADF, EPERM = 9, 1
 
@@ -137,6 +138,7 @@ class GdbProbe:
     def flash(self, image: Image, progress: Progress = no_progress) -> None:
         """Write the image; flash is erased in whole blocks, as the server's memory map says. What lies elsewhere is
         RAM, which the firmware may change: it is written after every reset again."""
+        check_readable(self, image)
         flash = [stretch for stretch in self._memory_map() if stretch.kind == "flash"]
         total, done = sum(len(s.data) for s in image.segments), 0
         self._erase(image, flash)
@@ -263,6 +265,11 @@ class GdbProbe:
         if address in self._breakpoints:
             self._client.command(f"z1,{address:x},2".encode(), f"clear the breakpoint at 0x{address:08x}")
             self._breakpoints.discard(address)
+
+    def pace(self, cycles: int) -> None:
+        """Ask vtarget's own server to wait after so many cycles until it is halted; other boards keep real time."""
+        if self._client.offers(PACE):
+            self._client.monitor(f"pace {cycles}")
 
     def console(self) -> str:
         """What the firmware has printed through the server since this was asked last."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vtarget.data.image import Image
-from vtarget.shell.probes.errors import LockedChipError, VerifyError, WrongDeviceError
+from vtarget.shell.probes.errors import LockedChipError, RefusedError, VerifyError, WrongDeviceError
 
 CPUID, FP_CTRL = 0xE000ED00, 0xE0002000
 # CPUID.PARTNO by core (the cores' technical reference manuals, CPUID).
@@ -91,6 +91,10 @@ class Probe(Protocol):
     def clear_breakpoint(self, address: int) -> None:
         """Give a comparator back."""
 
+    def pace(self, cycles: int) -> None:
+        """Have a board that isn't real wait, after so many cycles, until it is halted: it may be faster than any clock,
+        and a counter must not wrap unseen."""
+
     def console(self) -> str:
         """What the firmware has printed through the debug connection since this was asked last."""
 
@@ -126,14 +130,32 @@ def identify(probe: Probe, core: str) -> int:
     return cpuid
 
 
+def check_readable(probe: Probe, image: Image) -> None:
+    """LockedChipError if the chip doesn't let its memory be read where the image goes. To be asked before anything is
+    erased: programming a chip with readout protection would end in a mass erase, or fail halfway."""
+    for segment in image.segments:
+        if segment.data:
+            _read_back(probe, segment.load_address, 4)
+
+
+def _read_back(probe: Probe, address: int, size_bytes: int) -> bytes:
+    try:
+        return probe.read_memory(address, size_bytes)
+    except RefusedError as error:
+        raise LockedChipError(
+            f"the chip doesn't let its memory at 0x{address:08x} be read: {error.message}",
+            hint="it is locked (readout protection), or has no memory there; unlocking is for the vendor's tool",
+        ) from None
+
+
 def verify(probe: Probe, image: Image, progress: Progress = no_progress) -> None:
-    """VerifyError if the board's memory doesn't hold the image."""
+    """VerifyError if the board's memory doesn't hold the image, LockedChipError if it can't be read."""
     total = sum(len(s.data) for s in image.segments)
     done = 0
     for segment in image.segments:
         for start in range(0, len(segment.data), VERIFIED_BYTES):
             expected = segment.data[start : start + VERIFIED_BYTES]
-            found = probe.read_memory(segment.load_address + start, len(expected))
+            found = _read_back(probe, segment.load_address + start, len(expected))
             if found != expected:
                 at = next(i for i, pair in enumerate(zip(found, expected, strict=True)) if pair[0] != pair[1])
                 raise VerifyError(

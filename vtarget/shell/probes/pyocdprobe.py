@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vtarget.base.errors import InputError
 from vtarget.data.image import Image
 from vtarget.shell.probes.errors import ConnectionLostError, LockedChipError, NoProbeError, ProbeError, RefusedError
-from vtarget.shell.probes.probe import Halt, Progress, no_progress
+from vtarget.shell.probes.probe import Halt, Progress, check_readable, no_progress
 
 if TYPE_CHECKING:
     from pyocd.core.session import Session
@@ -85,6 +85,7 @@ class PyocdProbe:
 
         total = sum(len(segment.data) for segment in image.segments)
         self._in_ram = []
+        check_readable(self, image)
         with _told("program the flash"):
             memory = self._session.target.memory_map
             loader = MemoryLoader(self._session, lambda share: progress("flashing", int(share * total), total))
@@ -160,6 +161,9 @@ class PyocdProbe:
             self._breakpoints.discard(address)
             with _told(f"clear the breakpoint at 0x{address:08x}"):
                 self._core.remove_breakpoint(address)
+
+    def pace(self, cycles: int) -> None:
+        """Nothing: silicon keeps real time."""
 
     def console(self) -> str:
         """Nothing: semihosting calls stop the core, and are served where the run is."""

@@ -11,10 +11,17 @@ import pytest
 from fakeboard import RAM, At, FakeBoard, served
 from hypothesis import given
 from hypothesis import strategies as st
+from machinelib import EXAMPLES, run_elf
 
 from vtarget.base.errors import InputError
 from vtarget.data.measurement import Measurement, Timed
-from vtarget.shell.measurementfile import load_measurement, measurement_json, save_measurement
+from vtarget.shell.measurementfile import (
+    load_measurement,
+    measurement_json,
+    record_beside,
+    save_measurement,
+    save_with_record,
+)
 from vtarget.shell.probes.errors import ProbeError
 from vtarget.shell.probes.gdbprobe import GdbProbe
 from vtarget.shell.selfreport import MAGIC, load_spans, parse_entries, read_mailbox, spans_of_text
@@ -55,6 +62,35 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     }
 
 
+def test_single_calls_and_the_console_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    each = KERNEL.model_copy(update={"each": (700_000, 707_156)})
+    kept = MEASUREMENT.model_copy(update={"spans": (each,), "console": "ok\r\n", "outputs_crc32": "00c0ffee"})
+    save_measurement(kept, str(path))
+    assert load_measurement(str(path)) == kept
+    assert json.loads(path.read_text())["spans"][0]["each"] == [700_000, 707_156]
+
+
+def test_a_record_stands_beside_its_measurement_and_nowhere_else(tmp_path: Path) -> None:
+    record = run_elf(EXAMPLES / "fir-m4f.elf", "nucleo-l4r5zi").record
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    save_with_record(MEASUREMENT, record, str(folder / "m.json"))
+    found = load_measurement(str(folder / "m.json"))
+    assert (found.record_path, sorted(file.name for file in folder.iterdir())) == (
+        "m.json.record",
+        ["m.json", "m.json.record"],
+    )
+    beside = record_beside(found, str(folder / "m.json"))
+    assert beside is not None and beside.image_sha256 == record.image_sha256
+    folder.rename(tmp_path / "moved")
+    assert record_beside(found, str(tmp_path / "moved" / "m.json")) is not None
+    for elsewhere in ("../moved/m.json.record", str(tmp_path / "moved" / "m.json.record"), "..", "missing"):
+        astray = found.model_copy(update={"record_path": elsewhere})
+        assert record_beside(astray, str(tmp_path / "m.json")) is None
+    assert record_beside(MEASUREMENT, str(tmp_path / "moved" / "m.json")) is None
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [
@@ -70,6 +106,8 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ({"extra": 1}, "extra"),
         ({"kernels": [KERNEL.model_dump(), KERNEL.model_dump()]}, "kernels: one of them is there twice"),
         ({"kernels": [{**KERNEL.model_dump(), "total_cycles": -1}]}, "total_cycles"),
+        ({"spans": [{**KERNEL.model_dump(), "each": [1, -1]}]}, "each"),
+        ({"outputs_crc32": "no"}, "outputs_crc32"),
         ({"kernels": [{**KERNEL.model_dump(), "total_cycles": 1 << 60}]}, "total_cycles"),
     ],
 )

@@ -18,8 +18,12 @@ HINT = "make one with 'vtarget measure'"
 
 
 def measurement_json(measurement: Measurement) -> dict[str, object]:
-    """The measurement as JSON has it."""
-    return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **measurement.model_dump(mode="json")}
+    """The measurement as JSON has it; single calls stand only where they are known."""
+    plain = measurement.model_dump(mode="json")
+    for row in (*plain["kernels"], *plain["spans"], *([plain["total"]] if plain["total"] else [])):
+        if not row["each"]:
+            del row["each"]
+    return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **plain}
 
 
 def save_measurement(measurement: Measurement, path: str) -> None:

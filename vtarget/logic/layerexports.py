@@ -19,13 +19,13 @@ METRICS: dict[str, Callable[[SavedLayer], float | None]] = {
     "energy-uj": lambda layer: None if layer.energy_j is None else 1e6 * layer.energy_j,
     "cycles-per-mac": lambda layer: layer.cycles_per_mac,
 }
-# The columns of AutoDeploy's profile on Apollo3 and 4 (neuralSPOT ns-harness/src/ns_micro_profiler.cc): time and MACs, the
-# counters of the DWT, those of the cache. What wasn't counted stays empty.
+# The columns of AutoDeploy's profile on Apollo3 and 4 (neuralSPOT, ns-harness/src/ns_micro_profiler.cc): time and MACs,
+# the counters of the DWT, those of the cache. What wasn't counted stays empty.
 AUTODEPLOY_COLUMNS = (
     *("Event", "Tag", "uSeconds", "Est MACs", "cycles", "cpi", "exc", "sleep", "lsu", "fold"),
     *("daccess", "dtaglookup", "dhitslookup", "dhitsline", "iaccess", "itaglookup", "ihitslookup", "ihitsline"),
 )
-# The columns of hpx's profile_results.csv (helia-profiler, examples/results); a MAC is two operations.
+# The columns of hpx's profile_results.csv (helia-profiler, report/csv_writer.py); a MAC is two operations.
 HPX_COLUMNS = ("id", "op", "ARM_PMU_CPU_CYCLES", "cycles", "cycles_pct", "overflow", "macs", "ops", "cycles_per_mac")
 TAG_CHARS = 19  # what AutoDeploy's firmware keeps of a name
 

@@ -111,7 +111,6 @@ def run(
     """
     from vtarget.logic.report import failure
     from vtarget.logic.result import profile_json
-    from vtarget.logic.runtimereport import runtime_json
     from vtarget.shell.running import pricer_for
 
     pattern = kernel_pattern(kernels)
@@ -123,6 +122,8 @@ def run(
         raise InputError(f"--battery-mah: board {pricer.board.name} has no power figures")
     others = {"kernels": kernels, "power_state": power_state, "quiet": quiet}
     if options["model"] is not None:
+        from vtarget.logic.runtimereport import runtime_json
+
         refuse_device_options(options, "does not go with --model")
         refuse_what_if(supposed, "does not go with --model")
         model_profile = _model_profile(firmware, pricer, options | others)

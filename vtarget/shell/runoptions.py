@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board
@@ -11,8 +12,10 @@ from vtarget.data.consoles import ConsoleOptions
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import ExecutionRecord
 from vtarget.shell.debugging import Debugger, NoDebugger
-from vtarget.shell.engine import Engine
-from vtarget.shell.svd import SvdChip
+
+if TYPE_CHECKING:
+    from vtarget.shell.engine import Engine
+    from vtarget.shell.svd import SvdChip
 
 NO_CONSOLES = ConsoleOptions()
 

@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vtarget.base.errors import InputError, RunError
 from vtarget.data.board import Board
@@ -24,16 +24,16 @@ from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.logic.measuredprofile import with_measurement
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.report import failure
-from vtarget.shell.boardrun import Visits
 from vtarget.shell.measurementfile import find_image, load_measurement, record_beside
-from vtarget.shell.measuring import MeasureOptions, measure_run, open_probe
 from vtarget.shell.onlooking import NOBODY, Memory, RunOrder
-from vtarget.shell.probes.probe import Probe, Progress, no_progress
 from vtarget.shell.recordfile import load_record
 from vtarget.shell.running import check_power_state, load_firmware, price, pricer_for, run_options
 from vtarget.shell.runoptions import RunOptions
-from vtarget.shell.starting import run_image
 from vtarget.shell.symbols import resolve_address, resolve_function
+
+if TYPE_CHECKING:
+    from vtarget.shell.measuring import MeasureOptions
+    from vtarget.shell.probes.probe import Probe, Progress
 
 ESTIMATED, MEASURED = "estimated", "measured"
 NO_KERNEL = re.compile(r"(?!)")
@@ -119,6 +119,8 @@ class VirtualTarget:
             on_span_end=None if looking is NOBODY else looking.returned,
             progress=order.progress,
         )
+        from vtarget.shell.starting import run_image
+
         ran = run_image(image, self.pricer, options, looking.begins)
         return TargetResult(ran.record, self.pricer, reads=ran.reads)
 
@@ -222,8 +224,8 @@ class BoardTarget:
     probe: Probe
     pricer: Pricer
     version: str
-    options: MeasureOptions = field(default_factory=MeasureOptions)
-    progress: Progress = no_progress
+    options: MeasureOptions | None = None
+    progress: Progress | None = None
 
     @property
     def measures(self) -> bool:
@@ -232,6 +234,10 @@ class BoardTarget:
 
     def run(self, image: Image, order: RunOrder) -> TargetResult:
         """Run the image on the board. ProbeError says what went wrong; RunError if the virtual run does before."""
+        from vtarget.shell.boardrun import Visits
+        from vtarget.shell.measuring import MeasureOptions, measure_run
+        from vtarget.shell.probes.probe import no_progress
+
         record = order.guide
         if record is None:  # nobody looks on: a firmware should end without, too
             quiet = replace(order, onlooker=NOBODY, stops=(), reads=())
@@ -245,10 +251,11 @@ class BoardTarget:
             writes=order.writes,
             entries={functions[name]: name for name in order.stops},
         )
+        options = self.options or MeasureOptions()
         wanted = replace(
-            self.options,
-            pattern=self.options.pattern if order.kernels else NO_KERNEL,
-            spans=tuple(dict.fromkeys((*self.options.spans, *order.spans))),
+            options,
+            pattern=options.pattern if order.kernels else NO_KERNEL,
+            spans=tuple(dict.fromkeys((*options.spans, *order.spans))),
         )
         found = measure_run(
             image,
@@ -260,7 +267,7 @@ class BoardTarget:
             version=self.version,
             visits=visits,
             reads=order.reads,
-            progress=self.progress,
+            progress=self.progress or no_progress,
         )
         return TargetResult(record, self.pricer, found.measurement, found.reads)
 
@@ -274,14 +281,15 @@ def check_measurable(profile: Profile) -> None:
 
 @contextmanager
 def probed(
-    url: str, pricer: Pricer, options: MeasureOptions | None = None, progress: Progress = no_progress
+    url: str, pricer: Pricer, options: MeasureOptions | None = None, progress: Progress | None = None
 ) -> Iterator[BoardTarget]:
     """The board behind a probe (``pyocd[:UID]``, ``gdb:HOST:PORT``), as long as it is needed."""
     from vtarget import __version__
+    from vtarget.shell.measuring import open_probe
 
     probe = open_probe(url, pricer.board)
     try:
-        yield BoardTarget(probe, pricer, __version__, options or MeasureOptions(), progress)
+        yield BoardTarget(probe, pricer, __version__, options, progress)
     finally:
         probe.close()
 
@@ -292,6 +300,8 @@ def target_for(url: str | None, pricer: Pricer, repeats: int, timeout_s: float |
     if url is None:
         yield VirtualTarget(pricer)
         return
+    from vtarget.shell.measuring import MeasureOptions
+
     options = MeasureOptions(repeats=repeats)
     with probed(url, pricer, options if timeout_s is None else replace(options, timeout_s=timeout_s)) as target:
         yield target
@@ -350,6 +360,8 @@ def measure(
 
     InputError for input that can't be used; ProbeError, a RunError, for what goes wrong with the board.
     """
+    from vtarget.shell.measuring import MeasureOptions
+
     try:
         pattern = None if kernels is None else re.compile(kernels)
     except re.error as error:

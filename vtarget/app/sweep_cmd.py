@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import click
 from vtarget.base.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from vtarget.data.sweep import Row, SweepSpec
+    from vtarget.data.sweep import Cell, Row, SweepSpec
     from vtarget.logic.sweepquery import Question
 
 ENGINES = ("reference", "simd")
@@ -36,8 +36,9 @@ FORMATS = (".jsonl", ".csv", ".parquet")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the samples.")
 @click.option("--validate", is_flag=True, help="Compare the firmware's tensors with the interpreter's.")
 @click.option("--power", metavar="STATE", help="Power state to price energy for (default: the first).")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True, max=86_400), default=600.0, show_default=True,
-              metavar="S", help="What one run may take.")  # fmt: skip
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True, max=86_400), metavar="S",
+              help="What one run may take (default: 600 of a model, 60 of firmware).")  # fmt: skip
+@click.option("--max-instructions", type=click.IntRange(min=1), metavar="N", help="How many one run may execute.")
 @click.option("--share", is_flag=True, help="Price one run per kind of core for all its boards, with wider bounds.")
 @click.option("--no-calibration", is_flag=True, help="Leave out calibrations beside board files.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes (default: one for each processor).")
@@ -79,7 +80,6 @@ def sweep(workloads: tuple[str, ...], outputs: tuple[str, ...], **options: Any) 
 
 
 def _rows(workloads: tuple[str, ...], options: dict[str, Any], stack: ExitStack) -> Iterable[Row]:
-    from vtarget.app.terminal import progress_of
     from vtarget.shell.matrix import matrix_of
     from vtarget.shell.sweeping import SweepOptions, load_rows, run_sweep
 
@@ -90,13 +90,8 @@ def _rows(workloads: tuple[str, ...], options: dict[str, Any], stack: ExitStack)
     matrix = matrix_of(_spec(workloads, options), calibrated=not options["no_calibration"])
     if options["shard"] is not None:
         matrix = matrix.shard(*_shard(options["shard"]))
-    advance = stack.enter_context(progress_of(len(matrix.cells), "sweeping", show=not options["quiet"]))
     journal = options["journal"]
-
-    def advance_by(count: int) -> None:
-        for _ in range(count):
-            advance()
-
+    done, waiting = _progress(matrix.cells, options["quiet"], stack)
     return run_sweep(
         matrix,
         SweepOptions(
@@ -105,9 +100,36 @@ def _rows(workloads: tuple[str, ...], options: dict[str, Any], stack: ExitStack)
             journal=None if journal is None else Path(journal),
             resume=options["resume"],
             cached=not options["no_cache"],
-            done=advance_by,
+            done=done,
+            waiting=waiting,
         ),
     )
+
+
+def _progress(
+    cells: Sequence[Cell], quiet: bool, stack: ExitStack
+) -> tuple[Callable[[Sequence[Row]], None] | None, Callable[[str], None] | None]:
+    """What to tell of finished rows, and of what is waited for; None where nobody looks."""
+    from vtarget.app.terminal import Column, rows_progress
+    from vtarget.logic.sweeptext import line_of, telling_titles
+
+    if quiet or not cells or not sys.stderr.isatty():
+        return None, None
+    titles = telling_titles(cells)
+    columns = [Column(title, "right" if right else "left") for title, right in titles]
+    progress = stack.enter_context(rows_progress(len(cells), "sweeping", columns))
+    assert progress is not None
+    known = False
+
+    def done(rows: Sequence[Row]) -> None:
+        nonlocal known
+        if known:
+            progress.add([line_of(row, titles) for row in rows])
+        else:
+            progress.known(len(rows))
+        known = True
+
+    return done, progress.waiting_for
 
 
 def _spec(workloads: tuple[str, ...], options: dict[str, Any]) -> SweepSpec:
@@ -138,6 +160,7 @@ def _spec(workloads: tuple[str, ...], options: dict[str, Any]) -> SweepSpec:
         validation=options["validate"],
         power=options["power"],
         timeout_s=options["timeout"],
+        max_instructions=options["max_instructions"],
         toolchain=options["toolchain"],
         share=options["share"],
     )

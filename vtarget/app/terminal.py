@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -20,8 +21,11 @@ from vtarget.base.errors import InputError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
 
 PIPED_WIDTH = 10_000
+LATEST_ROWS = 12
 
 
 @dataclass(frozen=True)
@@ -72,17 +76,7 @@ def print_table(
     columns: Sequence[Column | str], rows: Iterable[Sequence[str | Styled]], *, title: str | None = None
 ) -> None:
     """A table with one line per row where the width allows; ``title`` stands above it."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        described = Column(column) if isinstance(column, str) else column
-        fixed = described.justify == "right" or not described.wrap
-        table.add_column(Text(described.title), justify=described.justify, overflow="fold", no_wrap=fixed)
-    for row in rows:
-        table.add_row(*(Text.assemble(*c.stretches) if isinstance(c, Styled) else Text(printable(c)) for c in row))
+    table = _table(columns, rows)
     if title is not None:
         print_line(title, style="bold")
     target = console()
@@ -92,6 +86,23 @@ def print_table(
     with target.capture() as captured:
         target.print(table)
     target.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().rstrip("\n").split("\n")))
+
+
+def _table(columns: Sequence[Column | str], rows: Iterable[Sequence[str | Styled]], *, cut: bool = False) -> Table:
+    """A table; ``cut``: one line for each row, whatever the terminal's width."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        described = Column(column) if isinstance(column, str) else column
+        fixed = described.justify == "right" or not described.wrap
+        overflow: Literal["ellipsis", "fold"] = "ellipsis" if cut else "fold"
+        table.add_column(Text(described.title), justify=described.justify, overflow=overflow, no_wrap=fixed or cut)
+    for row in rows:
+        table.add_row(*(Text.assemble(*c.stretches) if isinstance(c, Styled) else Text(printable(c)) for c in row))
+    return table
 
 
 def write_json(target: str, value: object) -> None:
@@ -170,3 +181,65 @@ def progress_of(total: int, what: str, *, show: bool = True) -> Iterator[Callabl
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
+
+
+class RowsProgress:
+    """The latest rows of a table that is under way, and below them a bar with the time left and what is waited for."""
+
+    def __init__(self, columns: Sequence[Column], progress: Progress) -> None:
+        self._columns = columns
+        self._most = max(1, min(LATEST_ROWS, progress.console.height - 8))
+        self._progress = progress
+        self._rows: tuple[Sequence[str], ...] = ()  # replaced whole: another thread draws them
+        self._waiting = ("", 0.0)
+
+    def known(self, count: int) -> None:
+        """So many rows were there before; they tell nothing of how long the others take."""
+        self._progress.reset(self._progress.task_ids[0], completed=count)
+
+    def add(self, rows: Sequence[Sequence[str]]) -> None:
+        """These rows are finished."""
+        self._rows = (*self._rows, *rows)[-self._most :]
+        self._progress.advance(self._progress.task_ids[0], len(rows))
+
+    def waiting_for(self, what: str) -> None:
+        """What takes longest."""
+        self._waiting = (what, monotonic())
+
+    def __rich__(self) -> Table:
+        """What to draw now."""
+        from rich.table import Table
+        from rich.text import Text
+
+        drawn = Table.grid()
+        if self._rows:
+            drawn.add_row(_table(self._columns, self._rows, cut=True))
+            drawn.add_row("")
+        drawn.add_row(self._progress)
+        what, since = self._waiting
+        if what:
+            text = f"waiting for {printable(what)}: {monotonic() - since:.0f} s"
+            drawn.add_row(Text(text, no_wrap=True, overflow="ellipsis"))
+        return drawn
+
+
+@contextmanager
+def rows_progress(
+    total: int, what: str, columns: Sequence[Column], *, show: bool = True
+) -> Iterator[RowsProgress | None]:
+    """Rows as they come, with a bar that counts ``total``, on standard error, gone at the end; None if that is no
+    terminal."""
+    if not show or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    shown = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = Progress(*shown, console=console, auto_refresh=False, speed_estimate_period=3600)
+    progress.add_task(what, total=total)
+    rows = RowsProgress(columns, progress)
+    with Live(rows, console=console, transient=True, refresh_per_second=4, redirect_stdout=False):
+        yield rows

@@ -21,8 +21,9 @@ class SweepSpec(Model):
     """A matrix. ``models`` and ``firmware`` are files, globs and directories; ``boards`` names, globs, paths, ``all``.
 
     ``clocks`` are ``typical`` (None) or frequencies; ``weights`` and ``arena`` names of regions, or ``auto``;
-    ``cflags`` texts of compiler options. Firmware is crossed with boards and clocks only. ``share`` prices a stream on
-    other memory systems, too.
+    ``cflags`` texts of compiler options. Firmware is crossed with boards and clocks only. ``timeout_s`` (None: 600 of a
+    model, 60 of firmware) and ``max_instructions`` limit each run. ``share`` prices a stream on other memory systems,
+    too.
     """
 
     models: tuple[Text, ...] = ()
@@ -37,7 +38,8 @@ class SweepSpec(Model):
     seed: Annotated[int, Field(ge=0)] = 0
     validation: bool = False
     power: Text | None = None
-    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+    timeout_s: Annotated[float | None, Field(gt=0, le=86_400)] = None
+    max_instructions: Annotated[int | None, Field(ge=1)] = None
     toolchain: Literal["auto", "gcc", "zig"] = "auto"
     share: bool = False
 

@@ -14,6 +14,7 @@ from vtarget.logic.report import quantity
 _KINDS = {"str": "text", "Literal": "text", "int": "int", "float": "float", "bool": "bool", "tuple": "texts"}
 _LEFT = frozenset({"workload", "board", "engine", "weights", "arena", "cflags"})
 MOST_HTML_ROWS = 200
+_NOTHING = Outcome("failed")
 
 
 def columns(*, front: bool = False) -> list[tuple[str, str]]:
@@ -57,6 +58,21 @@ def table(rows: Sequence[Row]) -> tuple[list[tuple[str, bool]], list[list[str]]]
     return [(title, title not in _LEFT and title != "") for title in titles], [
         [row[title] for title in titles] for row in found
     ]
+
+
+def telling_titles(cells: Sequence[Cell]) -> list[tuple[str, bool]]:
+    """(title, numbers) of the columns to show while a sweep of these cells is under way: of what they are, only what
+    they differ in."""
+    of_cells = [_shown(Row(cell, _NOTHING)) for cell in cells]
+    fixed = ("board", "cycles", "time", "energy", "flash", "RAM", "")
+    titles = [t for t in _shown(Row(cells[0], _NOTHING)) if t in fixed or len({row[t] for row in of_cells}) > 1]
+    return [(title, title not in _LEFT and title != "") for title in titles]
+
+
+def line_of(row: Row, titles: Iterable[tuple[str, bool]]) -> list[str]:
+    """The row's values under these titles."""
+    values = _shown(row)
+    return [values[title] for title, _ in titles]
 
 
 def _tells(title: str, rows: Sequence[Mapping[str, str]]) -> bool:

@@ -56,7 +56,15 @@ def matrix_of(spec: SweepSpec, *, calibrated: bool = True) -> Matrix:
         toolchain = find_toolchain(spec.toolchain)
         compiler = f"{toolchain.name} {toolchain.version}"
     options = UnitOptions(
-        spec.samples, spec.seed, spec.validation, spec.power, spec.timeout_s, spec.toolchain, compiler, spec.share
+        spec.samples,
+        spec.seed,
+        spec.validation,
+        spec.power,
+        spec.timeout_s,
+        spec.max_instructions,
+        spec.toolchain,
+        compiler,
+        spec.share,
     )
     maker = _Maker(options, boards)
     cells: list[Cell] = []

@@ -30,14 +30,17 @@ MOST_ROWS_BYTES = 1 << 30
 class SweepOptions:
     """How to run a sweep; nothing here changes what comes out. ``jobs`` processes (None: one for each processor) or a
     ``cluster``; ``journal`` is where finished cells are noted, to ``resume`` from; ``cached``: whether outcomes of
-    earlier sweeps are taken. ``done`` is told of cells as they are finished, ``emulated`` of runs that were made."""
+    earlier sweeps are taken. ``done`` is told of rows as they are finished, in whatever order, and first of those
+    that were there before (or none); ``waiting`` of what has been under way for longest, ``emulated`` of runs that were
+    made."""
 
     jobs: int | None = None
     cluster: str | None = None
     journal: Path | None = None
     resume: bool = False
     cached: bool = True
-    done: Callable[[int], None] | None = None
+    done: Callable[[Sequence[Row]], None] | None = None
+    waiting: Callable[[str], None] | None = None
     emulated: Callable[[int], None] | None = None
 
 
@@ -94,6 +97,8 @@ def sweep(
     seed: int = 0,
     validate: bool = False,
     power_state: str | None = None,
+    timeout_s: float | None = None,
+    max_instructions: int | None = None,
     share: bool = False,
     jobs: int | None = None,
     cluster: str | None = None,
@@ -103,8 +108,9 @@ def sweep(
 ) -> SweepResult:
     """Models (files, globs, directories) and firmware on boards (names, globs, paths, ``all``), in every combination.
 
-    A cell that fails is a row that says why. ``journal`` and ``resume`` go on with a sweep that was ended; ``share``
-    prices a stream on other memory systems, too. InputError for what can't be found or used at all.
+    A cell that fails is a row that says why; ``timeout_s`` and ``max_instructions`` limit each run. ``journal`` and
+    ``resume`` go on with a sweep that was ended; ``share`` prices a stream on other memory systems, too. InputError for
+    what can't be found or used at all.
     """
     spec = spec_of(
         models=_texts(models),
@@ -119,6 +125,8 @@ def sweep(
         seed=seed,
         validation=validate,
         power=power_state,
+        timeout_s=timeout_s,
+        max_instructions=max_instructions,
         share=share,
     )
     options = SweepOptions(jobs, cluster, None if journal is None else Path(journal), resume, cached)
@@ -171,17 +179,29 @@ class _Run:
         self._journal = journal
         self._kept = kept
         self._ready: dict[int, Outcome] = {}
-        self._keys = {cell.index: cell.key for cell in matrix.cells}
+        self._cells = {cell.index: cell for cell in matrix.cells}
+        self._handed_out: dict[int, Unit] = {}
         self._next = 0
 
     def rows(self, work: Callable[[Unit], UnitResult]) -> Iterator[Row]:
         """All rows in order."""
         known = self._known()
         yield from self._in_order()
-        tasks = (left for unit in self._matrix.units if (left := remaining(unit, known)) is not None)
+        tasks = self._handing_out(left for u in self._matrix.units if (left := remaining(u, known)) is not None)
         for result in run_all(work, tasks, jobs=self._options.jobs, cluster=self._options.cluster):
             self._take(_dead(result.task) if isinstance(result, Died) else result)
             yield from self._in_order()
+
+    def _handing_out(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        for unit in units:
+            self._handed_out[unit.cells[0][0].index] = unit
+            if len(self._handed_out) == 1:
+                self._tell_oldest()
+            yield unit
+
+    def _tell_oldest(self) -> None:
+        if self._options.waiting is not None:
+            self._options.waiting(next((u.description for u in self._handed_out.values()), ""))
 
     def _known(self) -> set[str]:
         """The cells that were done before, by journal or cache, are ready; their keys."""
@@ -199,23 +219,27 @@ class _Run:
         self._journal.known.clear()
         if cached:
             self._journal.add(cached)
-        self._tell(len(known))
+        self._tell(sorted(self._ready))
         return known
 
     def _take(self, result: UnitResult) -> None:
-        self._journal.add((self._keys[index], outcome) for index, outcome in result.outcomes)
+        self._journal.add((self._cells[index].key, outcome) for index, outcome in result.outcomes)
         lasting = result.lasting or (True,) * len(result.outcomes)
         for (index, outcome), lasts in zip(result.outcomes, lasting, strict=True):
             self._ready[index] = outcome
             if self._kept is not None and lasts:
-                self._kept.put(self._keys[index], outcome)
-        self._tell(len(result.outcomes))
+                self._kept.put(self._cells[index].key, outcome)
+        self._tell([index for index, _ in result.outcomes])
+        first = next(iter(self._handed_out))
+        self._handed_out.pop(result.outcomes[0][0], None)
+        if first not in self._handed_out:
+            self._tell_oldest()
         if self._options.emulated is not None:
             self._options.emulated(result.emulations)
 
-    def _tell(self, count: int) -> None:
-        if self._options.done is not None and count:
-            self._options.done(count)
+    def _tell(self, indices: Sequence[int]) -> None:
+        if self._options.done is not None:
+            self._options.done([Row(self._cells[index], self._ready[index]) for index in indices])
 
     def _in_order(self) -> Iterator[Row]:
         cells: Sequence[Cell] = self._matrix.cells

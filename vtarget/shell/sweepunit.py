@@ -17,7 +17,7 @@ from vtarget.data.calibration import AppliedCalibration
 from vtarget.data.graph import Graph
 from vtarget.data.limits import RunLimits
 from vtarget.data.profile import Profile
-from vtarget.data.record import ExecutionRecord
+from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.data.sweep import Cell, Outcome
 from vtarget.data.target import target_of
 from vtarget.data.validation import Validation
@@ -34,6 +34,7 @@ from vtarget.shell.running import execute, pricer_for
 from vtarget.shell.samples import seeded_samples
 from vtarget.shell.toolchain import Toolchain, find_toolchain
 
+MODEL_S, FIRMWARE_S = 600.0, 60.0  # what a run may take: models end by themselves, firmware may be for another board
 _ENTRIES = [EXITS.index(leaving) for leaving in (Exit.ENTRY, Exit.ENTRY_FP, Exit.TAIL_CHAIN)]
 
 
@@ -57,10 +58,15 @@ class UnitOptions:
     seed: int = 0
     validation: bool = False
     power: str | None = None
-    timeout_s: float = 600.0
+    timeout_s: float | None = None
+    max_instructions: int | None = None
     toolchain: str = "auto"
     compiler: str = ""
     share: bool = False
+
+    def limits(self, default_s: float) -> RunLimits:
+        """Those of one run, which takes at most ``default_s`` if nobody said otherwise."""
+        return RunLimits(self.max_instructions, wall_seconds=self.timeout_s or default_s)
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,14 @@ class Unit:
     boards: tuple[SweptBoard, ...] = field(repr=False)
     cells: tuple[tuple[Cell, int], ...] = field(repr=False)
     options: UnitOptions = UnitOptions()
+
+    @property
+    def description(self) -> str:
+        """What it is, for people."""
+        names = list(dict.fromkeys(cell.board for cell, _ in self.cells))
+        boards = names[0] if len(names) == 1 else f"{len(names)} boards"
+        engine = self.cells[0][0].engine
+        return f"{Path(self.workload).name}{f', {engine}' if engine else ''} on {boards}"
 
 
 @dataclass(frozen=True)
@@ -92,12 +106,13 @@ class _Work:
     fleeting: set[int] = field(default_factory=set)
     emulations: int = 0
 
-    def fail(self, cells: Sequence[Cell], error: VtargetError | str, hide: str = "") -> None:
-        """The cells failed; ``hide`` is the name of a temporary file that the error may speak of."""
+    def fail(self, cells: Sequence[Cell], error: VtargetError | str, hide: str = "", *, lasting: bool = False) -> None:
+        """The cells failed; ``hide`` is the name of a temporary file that the error may speak of; ``lasting``: they
+        would again, as they do if their input can't be used."""
         text = error.one_line() if isinstance(error, VtargetError) else error
         for cell in cells:
             self.outcomes[cell.index] = failed(text.replace(hide, cell.workload) if hide else text)
-            if not isinstance(error, InputError):
+            if not (lasting or isinstance(error, InputError)):
                 self.fleeting.add(cell.index)
 
 
@@ -138,7 +153,7 @@ def _models(unit: Unit, work: _Work) -> None:
         data=unit.data,
         samples=seeded_samples(graph, options.samples, options.seed),
         options=ModelOptions(code.engine, cflags, first.weights or "auto", first.arena or "auto"),
-        limits=RunLimits(wall_seconds=options.timeout_s),
+        limits=options.limits(MODEL_S),
         power_state=options.power,
     )
     _ModelUnit(unit, work, job, code, toolchain).run()
@@ -309,17 +324,24 @@ def _firmware(unit: Unit, work: _Work) -> None:
                 record = next((r for r, pinned in ran if _stands_for(r, pinned, pricer, unit.options.share)), None)
                 if record is None:
                     work.emulations += 1
-                    record = execute(path, pricer, limits=RunLimits(wall_seconds=unit.options.timeout_s)).record
+                    record = execute(path, pricer, limits=unit.options.limits(FIRMWARE_S)).record
                     ran.append((record, pricer.pinned))
                 profile = build_profile(record, pricer, power_state=unit.options.power, waterfall=False)
-                ended = failure(profile)
-                if ended is not None:
-                    raise RunError(ended)
             except VtargetError as error:
                 work.fail([cell], error, hide=str(path))
                 continue
+            ended = failure(profile)
+            if ended is not None:
+                work.fail([cell], ended, hide=str(path), lasting=not _ran_out_of_time(record, unit.options))
+                continue
             other = None if record.board == pricer.board.name else record.board
             work.outcomes[cell.index] = replace(outcome_of_profile(profile, pricer.board), emulated_on=other)
+
+
+def _ran_out_of_time(record: ExecutionRecord, options: UnitOptions) -> bool:
+    """Whether the host's clock ended the run, which another host's may not."""
+    spent = options.max_instructions is not None and record.instructions >= options.max_instructions
+    return record.exit.reason is Reason.LIMIT and not spent
 
 
 def _stands_for(record: ExecutionRecord, pinned: bool, pricer: Pricer, share: bool) -> bool:

@@ -23,6 +23,7 @@ from vtarget.logic.selfcheck import check_record
 from vtarget.shell.epochs import ClockProgrammedError, Epochs
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine, RunOptions
+from vtarget.shell.moments import Moments
 from vtarget.shell.recordfile import load_record, save_record
 from vtarget.shell.running import price, pricer_for
 
@@ -271,6 +272,7 @@ def fake_recorder(board: str, **options: object) -> Any:
         pricer=pricer_for(board, **options),  # type: ignore[arg-type]
         memory=FakeMemory(),
         spans=SimpleNamespace(epoch=0),
+        moments=Moments(1),
         edges=[],
         sites=[],
         site_table=SimpleNamespace(reprice=lambda _pricer: None),

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,7 @@ def test_every_header_field_of_a_wrong_type_is_refused_or_harmless(arrays: dict[
     for name, good in header.items():
         for value in WRONG:
             only_known_errors(target, with_header(arrays, **{name: value}))
-        for value in (None, 1.5, "x"):
+        for value in (None, 1.5, "x") if name != "timeline" else (1.5, "x"):  # older records have none
             if not isinstance(value, type(good)):
                 assert f"not a usable record: {name}: " in refused(target, with_header(arrays, **{name: value}))
 
@@ -191,13 +192,12 @@ def test_every_field_of_a_wrong_type_inside_the_header_is_refused_or_harmless(
     header = json.loads(arrays["header"].tobytes())
     nested = {name: good if isinstance(good, dict) else good[0] for name, good in header.items()
               if isinstance(good, dict) or (isinstance(good, list) and good and isinstance(good[0], dict))}  # fmt: skip
-    assert sorted(nested) == ["exit", "functions", "memory", "regions", "sections", "spans", "stacks"]
+    assert sorted(nested) == ["exit", "functions", "memory", "regions", "sections", "spans", "stacks", "timeline"]
     for name, good in nested.items():
         for inner, value in product(good, WRONG):
             changed: Any = good | {inner: value}
-            only_known_errors(
-                target, with_header(arrays, **{name: changed if name == "exit" else [changed, *header[name][1:]]})
-            )
+            whole = changed if isinstance(header[name], dict) else [changed, *header[name][1:]]
+            only_known_errors(target, with_header(arrays, **{name: whole}))
 
 
 @pytest.mark.parametrize("name", ["format", "board", "functions", "exit", "block_sizes"])
@@ -208,10 +208,65 @@ def test_a_missing_header_field_is_named(name: str, arrays: dict[str, Any], targ
     assert f"not a usable record: {name}: is missing" in refused(target, data)
 
 
-@pytest.mark.parametrize("version", ["vtarget.record/1", "vtarget.record/2", "vtarget.record/4"])
+@pytest.mark.parametrize("version", ["vtarget.record/1", "vtarget.record/2", "vtarget.record/5"])
 def test_another_version_is_refused(version: str, arrays: dict[str, Any], target: Path) -> None:
     line = refused(target, with_header(arrays, format=version))
     assert f"not a usable record: format: '{version}' is not one of vtarget.record/3" in line
+
+
+def test_a_record_of_version_3_has_no_moments(arrays: dict[str, Any], record: ExecutionRecord, target: Path) -> None:
+    header = json.loads(arrays["header"].tobytes())
+    del header["timeline"]
+    for span in header["spans"]:
+        del span["begin_cycle"], span["end_cycle"]
+    header["format"] = "vtarget.record/3"
+    target.write_bytes(packed(arrays | {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}))
+    loaded = load_record(str(target))
+    old, new = price(loaded, pricer_for(BOARD)), price(record, pricer_for(BOARD))
+    assert (loaded.timeline, old.timeline) == (None, None)
+    assert old == replace(new, timeline=None) and new.timeline is not None
+
+
+def stretches(*moments: int) -> dict[str, Any]:
+    """A lane of a header, and its arrays."""
+    begins, ends = np.array(moments[::2], dtype=np.int64), np.array(moments[1::2], dtype=np.int64)
+    return {"lane0_begins": begins, "lane0_ends": ends}
+
+
+LANE = {"kind": "exception", "name": "SysTick", "number": 15, "handler": "f", "unfinished": False,
+        "left_out": {"count": 0, "cycles": 0, "first_cycle": 0, "last_cycle": 0}}  # fmt: skip
+TIMELINE = {"board": BOARD, "end_cycle": 100_000_000, "known_cycles": 100, "clocks": [{"cycle": 0, "clock_hz": 4}]}
+LATE = {"count": 2, "cycles": 5, "first_cycle": 30, "last_cycle": 40}
+
+
+@pytest.mark.parametrize(
+    ("changes", "lane", "moments", "words"),
+    [
+        ({}, {}, (1, 5, 5, 9), ""),
+        ({}, {"left_out": LATE}, (1, 5, 5, 30), ""),
+        ({}, {}, (1, 5, 4, 9), "a lane's stretches aren't in order of time"),
+        ({}, {}, (1, 100_000_001), "a lane's stretches aren't in order of time"),
+        ({}, {}, (-1, 5), "a lane's stretches aren't in order of time"),
+        ({}, {"left_out": LATE}, (1, 31), "a lane's stretches aren't in order of time"),
+        ({}, {"left_out": LATE | {"cycles": 11}}, (), "what a lane leaves out is longer than the time it took"),
+        ({}, {"kind": "span"}, (), "its timeline has a lane that can't be one"),
+        ({"known_cycles": 1 << 30}, {}, (), "its timeline is known for longer than it lasts"),
+        ({"end_cycle": 100}, {}, (), "a span ends before it begins, or after the run"),
+        ({"clocks": []}, {}, (), "clock changes aren't in order of time from 0 on"),
+        ({"clocks": [{"cycle": 0, "clock_hz": 4}] * 2}, {}, (), "clock changes aren't in order of time from 0 on"),
+    ],
+)
+def test_a_timeline_that_contradicts_itself_is_refused(
+    changes: dict[str, Any], lane: dict[str, Any], moments: tuple[int, ...], words: str, arrays: dict[str, Any],
+    target: Path,
+) -> None:  # fmt: skip
+    data = with_header(arrays | stretches(*moments), timeline=TIMELINE | changes | {"lanes": [LANE | lane]})
+    if words:
+        assert words in refused(target, data)
+        return
+    target.write_bytes(data)
+    timeline = load_record(str(target)).timeline
+    assert timeline is not None and timeline.lanes[0].begins == moments[::2]
 
 
 def test_every_array_of_a_wrong_shape_kind_or_range_is_refused_or_harmless(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vtarget.data.image import RegionUse
 from vtarget.data.notebook import summary_html
 from vtarget.data.record import Exit, Stack
+from vtarget.data.timeline import Timeline
 from vtarget.data.waterfall import Waterfall
 
 
@@ -45,7 +46,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Span:
-    """One call of a spanned function, callees included. ``start``s are not kept: a span is a cost, not a moment."""
+    """One call of a spanned function, callees included. When it was stands in the profile's timeline."""
 
     name: str
     index: int
@@ -173,6 +174,7 @@ class Profile:
     """What one run costs on one board at one clock. Without a ``waterfall`` if none was asked for.
 
     If a real board ran it too, ``measured`` says which figures are measured; all others stay estimates.
+    The ``timeline`` is that of the recorded run; the ``timeline_note`` says so where the cycles are not.
     """
 
     board: str
@@ -199,6 +201,8 @@ class Profile:
     calibration: CalibrationFacts | None = None
     contexts: tuple[Context, ...] = ()
     measured: MeasuredFacts | None = None
+    timeline: Timeline | None = None
+    timeline_note: str = ""
 
     def _repr_html_(self) -> str:
         facts = (*headline(self), ("ended by", self.exit.reason.value))

@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from vtarget.data.image import RegionUse
+from vtarget.data.timeline import Timeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +105,9 @@ class SpanFacts:
 
     ``edges``/``edge_counts`` pair up; so do ``sites`` and the rows of ``site_counts`` (n x OPERAND_CLASSES). It ended
     in that ``epoch`` of the record. Marks of a pin lie inside blocks: ``adjust_cycles`` and ``adjust_instructions``
-    bring what whole blocks add up to from their starts to the marks.
+    bring what whole blocks add up to from their starts to the marks. It lasted from ``begin_cycle`` to ``end_cycle``
+    of the run's time (-1: an older record, which doesn't tell), in which there may be interrupts, other threads and
+    sleep that aren't counted as its own.
     """
 
     name: str
@@ -116,6 +119,8 @@ class SpanFacts:
     epoch: int = 0
     adjust_cycles: int = 0
     adjust_instructions: int = 0
+    begin_cycle: int = -1
+    end_cycle: int = -1
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,8 @@ class ExecutionRecord:
     access reached (-1: none). ``zones`` are the regions that data accesses were counted by, ``caches`` the caches that
     were followed (``logic.zones.fingerprint``); both are empty where the board needs neither. The last node executed
     ``final_instructions`` instructions; ``unfinished`` nodes were entered, interrupted before their first instruction
-    and not gone on with. Where the firmware changed its clock or caches there are ``epochs``.
+    and not gone on with. Where the firmware changed its clock or caches there are ``epochs``. The ``timeline`` has
+    exceptions and sleep; an older record has none.
     """
 
     image_path: str
@@ -215,3 +221,4 @@ class ExecutionRecord:
     zones: tuple[tuple[str, ...], ...] = ()
     caches: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
+    timeline: Timeline | None = None

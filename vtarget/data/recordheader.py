@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from vtarget.base.strictyaml import Field, Model
 from vtarget.data.record import Reason
+from vtarget.data.timeline import LaneKind
 
-FORMAT: Literal["vtarget.record/3"] = "vtarget.record/3"
+FORMAT: Literal["vtarget.record/4"] = "vtarget.record/4"  # of record/3, which tells no moments, the rest is the same
 
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
 Size = Annotated[int, Field(ge=0, le=1 << 32)]
@@ -82,6 +83,8 @@ class SpanHeader(Model):
     epoch: Count
     adjust_cycles: Adjustment
     adjust_instructions: Adjustment
+    begin_cycle: Annotated[int, Field(ge=-1, lt=1 << 53)] = -1
+    end_cycle: Annotated[int, Field(ge=-1, lt=1 << 53)] = -1
 
 
 class SleepHeader(Model):
@@ -101,10 +104,47 @@ class EpochHeader(Model):
     switches: tuple[tuple[str, bool], ...]
 
 
+class LeftOutHeader(Model):
+    """A LeftOut."""
+
+    count: Count
+    cycles: Count
+    first_cycle: Count
+    last_cycle: Count
+
+
+class LaneHeader(Model):
+    """A lane; its stretches are arrays."""
+
+    kind: LaneKind
+    name: str
+    number: Count
+    handler: str
+    left_out: LeftOutHeader
+    unfinished: bool
+
+
+class ClockHeader(Model):
+    """A ClockChange."""
+
+    cycle: Count
+    clock_hz: Clock
+
+
+class TimelineHeader(Model):
+    """A Timeline."""
+
+    board: str
+    end_cycle: Count
+    known_cycles: Count
+    clocks: tuple[ClockHeader, ...]
+    lanes: tuple[LaneHeader, ...]
+
+
 class RecordHeader(Model):
     """The header. ``block_sizes`` are bytes of code per block."""
 
-    format: Literal["vtarget.record/3"]
+    format: Literal["vtarget.record/3", "vtarget.record/4"]
     image_path: str
     image_sha256: str
     board: str
@@ -130,3 +170,4 @@ class RecordHeader(Model):
     zones: tuple[tuple[str, ...], ...]
     caches: tuple[str, ...]
     sections: tuple[SectionHeader, ...]
+    timeline: TimelineHeader | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from vtarget.base.strictyaml import Field, OpenModel
+from vtarget.data.timeline import LaneKind
 from vtarget.data.waterfall import Waterfall
 
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
@@ -183,6 +184,51 @@ class SavedDuty(OpenModel):
     average_w: Number | None = None
 
 
+class SavedLeftOut(OpenModel):
+    """Stretches of a lane that aren't kept."""
+
+    count: Count = 0
+    cycles: Count = 0
+    first_cycle: Count = 0
+    last_cycle: Count = 0
+
+
+class SavedLane(OpenModel):
+    """When one thing happened: stretches, in order."""
+
+    kind: LaneKind
+    name: str
+    number: Count = 0
+    handler: str = ""
+    begins: Annotated[tuple[Count, ...], Field(alias="begin_cycles", max_length=MOST_ROWS)]
+    ends: Annotated[tuple[Count, ...], Field(alias="end_cycles", max_length=MOST_ROWS)]
+    left_out: SavedLeftOut = SavedLeftOut()
+    unfinished: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many stretches there were, kept or not."""
+        return len(self.begins) + self.left_out.count
+
+
+class SavedClock(OpenModel):
+    """From that cycle on, the core's clock."""
+
+    cycle: Count
+    clock_hz: Annotated[int, Field(gt=0, lt=1 << 63)]
+
+
+class SavedTimeline(OpenModel):
+    """The moments of the run."""
+
+    board: str
+    note: str = ""
+    end_cycle: Count
+    known_cycles: Count
+    clocks: Annotated[tuple[SavedClock, ...], Field(min_length=1, max_length=MOST_ROWS)]
+    lanes: Annotated[tuple[SavedLane, ...], Field(max_length=MOST_ROWS)] = ()
+
+
 class SavedTensor(OpenModel):
     """A tensor against the reference's."""
 
@@ -292,6 +338,7 @@ class SavedResult(OpenModel):
     memory: SavedMemory
     sleep: tuple[SavedSleep, ...] = ()
     duty: SavedDuty | None = None
+    timeline: SavedTimeline | None = None
     validation: SavedValidation | None = None
     quantisation: SavedQuantisation | None = None
     model: SavedModel | None = None

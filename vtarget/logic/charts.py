@@ -230,8 +230,8 @@ def timeline_chart(result: SavedResult) -> Chart:
         "Time",
         f"awake {quantity(result.latency_s, 's')}, asleep {asleep}, {count:,} interrupts",
         figure,
-        "A result holds totals, not moments: layers are drawn in the order in which they run, sleep and interrupts as "
-        "how long they took together.",
+        "This result holds totals, not moments: layers are drawn in the order in which they run, sleep and interrupts "
+        "as how long they took together.",
         rows_px(len(lanes) + bool(result.layers)),
     )
 

@@ -12,10 +12,11 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 
 from vtarget.base.errors import printable
-from vtarget.data.page import Assets, Chapter, Chart, Section
+from vtarget.data.page import Assets, Chapter, Chart, Section, Table
 from vtarget.data.savedresult import SavedMeasured, SavedResult
 from vtarget.logic import charts
 from vtarget.logic import reporttables as tables
+from vtarget.logic.momentchart import lanes_table, moments_chart, moments_table
 from vtarget.logic.report import quantity
 from vtarget.logic.templates import environment
 
@@ -95,7 +96,7 @@ def _sections(result: SavedResult) -> Iterator[Section]:
         yield Section("Calls", (charts.flame_chart(result),), (tables.contexts_table(result.contexts),))
     yield _memory(result)
     spans = (tables.spans_table(result.spans),) if result.spans else ()
-    yield Section("Time", (charts.timeline_chart(result),), (tables.time_table(result), *spans))
+    yield _time(result, spans)
     if result.energy_j:
         yield Section("Energy", (charts.energy_chart(result),), facts=(("power", result.power_source),))
     roofline = charts.roofline_chart(result)
@@ -104,6 +105,15 @@ def _sections(result: SavedResult) -> Iterator[Section]:
     yield from _correctness(result)
     if result.console:
         yield Section("Console", notes=(result.console,))
+
+
+def _time(result: SavedResult, spans: tuple[Table, ...]) -> Section:
+    """The timeline, or sums where the result has no moments."""
+    timeline = result.timeline
+    if timeline is None:
+        return Section("Time", (charts.timeline_chart(result),), (tables.time_table(result), *spans))
+    listed = (lanes_table(timeline), moments_table(timeline)) if timeline.lanes else ()
+    return Section("Time", (moments_chart(timeline),), (tables.time_table(result), *listed, *spans))
 
 
 def _summary(result: SavedResult) -> Section:

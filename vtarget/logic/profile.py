@@ -35,6 +35,7 @@ from vtarget.logic.duty import battery_life, duty_of, sleeping
 from vtarget.logic.energy import Power
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.selfcheck import executed_per_edge
+from vtarget.logic.timelines import part_of, timeline_of
 from vtarget.logic.waterfall import Split, by_function, span_waterfall, split_parts, sum_nodes
 
 NO_LIVE_CYCLES = -1
@@ -96,7 +97,20 @@ def build_profile(
         waterfall=None if splits is None else Waterfall.of(sum_nodes(splits).sum(axis=0)),
         calibration=None if applied is None else _facts(applied),
         contexts=call_tree(record, parts),
+        timeline=timeline_of(record),
+        timeline_note=_timeline_note(record, pricer),
     )
+
+
+def _timeline_note(record: ExecutionRecord, pricer: Pricer) -> str:
+    """Why the moments of the timeline don't fit the priced cycles; empty if they do."""
+    if record.timeline is None:
+        return ""
+    if not _as_it_ran(record, pricer) or record.timeline.board != pricer.board.name:
+        clocks = sorted({change.clock_hz for change in record.timeline.clocks})
+        at = " to ".join(f"{hz / 1e6:g} MHz" for hz in dict.fromkeys((clocks[0], clocks[-1])))
+        return f"moments are those of the recorded run, on {record.timeline.board} at {at}"
+    return "moments are the model's, without the calibration" if pricer.calibration is not None else ""
 
 
 def _facts(applied: AppliedCalibration) -> CalibrationFacts:
@@ -135,6 +149,7 @@ def restricted(record: ExecutionRecord, span: SpanFacts) -> ExecutionRecord:
         instructions=int(per_edge.sum()),
         live_cycles=NO_LIVE_CYCLES,
         spans=(),
+        timeline=part_of(timeline_of(record), span.begin_cycle, span.end_cycle),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sized
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from vtarget.data.insn import Flow
 from vtarget.data.record import OPERAND_CLASSES, Epoch, ExecutionRecord, SiteKind, SpanFacts
+from vtarget.data.timeline import Lane, LaneKind, Timeline
 from vtarget.logic.addresses import accesses
 from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.decode import Block
@@ -28,6 +30,8 @@ def check_tables(record: ExecutionRecord) -> None:
     _check_chains(record)
     _check_instructions(record)
     _check_zones(record)
+    if record.timeline is not None:
+        _check_timeline(record.timeline, record.spans)
     names = {region.name for region in record.regions}
     if any(use.name not in names for use in record.memory):
         raise ValueError("its memory use names a region that its board doesn't have")
@@ -189,3 +193,32 @@ def _check_zones(record: ExecutionRecord) -> None:
         raise ValueError("its zones are too many, empty, or overlap")
     if not set(names) <= {region.name for region in record.regions}:
         raise ValueError("a zone names a region that its board doesn't have")
+
+
+def _check_timeline(timeline: Timeline, spans: tuple[SpanFacts, ...]) -> None:
+    changes = [change.cycle for change in timeline.clocks]
+    if changes[:1] != [0] or any(a >= b for a, b in pairwise(changes)):
+        raise ValueError("its timeline's clock changes aren't in order of time from 0 on")
+    if not changes[-1] <= timeline.known_cycles <= timeline.end_cycle:
+        raise ValueError("its timeline is known for longer than it lasts")
+    names = [(lane.kind, lane.name) for lane in timeline.lanes]
+    if len(set(names)) < len(names) or any(kind is LaneKind.SPAN for kind, _ in names):
+        raise ValueError("its timeline has a lane that can't be one")
+    for lane in timeline.lanes:
+        _check_lane(lane, timeline.end_cycle)
+    if any(not -1 <= span.begin_cycle <= span.end_cycle <= timeline.end_cycle for span in spans):
+        raise ValueError("a span ends before it begins, or after the run")
+
+
+def _check_lane(lane: Lane, end_cycle: int) -> None:
+    """Stretches follow each other, and what is left out them."""
+    left_out = lane.left_out
+    if len(lane.begins) != len(lane.ends):
+        raise ValueError("the columns of a lane differ in length")
+    moments = [0, *(moment for stretch in zip(lane.begins, lane.ends, strict=True) for moment in stretch)]
+    if left_out.count:
+        moments += [left_out.first_cycle, left_out.last_cycle]
+    if any(a > b for a, b in pairwise([*moments, end_cycle])):
+        raise ValueError("a lane's stretches aren't in order of time")
+    if left_out.cycles > left_out.last_cycle - left_out.first_cycle:
+        raise ValueError("what a lane leaves out is longer than the time it took")

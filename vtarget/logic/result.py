@@ -10,6 +10,7 @@ from vtarget import __version__
 from vtarget.data.explanation import Explanation
 from vtarget.data.profile import Battery, Bound, MeasuredFacts, MeasuredKernel, Profile
 from vtarget.data.record import Frame
+from vtarget.data.timeline import Timeline
 from vtarget.data.waterfall import Waterfall
 from vtarget.logic.explanationreport import explanation_json
 
@@ -102,6 +103,7 @@ def profile_json(profile: Profile, explanations: Sequence[Explanation] = ()) -> 
             **_maybe_bounds("average_w", profile.duty.average_w),
         },
         "battery": _battery(profile.battery),
+        "timeline": None if profile.timeline is None else _timeline(profile.timeline, profile.timeline_note),
         "validation": None,
         "console": profile.console,
         "not_modelled": list(profile.not_modelled),
@@ -144,6 +146,29 @@ def _beside(one: MeasuredKernel) -> dict[str, Any]:
 def waterfall_json(waterfall: Waterfall | None) -> dict[str, int] | None:
     """A waterfall by the names of its parts."""
     return None if waterfall is None else asdict(waterfall)
+
+
+def _timeline(timeline: Timeline, note: str) -> dict[str, Any]:
+    return {
+        "board": timeline.board,
+        "note": note,
+        "end_cycle": timeline.end_cycle,
+        "known_cycles": timeline.known_cycles,
+        "clocks": [asdict(change) for change in timeline.clocks],
+        "lanes": [
+            {
+                "kind": lane.kind.value,
+                "name": lane.name,
+                "number": lane.number,
+                "handler": lane.handler,
+                "begin_cycles": list(lane.begins),
+                "end_cycles": list(lane.ends),
+                "left_out": asdict(lane.left_out),
+                "unfinished": lane.unfinished,
+            }
+            for lane in timeline.lanes
+        ],
+    }
 
 
 def _frame(frame: Frame) -> dict[str, Any]:

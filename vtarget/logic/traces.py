@@ -1,7 +1,8 @@
 """Results for the viewers that people have: Chrome's trace events (Perfetto), speedscope, collapsed stacks.
 
-A result counts; it has no moments but the order of a model's layers. So the calls are laid out as a flame graph is:
-callers over callees, in the order in which they first came, as wide as their cycles.
+Spans, exceptions and sleep of a Chrome trace stand at their moments (``tracemoments``). All else has none but the order
+of a model's layers: calls are laid out as a flame graph is, callers over callees, in the order in which they first
+came, as wide as their cycles. They are a process of their own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from vtarget.base.errors import printable
 from vtarget.data.savedresult import SavedContext, SavedResult
 from vtarget.logic.charts import inclusive_cycles, layer_label
+from vtarget.logic.tracemoments import clock_counter, slices, tracks
 
 LAYERS, CALLS, SPANS, TOTALS = 1, 2, 3, 4  # threads of a Chrome trace
 _THREADS = {
@@ -27,11 +29,10 @@ def chrome_trace(results: Sequence[SavedResult]) -> dict[str, Any]:
     """The trace event format in its JSON object form (Google, "Trace Event Format"): a process per result; times in
     microseconds."""
     events = [event for number, result in enumerate(results, 1) for event in _process(number, result)]
-    return {
-        "traceEvents": events,
-        "displayTimeUnit": "ns",
-        "otherData": {"made by": "vtarget", "order": "only layers are in the order in which they ran"},
-    }
+    for pid, result in enumerate(results, len(results) + 1):
+        events += _moments(pid, result)
+    order = "in the processes of sums, only layers are in the order in which they ran"
+    return {"traceEvents": events, "displayTimeUnit": "ns", "otherData": {"made by": "vtarget", "order": order}}
 
 
 def speedscope(results: Sequence[SavedResult]) -> dict[str, Any]:
@@ -105,12 +106,24 @@ def _layer_events(result: SavedResult, frame: Any) -> dict[str, Any]:
 
 
 def _process(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
-    yield _name(pid, 0, "process_name", result.title)
+    yield _name(pid, 0, "process_name", f"{result.title}: sums" if result.timeline else result.title)
     shown = {event["tid"] for event in _slices(pid, result)}
     for tid in sorted(shown):
         yield _name(pid, tid, "thread_name", _THREADS[tid])
     yield from _slices(pid, result)
     yield from _arena(pid, result)
+
+
+def _moments(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
+    """A result's timeline, as a process."""
+    timeline = result.timeline
+    if timeline is None:
+        return
+    yield _name(pid, 0, "process_name", f"{result.title}: {timeline.note or 'timeline'}")
+    for tid, name in tracks(timeline).items():
+        yield _name(pid, tid, "thread_name", name)
+    yield from slices(timeline, lambda tid, *rest: _slice(pid, tid, *rest))
+    yield from clock_counter(result, pid)
 
 
 def _slices(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
@@ -120,6 +133,12 @@ def _slices(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
         yield _slice(pid, LAYERS, layer_label(layer), at, at + layer.latency_s, facts)
         at += layer.latency_s
     yield from _calls(pid, result)
+    if result.timeline is None:
+        yield from _totals(pid, result)
+
+
+def _totals(pid: int, result: SavedResult) -> Iterator[dict[str, Any]]:
+    """What would stand at its moments, were they known."""
     at = 0.0
     for span in result.spans:
         seconds = max(0.0, span.latency_s)

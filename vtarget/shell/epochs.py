@@ -109,6 +109,7 @@ class Epochs:
             self._switch()
             self._setting = setting = self._wanted
             self._recorder.spans.epoch = len(self._closed)
+            self._recorder.moments.clock(setting.clock_hz, self._recorder.moments.now)
             _reprice(self._recorder, self._recorder.pricer.at(setting.clock_hz, setting.wait_states, setting.switches))
         else:
             self._wanted = self._setting

@@ -172,6 +172,7 @@ class Exceptions:
             entries * model.overhead(Exit.ENTRY).nominal + returns * model.overhead(Exit.RETURN).nominal
         )
         self.event = True
+        self._name_handler(Vector.SYSTICK, self._vector(Vector.SYSTICK) or 0)
         if suspended is not None:
             self._nvic.active |= 1 << Vector.SYSTICK
             self._suspended[frame] = suspended
@@ -245,19 +246,28 @@ class Exceptions:
             raise LockupError(f"the exception frame at 0x{frame:08x} is not in RAM (CFSR.STKERR)") from None
 
     def _start(self, number: int, xpsr: int, exc_return: int, control: int, kind: int, sp: int) -> int:
-        overhead = self._recorder.pricer.model.overhead(_SOURCE_EXITS[kind]).nominal
+        overhead, begin = self._recorder.pricer.model.overhead(_SOURCE_EXITS[kind]).nominal, self._recorder.moments.now
         if self._nvic.pending >> number & 1 and self.arrivals(overhead):
             number = self._nvic.preempting(self.masks()) or number
         handler = self._vector(number)
         if handler is None or not handler & 1:
             self._set_bits(HFSR, Hfsr.VECTTBL)
             raise LockupError(f"the vector table has no handler for exception {number}")
+        self._name_handler(number, handler)
+        self._recorder.moments.entered(number, begin)
         self._nvic.enter(number)
         self._engine.enter_handler(number, xpsr, exc_return, control, sp)
         self._contexts.enter(kind, "msp")
         self.overhead_cycles += overhead
         self.event = True
         return handler & ~1
+
+    def _name_handler(self, number: int, handler: int) -> None:
+        """For the timeline: what handled an exception first."""
+        handlers, calls = self._recorder.moments.handlers, self._recorder.calls
+        if number not in handlers:
+            function = calls.function_at(handler & ~1)
+            handlers[number] = "" if function is None else self._recorder.functions.names[function]
 
     def _vector(self, number: int) -> int | None:
         try:
@@ -295,9 +305,10 @@ class Exceptions:
         following = nvic.preempting(self.masks()) if nvic.pending & nvic.enabled else None
         if following is not None:
             self._contexts.leave(Exit.END)
+            self._recorder.moments.left(number, self._recorder.moments.now)
             return self._start(following, xpsr, exc_return, control, layout.FROM_TAIL_CHAIN, sp)
         self.event = True
-        return self._unstack(exc_return, process_sp if exc_return & RETURN_TO_PSP else sp, control)
+        return self._unstack(number, exc_return, process_sp if exc_return & RETURN_TO_PSP else sp, control)
 
     def _is_legal(self, number: int, exc_return: int) -> bool:
         """The checks of ExceptionReturn (B1.5.8): the exception is active, and the mode fits what else is."""
@@ -325,10 +336,11 @@ class Exceptions:
             if not self._nvic.can_preempt(fault, masks):
                 raise LockupError(f"illegal exception return with 0x{exc_return:08x} (CFSR.{cause.name})")
         self._contexts.leave(Exit.END)
+        self._recorder.moments.left(number, self._recorder.moments.now)
         *_, xpsr, sp, control = self._engine.stacked_registers()
         return self._start(fault, xpsr, exc_return, control, layout.FROM_TAIL_CHAIN, sp)
 
-    def _unstack(self, exc_return: int, frame: int, control: int) -> int:
+    def _unstack(self, number: int, exc_return: int, frame: int, control: int) -> int:
         engine = self._engine
         extended = not exc_return & BASIC_FRAME
         process = bool(exc_return & RETURN_TO_PSP)
@@ -342,7 +354,7 @@ class Exceptions:
         pc, xpsr = int(values[6]), int(values[7])
         if bool(xpsr & XPSR_NUMBER) == bool(exc_return & RETURN_TO_THREAD) or not xpsr & XPSR_THUMB:
             cause = Cfsr.INVPC if xpsr & XPSR_THUMB else Cfsr.INVSTATE
-            return self._illegal(self._engine.exception_number, exc_return, cause)
+            return self._illegal(number, exc_return, cause)
         sp = frame + size + (4 if xpsr & XPSR_ALIGNED else 0)
         control = control & CONTROL_NPRIV | (CONTROL_SPSEL if process else 0)
         kind = Exit.RETURN
@@ -352,6 +364,7 @@ class Exceptions:
             self._control.set_word(FPCCR, self._control.word(FPCCR) & ~LSPACT)
             control |= CONTROL_FPCA
         self._contexts.leave(kind)
+        self._recorder.moments.left(number, self._recorder.moments.now)
         self.overhead_cycles += self._recorder.pricer.model.overhead(kind).nominal
         if extended:
             engine.set_fp_registers(values[8:25])

@@ -27,6 +27,7 @@ from vtarget.shell.branchsim import BranchSim
 from vtarget.shell.calls import Arrival, CallFollower, Node, block_key, exit_of
 from vtarget.shell.engine import IPSR, REGISTERS, SP, Engine, emulator_function
 from vtarget.shell.memorysim import MemorySim, needs_following
+from vtarget.shell.moments import Moments
 from vtarget.shell.native import fastpath
 from vtarget.shell.native.memory import on_accesses
 from vtarget.shell.sites import Site, Sites
@@ -82,6 +83,7 @@ class Recorder:
         self.rearmed = False  # the emulator stopped before a new block, to begin it again with hooks in it
         self.unfinished: list[int] = []
         self.idle: Edge | None = None  # the loop that does nothing, when one was entered
+        self.moments = Moments(pricer.clock_hz, lambda: self.cycles)
         self.spans = SpanRecorder(self, span_names)
         self.stacks = StackRecorder(self)
         self._watch = watch

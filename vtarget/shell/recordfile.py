@@ -31,7 +31,8 @@ from vtarget.data.record import (
     SpanFacts,
     Stack,
 )
-from vtarget.data.recordheader import FORMAT, RecordHeader
+from vtarget.data.recordheader import FORMAT, RecordHeader, TimelineHeader
+from vtarget.data.timeline import ClockChange, Lane, LeftOut, Timeline
 from vtarget.logic.recordcheck import check_tables
 from vtarget.logic.selfcheck import check_record
 from vtarget.shell.files import replace_file
@@ -47,7 +48,7 @@ _ARRAYS = (
     "edge_source", "edge_target", "edge_exit", "edge_call", "edge_executed", "site_node", "site_insn", "site_kind",
     "unfinished",
 )  # fmt: skip
-_SPAN_FIELDS = ("name", "index", "epoch", "adjust_cycles", "adjust_instructions")
+_SPAN_FIELDS = ("name", "index", "epoch", "adjust_cycles", "adjust_instructions", "begin_cycle", "end_cycle")
 _EPOCH_FIELDS = ("clock_hz", "wait_states", "switches")
 _COUNTS = ("block_address", "edge_count", "site_low", "site_high")
 _PLAIN = (
@@ -72,6 +73,7 @@ def save_record(record: ExecutionRecord, path: str) -> None:
         "sleep": [asdict(s) for s in record.sleep],
         "epochs": [{name: getattr(e, name) for name in _EPOCH_FIELDS} for e in record.epochs],
         "sections": [asdict(s) for s in record.sections],
+        "timeline": None if record.timeline is None else _timeline_header(record.timeline),
     }
     arrays: dict[str, Any] = {name: getattr(record, name) for name in (*_ARRAYS, *_COUNTS, "site_counts")}
     arrays["code"] = np.frombuffer(b"".join(record.block_code), dtype=np.uint8)
@@ -79,6 +81,9 @@ def save_record(record: ExecutionRecord, path: str) -> None:
         for number, row in enumerate(rows):
             for part in ("edges", "edge_counts", "sites", "site_counts"):
                 arrays[f"{kind}{number}_{part}"] = getattr(row, part)
+    for number, lane in enumerate(record.timeline.lanes if record.timeline else ()):
+        for part, cycles in (("begins", lane.begins), ("ends", lane.ends)):
+            arrays[f"lane{number}_{part}"] = np.array(cycles, dtype=np.int64)
     arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
@@ -86,6 +91,13 @@ def save_record(record: ExecutionRecord, path: str) -> None:
         replace_file(path, buffer.getvalue())
     except OSError as error:
         raise InputError(f"{path}: can't write the record: {error.strerror or error}") from None
+
+
+def _timeline_header(timeline: Timeline) -> dict[str, Any]:
+    header = asdict(timeline)
+    for lane in header["lanes"]:
+        del lane["begins"], lane["ends"]
+    return header
 
 
 def load_record(path: str) -> ExecutionRecord:
@@ -148,6 +160,8 @@ def _from_arrays(arrays: dict[str, Any]) -> ExecutionRecord:
                 span.epoch,
                 span.adjust_cycles,
                 span.adjust_instructions,
+                span.begin_cycle,
+                span.end_cycle,
             )
             for number, span in enumerate(header.spans)
         ),
@@ -157,6 +171,29 @@ def _from_arrays(arrays: dict[str, Any]) -> ExecutionRecord:
             for number, epoch in enumerate(header.epochs)
         ),
         sections=tuple(Section(**section.model_dump()) for section in header.sections),
+        timeline=None if header.timeline is None else _timeline(arrays, header.timeline),
+    )
+
+
+def _timeline(arrays: dict[str, Any], header: TimelineHeader) -> Timeline:
+    return Timeline(
+        header.board,
+        header.end_cycle,
+        header.known_cycles,
+        tuple(ClockChange(change.cycle, change.clock_hz) for change in header.clocks),
+        tuple(
+            Lane(
+                lane.kind,
+                lane.name,
+                tuple(_column(arrays, f"lane{n}_begins", np.int64).tolist()),
+                tuple(_column(arrays, f"lane{n}_ends", np.int64).tolist()),
+                lane.number,
+                lane.handler,
+                LeftOut(**lane.left_out.model_dump()),
+                lane.unfinished,
+            )
+            for n, lane in enumerate(header.lanes)
+        ),
     )
 
 

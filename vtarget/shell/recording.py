@@ -23,7 +23,7 @@ MOST_FRAMES = 1000
 def make_record(machine: Machine, ended: Exit, executed: int) -> ExecutionRecord:
     """The record of a run that has ended, after ``executed`` instructions of its last block."""
     recorder, pricer, board = machine.recorder, machine.pricer, machine.board
-    clock = LiveClock(machine.engine, recorder)
+    live_cycles = LiveClock(machine.engine, recorder).after_instructions(executed)
     return ExecutionRecord(
         image_path=machine.image.path,
         image_sha256=machine.image.sha256,
@@ -34,7 +34,7 @@ def make_record(machine: Machine, ended: Exit, executed: int) -> ExecutionRecord
         regions=tuple(RecordedRegion(r.name, r.kind.value, r.base, r.size) for r in board.regions),
         final_instructions=executed,
         instructions=recorder.instructions + executed,
-        live_cycles=clock.after_instructions(executed),
+        live_cycles=live_cycles,
         exit=ended,
         console=machine.consoles.console.text,
         memory=memory_use(machine.image, board),
@@ -43,6 +43,7 @@ def make_record(machine: Machine, ended: Exit, executed: int) -> ExecutionRecord
         sleep=machine.waiting.result(),
         epochs=machine.epochs.result(),
         sections=machine.image.sections,
+        timeline=recorder.moments.result(board.name, live_cycles + recorder.moments.asleep),
         **recorded_tables(recorder),
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, NoReturn, TypeVar
 
-from vtarget.base.errors import InputError
+from vtarget.base.errors import InputError, printable
 from vtarget.base.strictyaml import parse_json
-from vtarget.data.savedresult import SavedResult
+from vtarget.data.savedresult import SavedResult, SavedTimeline
 from vtarget.shell.files import read_file
 
 MOST_BYTES = 256 << 20
@@ -51,4 +52,18 @@ def saved_of(result: object) -> SavedResult:
     saved = parse_json(json.dumps(result).encode(), SavedResult)
     if any(row.parent is not None and row.parent >= at for at, row in enumerate(saved.contexts)):
         raise ValueError("contexts: a row stands above its parent")
+    if saved.timeline is not None:
+        _check_timeline(saved.timeline)
     return saved
+
+
+def _check_timeline(timeline: SavedTimeline) -> None:
+    changes = [change.cycle for change in timeline.clocks]
+    if changes[0] or any(a >= b for a, b in pairwise(changes)):
+        raise ValueError("timeline: clocks are not in order of time from cycle 0 on")
+    for lane in timeline.lanes:
+        kept, left_out = (*lane.begins, *lane.ends), lane.left_out
+        if len(lane.begins) != len(lane.ends) or any(a > b for a, b in zip(lane.begins, lane.ends, strict=True)):
+            raise ValueError(f"timeline: a stretch of '{printable(lane.name)}' ends before it begins")
+        if left_out.first_cycle > left_out.last_cycle or max((*kept, left_out.last_cycle)) > timeline.end_cycle:
+            raise ValueError(f"timeline: '{printable(lane.name)}' goes on after the run")

@@ -33,6 +33,7 @@ class _Marked:
     edges: NDArray[np.int64]
     sites: NDArray[np.int64]
     mark: Mark
+    moment: int
 
 
 @dataclass
@@ -41,6 +42,7 @@ class _Open:
     function: int
     edges: NDArray[np.int64]
     sites: NDArray[np.int64]
+    moment: int
 
 
 class SpanRecorder:
@@ -68,7 +70,7 @@ class SpanRecorder:
             return
         edges = recorder.edge_counts()
         edges[self._row(edge_offset)] += 1
-        self._open.append(_Open(name, function, edges, recorder.site_counts()))
+        self._open.append(_Open(name, function, edges, recorder.site_counts(), self._behind(edge_offset)))
         frames = int(recorder.words[layout.H_FRAMES])
         if pushes:
             recorder.words[layout.H_SPAN] = 1
@@ -89,15 +91,15 @@ class SpanRecorder:
         sites = self._recorder.site_counts()
         sites[: len(span.sites)] -= span.sites
         edge_rows, site_rows = self._inside(span.function, np.flatnonzero(edges), np.flatnonzero(sites.any(axis=1)))
-        self._close(span.name, edges, edge_rows, sites, site_rows)
+        self._close(span.name, edges, edge_rows, sites, site_rows, (span.moment, self._behind(edge_offset)))
         return span.name
 
     def mark(self, pin: str, level: bool, mark: Mark) -> None:
         """An edge of a pin that marks spans: its first edge begins one, the edge back ends it. All that executes in
         between belongs to it, handlers too, as on a logic analyser."""
-        recorder = self._recorder
+        recorder, moment = self._recorder, self._recorder.moments.now + mark.cycles
         if level == self._levels.setdefault(pin, level):
-            self._marked[pin] = _Marked(recorder.edge_counts(), recorder.site_counts(), mark)
+            self._marked[pin] = _Marked(recorder.edge_counts(), recorder.site_counts(), mark, moment)
             return
         begun = self._marked.pop(pin, None)
         if begun is None:
@@ -109,7 +111,8 @@ class SpanRecorder:
         edges[: len(begun.edges)] -= begun.edges
         sites[: len(begun.sites)] -= begun.sites
         adjust = (mark.cycles - begun.mark.cycles, mark.instructions - begun.mark.instructions)
-        self._close(pin, edges, np.flatnonzero(edges), sites, np.flatnonzero(sites.any(axis=1)), adjust)
+        rows, seen = np.flatnonzero(edges), np.flatnonzero(sites.any(axis=1))
+        self._close(pin, edges, rows, sites, seen, (begun.moment, moment), adjust)
 
     def _close(
         self,
@@ -118,6 +121,7 @@ class SpanRecorder:
         edge_rows: NDArray[np.intp],
         sites: NDArray[np.int64],
         site_rows: NDArray[np.intp],
+        moments: tuple[int, int],
         adjust: tuple[int, int] = (0, 0),
     ) -> None:
         index = sum(1 for other in self.closed if other.name == name)
@@ -131,6 +135,7 @@ class SpanRecorder:
                 sites[site_rows],
                 self.epoch,
                 *adjust,
+                *moments,
             )
         )
 
@@ -155,6 +160,11 @@ class SpanRecorder:
     def marked_pins(self) -> frozenset[str]:
         """Pins that have had an edge."""
         return frozenset(self._levels)
+
+    def _behind(self, edge_offset: int) -> int:
+        """The moment at which an edge that isn't counted yet will have been taken."""
+        cycles = int(self._recorder.words[edge_offset + layout.E_FLAGS]) >> layout.CYCLES_SHIFT
+        return self._recorder.moments.now + cycles
 
     def _row(self, edge_offset: int) -> int:
         return (edge_offset - layout.EDGES) // layout.EDGE_WORDS - 1

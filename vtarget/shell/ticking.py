@@ -21,7 +21,6 @@ from vtarget.shell.recorder import Recorder
 from vtarget.shell.scb import SCR, SLEEPDEEP, SLEEPONEXIT, VTOR
 from vtarget.shell.waiting import Waiting
 
-MOST_ROUNDS = 1000  # before the host is looked after
 MOST_SKIPPED = 64
 LARGEST = 1 << 62
 FUNCTIONS = {
@@ -82,12 +81,13 @@ class Ticking:
         if chipset.nvic.active or chipset.nvic.pending & chipset.nvic.enabled:
             return False
         base_tick, base_cycle, numerator, denominator = beat.clock.line
-        if numerator < denominator or (beat.tick - base_tick + (MOST_ROUNDS + 1) * beat.period) * numerator > LARGEST:
+        last_tick = beat.tick - base_tick + (ticks.MOST_ROUNDS + 1) * beat.period
+        if numerator < denominator or last_tick * numerator > LARGEST:
             return False
         words[ticks.W_TICK : ticks.W_HORIZON] = beat.tick - base_tick, beat.period, numerator, denominator, base_cycle
         words[ticks.W_HORIZON] = min(horizon, chipset.schedule.next_but(beat.event), self._waiting.quiet_until(limit))
         words[ticks.W_MOST : ticks.W_CURRENT] = 0
-        words[ticks.W_MOST] = MOST_ROUNDS
+        words[ticks.W_MOST] = ticks.MOST_ROUNDS  # before the host is looked after
         words[ticks.W_ASLEEP] = chipset.timeline.asleep
         return True
 
@@ -162,6 +162,8 @@ class Ticking:
         chipset.timeline.asleep = int(words[ticks.W_ASLEEP])
         if words[ticks.W_WAKEUPS]:
             self._waiting.slept(int(words[ticks.W_SLEPT]), int(words[ticks.W_WAKEUPS]))
+        rounds = words[ticks.ROUNDS : ticks.ROUNDS + entries * ticks.ROUND_WORDS].reshape(entries, ticks.ROUND_WORDS)
+        self._recorder.moments.ticked(Vector.SYSTICK, rounds, returns)
         chipset.systick.ticked(entries)
         handling = entries > returns
         self._exceptions.ticked(entries, returns, int(words[ticks.W_FRAME]), self._suspended() if handling else None)

@@ -13,13 +13,22 @@ class Timeline:
     def __init__(self, recorder: Recorder, clock: LiveClock) -> None:
         self._recorder = recorder
         self._clock = clock
-        self.asleep = 0
         self.access: tuple[int, bool] | None = None  # address, reading
         self.moment: int | None = None  # of the event being handled
         self.halted: int | None = None  # cycles awake, while a debugger holds the core
         self.asked = False  # whether the access being made looked at the time
         self.questions = 0  # how often accesses did
         self._located: tuple[tuple[int, bool] | None, int] = (None, 0)  # the access last asked about, and its time
+
+    @property
+    def asleep(self) -> int:
+        """Core cycles that have passed in sleep."""
+        return self._recorder.moments.asleep
+
+    @asleep.setter
+    def asleep(self, cycles: int) -> None:
+        """Say how many."""
+        self._recorder.moments.asleep = cycles
 
     def now(self) -> int:
         """Core cycles since reset, sleep included."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from vtarget.data.record import Sleep
+from vtarget.logic.cost import Exit
 from vtarget.shell import layout
 from vtarget.shell.chipset import Chipset
 from vtarget.shell.recorder import Edge, Recorder
@@ -62,6 +63,21 @@ class Waiting:
             chipset.systick.release()
 
     def _sleep(self, key: tuple[str, int], wakes: Callable[[], bool], limit: int) -> bool:
+        moments, ahead = self._recorder.moments, self._uncounted()
+        begin = self._recorder.moments.now + ahead
+        moments.clock(key[1], begin)
+        awoke = self._pass_time(key, wakes, limit, ahead)
+        moments.slept(key[0], begin, self._recorder.moments.now + ahead)
+        return awoke
+
+    def _uncounted(self) -> int:
+        """Cycles of the block that put the core to sleep: it is counted when it is left, but comes before the sleep."""
+        recorder, node = self._recorder, self._recorder.current
+        if node is None or recorder.stopped_by_limit:
+            return 0
+        return recorder.pricer.edge(node.block, Exit.END, None).nominal
+
+    def _pass_time(self, key: tuple[str, int], wakes: Callable[[], bool], limit: int, ahead: int) -> bool:
         chipset = self._chipset
         while not wakes():
             now = chipset.timeline.now()
@@ -70,11 +86,12 @@ class Waiting:
             following = self._following(now, limit, QUIET_SECONDS)
             if following >= NEVER:
                 return False
-            passed = max(0, following - now)
+            counted = ahead if following < limit else 0
+            passed = max(0, following - now - counted)
             chipset.timeline.asleep += passed
             self._outside.pace(passed / chipset.clocks.core_hz)
             self._cycles[key] += passed
-            chipset.run_due()
+            chipset.run_due(counted)
         self._wakeups[key] += 1
         if key[0] != "sleep":
             chipset.wake_from(key[0])

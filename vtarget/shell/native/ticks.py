@@ -67,7 +67,9 @@ W_MOST, W_ENTRIES, W_RETURNS, W_WAKEUPS, W_ASLEEP, W_SLEPT, W_FPCAR, W_STAGE, W_
 W_CURRENT, W_SKIP, W_RETURN_PC, W_FRAME, W_FRAME_BYTES, W_LR, W_FRAMES = range(60, 67)
 SAVED, MOST_FRAMES = 72, 64
 USED, MOST_USED = SAVED + MOST_FRAMES * FRAME_WORDS, 64
-WORDS = USED + MOST_USED
+# When it happened, in cycles since reset: per round the start of the sleep before it (-1: none), entry and return.
+ROUNDS, MOST_ROUNDS, ROUND_WORDS = USED + MOST_USED, 1000, 3
+WORDS = ROUNDS + MOST_ROUNDS * ROUND_WORDS
 
 # Stages: the thread has stopped (at first, and after a round, in its WFI), the handler has, or neither has been
 # started yet since the handler returned.
@@ -185,7 +187,9 @@ def _is_tick_next(s: Any, w: Any) -> bool:
         return False
     following, now = _cycle_of(w, w[W_TICK]), s[H_CYCLES] + w[W_ASLEEP]
     if s[H_SKIP] == 0:
-        return bool(s[H_CURRENT] == w[W_NODE] and now < following < w[W_HORIZON])
+        if s[H_CURRENT] != w[W_NODE] or w[W_NODE] == 0:
+            return False
+        return bool(now + (s[w[W_LEAVE_EDGE] + E_FLAGS] >> CYCLES_SHIFT) < following < w[W_HORIZON])
     return bool(following <= now < min(w[W_HORIZON], _cycle_of(w, w[W_TICK] + w[W_PERIOD])))
 
 
@@ -240,12 +244,16 @@ def _enter(s: Any, w: Any) -> int:
 def _suspend(s: Any, w: Any, pc: int) -> None:
     """The tick comes: wake the thread if it sleeps, and leave it."""
     w[W_CURRENT], w[W_SKIP], w[W_RETURN_PC], w[W_FRAMES] = s[H_CURRENT], s[H_SKIP], pc, s[H_FRAMES]
+    noted = ROUNDS + w[W_ENTRIES] * ROUND_WORDS
+    w[noted] = -1
     if s[H_SKIP] == 0:
-        passed = _cycle_of(w, w[W_TICK]) - (s[H_CYCLES] + w[W_ASLEEP])
+        _take(s, w[W_LEAVE_EDGE])  # the block comes before the sleep
+        w[noted] = s[H_CYCLES] + w[W_ASLEEP]
+        passed = _cycle_of(w, w[W_TICK]) - w[noted]
         w[W_ASLEEP] += passed
         w[W_SLEPT] += passed
         w[W_WAKEUPS] += 1
-        _take(s, w[W_LEAVE_EDGE])
+    w[noted + 1] = s[H_CYCLES] + w[W_ASLEEP]
     w[W_ENTRIES] += 1
     w[W_TICK] += w[W_PERIOD]
     for i in range(s[H_FRAMES] * FRAME_WORDS):
@@ -286,6 +294,7 @@ def _leave(s: Any, w: Any) -> bool:
     back[6], back[7] = 0, xpsr & ~ALIGNED | THUMB
     back[8], back[9] = w[W_SPSEL] | (FPCA | SFPA if extended else 0), sp
     _move(w, W_WRITE_BATCH, W_RETURN_SET)
+    w[ROUNDS + w[W_RETURNS] * ROUND_WORDS + 2] = s[H_CYCLES] + w[W_ASLEEP]
     _resume(s, w)
     _swap_stacks(s, w, sp)
     w[W_RETURNS] += 1

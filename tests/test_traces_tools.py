@@ -150,6 +150,7 @@ def test_perfetto_drops_no_slice_whatever_the_tree(viewer: Perfetto, several: li
 
 
 @needs_speedscope
+@settings(max_examples=30, deadline=None)
 @given(trees())
 def test_speedscope_files_follow_its_schema(saved: SavedResult) -> None:
     validate = pytest.importorskip("jsonschema", reason="jsonschema is not installed").validate

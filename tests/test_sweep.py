@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "models"
 TINY = str(MODELS / "ad_autoencoder.tflite")
 FIRMWARE = str(ROOT / "firmware/examples/fir-m4f.elf")
+FOREVER = str(ROOT / "firmware/tests/forever-m4f.elf")
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +187,68 @@ def test_files_of_every_kind_hold_the_same_rows(tmp_path: Path) -> None:
     table = list(csv.DictReader(paths[1].open(newline="")))
     assert [row["cycles"] for row in table] == [str(line["cycles"]) for line in lines]
     assert list(table[0]) == list(lines[0])
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_terminal_shows_rows_as_they_come(piped: bool) -> None:
+    """Rows and what is waited for are drawn on standard error and gone at the end; standard output has the table."""
+    termios = pytest.importorskip("termios", reason="needs pseudo terminals")
+    command = [sys.executable, "-m", "vtarget", "sweep", FIRMWARE, FOREVER, "-b", "nucleo-l4r5zi", "-b", "rpi-pico"]
+    command += ["--jobs", "1", "--timeout", "2"]
+    leader, follower = os.openpty()
+    termios.tcsetwinsize(follower, (40, 400))
+    out = subprocess.PIPE if piped else follower
+    environment = os.environ | {"TERM": "xterm"}
+    with subprocess.Popen([*command, "--no-cache"], stdout=out, stderr=follower, env=environment) as process:
+        os.close(follower)
+        drawn = "".join(drained(leader))
+        table = process.stdout.read().decode() if process.stdout is not None else drawn
+    os.close(leader)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
+    assert process.returncode == 0
+    assert re.search(r"fir-m4f\.elf +nucleo-l4r5zi +[\d,]+ .*\r\n.*sweeping .* [12]/4", plain, re.DOTALL), (
+        "a row above the bar"
+    )
+    assert re.search(r"waiting for forever-m4f\.elf on nucleo-l4r5zi: \d s", plain)
+    assert "limit reached: 2 s of wall time (--timeout)" in table and "4 cells, 3 failed" in table
+    assert table.rstrip().endswith("4 cells, 3 failed")
+    assert not piped or ("\x1b" not in table and "waiting for" not in table)
+
+
+def drained(terminal: int) -> Iterator[str]:
+    """What is written to a terminal, until nobody has it open."""
+    while True:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # Linux tells the end so
+            return
+        if not data:
+            return
+        yield data.decode()
+
+
+def test_an_endless_firmware_ends_at_its_instructions_and_is_not_run_again() -> None:
+    runs: list[int] = []
+    spec = {"models": (), "firmware": (FOREVER,), "max_instructions": 1_000_000, "clocks": (None, 24_000_000)}
+    for _ in range(2):
+        for row in run_sweep(matrix(**spec), SweepOptions(jobs=1, emulated=runs.append)):
+            assert row.outcome.error is not None
+            assert "limit reached: 1000000 instructions (--max-instructions)" in row.outcome.error
+    assert sum(runs) == 1, "one run for both clocks, none for the second sweep"
+
+
+def test_rows_are_told_as_they_are_finished() -> None:
+    told: list[list[str]] = []
+    waited: list[str] = []
+    spec = {"models": (), "firmware": (FIRMWARE, FOREVER), "max_instructions": 1_000_000}
+    options = SweepOptions(
+        jobs=1, done=lambda rows: told.append([Path(r.cell.workload).stem for r in rows]), waiting=waited.append
+    )
+    list(run_sweep(matrix(**spec), options))
+    assert told == [[], ["fir-m4f"], ["forever-m4f"]]
+    assert waited == ["fir-m4f.elf on nucleo-l4r5zi", "", "forever-m4f.elf on nucleo-l4r5zi", ""]
+    list(run_sweep(matrix(**spec), options))
+    assert told[3:] == [["fir-m4f", "forever-m4f"]]
 
 
 @needs_compiler

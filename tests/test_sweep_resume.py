@@ -135,6 +135,10 @@ def test_a_real_sweep_killed_and_resumed(tmp_path: Path) -> None:
             time.sleep(0.02)
         process.kill()
     assert journaled(journal)
-    subprocess.run([*command, "-o", str(resumed), "--journal", str(journal), "--resume"], check=True)
+    parquet = tmp_path / "b.parquet"
+    resume = [*command, "-o", str(resumed), "-o", str(parquet), "--journal", str(journal), "--resume"]
+    subprocess.run(resume, check=True)
     assert resumed.read_bytes() == undisturbed.read_bytes()
     assert len(journaled(journal)) == 4
+    rows = [json.loads(line) for line in undisturbed.read_text().splitlines()]
+    assert pytest.importorskip("pyarrow.parquet").read_table(parquet).to_pylist() == rows

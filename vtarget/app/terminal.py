@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 10_000
 LATEST_ROWS = 12
+COLUMN_GAP = 3
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,13 @@ class RowsProgress:
         """What takes longest."""
         self._waiting = (what, monotonic())
 
+    def _fitting(self, rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """The rows with as much of their last values as the terminal's width leaves to them."""
+        columns = zip(*([printable(column.title) for column in self._columns], *rows), strict=True)
+        widths = [max(len(printable(value)) + COLUMN_GAP for value in column) for column in columns]
+        room = max(1, self._progress.console.width - sum(widths[:-1]))
+        return [[*values, last if len(last) <= room else f"{last[: room - 1]}…"] for *values, last in rows]
+
     def __rich__(self) -> Table:
         """What to draw now."""
         from rich.table import Table
@@ -213,7 +221,7 @@ class RowsProgress:
 
         drawn = Table.grid()
         if self._rows:
-            drawn.add_row(_table(self._columns, self._rows, cut=True))
+            drawn.add_row(_table(self._columns, self._fitting(self._rows), cut=True))
             drawn.add_row("")
         drawn.add_row(self._progress)
         what, since = self._waiting

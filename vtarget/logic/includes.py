@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
+from functools import lru_cache
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>)', re.MULTILINE)
 
@@ -27,14 +28,20 @@ def include_closure(name: str, text: str, headers: Mapping[str, str], include_di
 def direct_includes(name: str, text: str, known: Container[str], include_dirs: Sequence[str]) -> list[str]:
     """Names in ``known`` that ``text`` includes itself."""
     found = []
-    for match in _INCLUDE.finditer(text):
-        quoted, bracketed = match[1], match[2]
+    for quoted, bracketed in _named(text):
         folders = [*([name.rpartition("/")[0]] if quoted else []), *include_dirs]
         candidates = [_joined(folder, quoted or bracketed) for folder in folders]
         found += [c for c in candidates if c in known][:1]
     return found
 
 
+@lru_cache(maxsize=1024)  # a sweep builds the same files for board after board
+def _named(text: str) -> tuple[tuple[str, str], ...]:
+    """(name in quotes, name in brackets) of every include, one of them empty."""
+    return tuple((match[1] or "", match[2] or "") for match in _INCLUDE.finditer(text))
+
+
+@lru_cache(maxsize=4096)
 def _joined(folder: str, name: str) -> str:
     """``folder/name`` without ``.`` and ``..``."""
     parts: list[str] = []

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from vtarget.base.errors import InputError, RunError, VtargetError
 from vtarget.data.board import Board
 from vtarget.data.calibration import AppliedCalibration
+from vtarget.data.core import Core
 from vtarget.data.graph import Graph
 from vtarget.data.limits import RunLimits
 from vtarget.data.profile import Profile
@@ -27,6 +29,7 @@ from vtarget.logic.pricing import Pricer
 from vtarget.logic.profile import build_profile, restricted
 from vtarget.logic.report import failure
 from vtarget.logic.streams import Linked, covers, moved, roots
+from vtarget.shell.boardlib import load_core
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.modelbuild import ModelCode, ModelOptions, build_firmware, generate
 from vtarget.shell.profiling import INVOKE, ModelJob, interpret, run_firmware, validate_run
@@ -47,7 +50,14 @@ class SweptBoard:
 
     def pricer(self, clock_hz: int | None) -> Pricer:
         """Its pricer; InputError for a clock beyond the board's."""
-        return replace(pricer_for(self.board, clock_hz=clock_hz), calibration=self.calibration)
+        typical = clock_hz is None
+        found = Pricer.of(_core(self.board.core), self.board) if typical else pricer_for(self.board, clock_hz=clock_hz)
+        return found if self.calibration is None else replace(found, calibration=self.calibration)
+
+
+@cache
+def _core(name: str) -> Core:
+    return load_core(name)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from chromiumlib import Page, chromium, needs_chromium
 from reportlib import HOSTILE, result
+from test_timelines import lane, saved, timeline
 
 from vtarget.data.savedresult import SavedResult
 from vtarget.logic.htmlreport import html_report
@@ -84,6 +85,23 @@ def test_hostile_names_are_text(page: Page, tmp_path: Path) -> None:
     ticks = page.run("[...document.querySelectorAll('.ytick text')].map(t => t.textContent)")
     assert any(tick.startswith("f0 </script><script>") for tick in ticks)
     assert page.complaints() == [] and len(page.requests()) == 1
+
+
+def test_a_timeline_is_drawn_and_can_be_read(page: Page, tmp_path: Path) -> None:
+    names = [lane("exception", name, 10 * at, 10 * at + 5, handler=name) for at, name in enumerate(HOSTILE)]
+    many = lane("sleep", "sleep", *range(1000, 3000))
+    page.show()
+    page.open(report(tmp_path, saved(timeline(*names, many, lane("span", HOSTILE[0], 0, 4000)))), DRAWN)
+    chart = "document.querySelector('[aria-label^=\"Timeline: \"]')"
+    boxes = page.run(
+        f"[...{chart}.querySelectorAll('.scatterlayer .js-fill')].map(e => e.getBoundingClientRect().width)"
+    )
+    assert len(boxes) == len(HOSTILE) + 2 + 2  # a row of the clock, in two colours
+    lines = page.run(f"{chart}.querySelectorAll('.scatterlayer path.js-line').length")
+    assert lines == len(HOSTILE) + 1000 + 1 + 3  # an outline each
+    assert "; asleep (sleep) 1,000 times; " in page.run(f"{chart}.ariaLabel")
+    assert page.run("[...document.querySelectorAll('caption')].map(c => c.textContent)").count("Moments in order") == 1
+    assert page.run("window.hacked") is None and page.complaints() == []
 
 
 def test_the_policy_stops_what_would_be_injected(page: Page, tmp_path: Path) -> None:

@@ -228,8 +228,7 @@ def test_the_chart_has_a_row_per_depth_of_spans_exception_and_sleep_state() -> N
         *texts
     }
     assert chart.summary == (
-        "2.50 ms since reset; outer 1 times; inner 2 times; crossing 1 times; SysTick: on_tick 9 times; "
-        "asleep (sleep) 1 times"
+        "2.50 ms since reset; outer once; inner 2 times; crossing once; SysTick: on_tick 9 times; asleep (sleep) once"
     )
     assert "too many to be kept" in chart.caption and "no moments are known" not in chart.caption
 
@@ -266,7 +265,7 @@ def test_a_report_of_a_timeline_has_its_chart_and_tables() -> None:
     from vtarget.shell.reportfile import report_assets
 
     page = html_report([saved(EXAMPLE)], report_assets())
-    assert 'aria-label="Timeline: 2.50 ms since reset; outer 1 times' in page
+    assert 'aria-label="Timeline: 2.50 ms since reset; outer once' in page
     assert ">Moments in order (7 rows)<" in page and "holds totals, not moments" not in page
     assert "holds totals, not moments" in html_report([saved_of(document(1))], report_assets())
 

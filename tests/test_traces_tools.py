@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from machinelib import PROGRAMS, vtarget
 from reportlib import HOSTILE, result
+from test_timelines import EXAMPLE, saved
 from test_traces import trees
 from viewerlib import (
     SPEEDSCOPE,
@@ -110,13 +111,25 @@ def check_perfetto(viewer: Perfetto, results: list[SavedResult]) -> None:
 
 @needs_chromium
 @needs_perfetto
+def test_perfetto_shows_a_timeline_with_interrupts_sleep_and_clocks(viewer: Perfetto) -> None:
+    check_perfetto(viewer, [saved(EXAMPLE)])
+    clocks = viewer.query(
+        "select ts, value from counter join process_counter_track as track on track_id = track.id"
+        " where track.name like 'clock MHz%' order by ts"
+    )
+    assert clocks == [[0, 1], [1_000_000, 4], [1_500_000, 1]]
+
+
+@needs_chromium
+@needs_perfetto
 def test_perfetto_shows_layers_calls_and_the_arena(
     viewer: Perfetto, profiled: tuple[Path, SavedResult], recursive: SavedResult
 ) -> None:
     _, model = profiled
     check_perfetto(viewer, [model, recursive, result(200)])
     titles = [title for (title,) in viewer.query("select name from process where pid > 0 order by pid")]
-    assert titles == [model.title, recursive.title, result(200).title]
+    sums = [f"{model.title}: sums", f"{recursive.title}: sums", result(200).title]
+    assert titles == [*sums, f"{model.title}: timeline", f"{recursive.title}: timeline"]
     layers = viewer.query(
         "select extract_arg(slice.arg_set_id, 'args.cycles'), extract_arg(slice.arg_set_id, 'args.kernel') from slice"
         " join thread_track on track_id = thread_track.id join thread using (utid) join process using (upid)"

@@ -198,7 +198,8 @@ def _clock_traces(timeline: SavedTimeline, place: int, axis: _Axis) -> Iterator[
 
 
 def _summary(timeline: SavedTimeline, whole: float) -> str:
-    told = [f"{lane_title(lane)} {lane.count:,} times" for lane in timeline.lanes if lane.count]
+    counts = [(lane_title(lane), lane.count) for lane in timeline.lanes if lane.count]
+    told = [f"{title} {'once' if times == 1 else f'{times:,} times'}" for title, times in counts]
     more = [f"{len(told) - MOST_TOLD} more rows"] if len(told) > MOST_TOLD else []
     return "; ".join((f"{quantity(whole, 's')} since reset", *told[:MOST_TOLD], *more))
 

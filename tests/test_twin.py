@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from calibrationlib import BOARDS, board_pricer, example, recorded, true_cycles, truth_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from machinelib import FIRMWARE, vtarget
 
@@ -177,6 +177,7 @@ def test_what_was_loaded_into_ram_is_an_image_where_there_is_no_flash() -> None:
     assert image_of({}, pricer.board, {0x2000_0000: b"no firmware"}).path == "erased flash"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.binary(max_size=20))))
 def test_stretches_hold_what_memory_holds(writes: list[tuple[int, bytes]]) -> None:
     memory: dict[int, int] = {}

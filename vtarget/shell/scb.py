@@ -53,7 +53,7 @@ MVFR = {"fpv4-sp": (0x10110021, 0x11000011, 0), "fpv5-sp": (0x10110021, 0x110000
 CACHE_IDENTITY = {"cortex-m7": {CLIDR: 0x09000003, CTR: 0x8303C003}}
 # CCSIDR of the M7's caches (DDI 0489, 4.3.4): lines of 32 bytes; the instruction cache has 2 ways, the data cache 4.
 LINE_BYTES, INSTRUCTION_WAYS, DATA_WAYS, CACHE_KINDS = 32, 2, 4, 0xF0000001
-# Cache maintenance that empties (DDI 0403 B2.2.7, write-only): all instructions; the line at an address; by set and way.
+# Cache maintenance that empties (DDI 0403 B2.2.7): all instructions; the line at an address; by set and way.
 ICIALLU, ICIMVAU, DCIMVAC, DCISW, DCCIMVAC, DCCISW = (
     0xE000EF50, 0xE000EF58, 0xE000EF5C, 0xE000EF60, 0xE000EF70, 0xE000EF74,
 )  # fmt: skip

@@ -167,7 +167,7 @@ def _dask(url: str, address: str) -> Iterator[_Spread]:
 
     def spread(function: Callable[[Any], Any], tasks: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
         waiting: dict[Any, Any] = {}
-        finished = as_completed([], loop=client.loop)
+        finished = as_completed([], loop=client.loop, with_results=True, raise_errors=False)
 
         def hand_out(count: int) -> None:
             for task in islice(tasks, count):
@@ -177,13 +177,13 @@ def _dask(url: str, address: str) -> Iterator[_Spread]:
                 finished.add(future)
 
         hand_out(CLUSTER_AHEAD * max(1, sum(client.ncores().values())))
-        for future in finished:
-            task = waiting.pop(future.key)
-            try:
-                result = future.result()
-            except KilledWorker:
+        for future, result in finished:
+            if future.status == "error":
+                _, error, _ = result
+                if not isinstance(error, KilledWorker):
+                    raise error
                 result = _Lost
-            yield task, result
+            yield waiting.pop(future.key), result
             hand_out(1)
 
     with client:

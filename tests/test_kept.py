@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+import ctypes
 from pathlib import Path
 
 import numba
 import pytest
 
-from vtarget.shell.native.kept import digest, kept
-
-module = sys.modules["vtarget.shell.native.kept"]
+from vtarget.shell import nativecache
+from vtarget.shell.native.kept import Callback, kept
+from vtarget.shell.nativecache import digest, folder, is_filled
 
 
 def compiler(seen: list[str]) -> object:
@@ -21,7 +21,7 @@ def test_the_name_is_in_force_while_compiling_only(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     seen: list[str] = []
     assert kept(compiler(seen))(len) is len  # type: ignore[arg-type]
-    assert seen == [str(module.cache_dir() / "native" / digest())]
+    assert seen == [str(folder())]
     assert numba.config.CACHE_DIR == ""
 
 
@@ -44,11 +44,9 @@ def test_what_fails_to_compile_leaves_the_setting_alone(monkeypatch: pytest.Monk
 
 
 def test_the_digest_follows_the_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    native = tmp_path / "native"
-    native.mkdir()
-    (native / "kept.py").write_text("a = 1\n")
-    (tmp_path / "layout.py").write_text("H_CURRENT = 0\n")
-    monkeypatch.setattr(module, "__file__", str(native / "kept.py"))
+    (tmp_path / "native").mkdir()
+    (tmp_path / "native" / "kept.py").write_text("a = 1\n")
+    monkeypatch.setattr(nativecache, "__file__", str(tmp_path / "nativecache.py"))
     names = []
     for text in ("H_CURRENT = 0\n", "H_CURRENT = 1\n", "H_CURRENT = 0\n"):
         (tmp_path / "layout.py").write_text(text)
@@ -56,3 +54,17 @@ def test_the_digest_follows_the_sources(monkeypatch: pytest.MonkeyPatch, tmp_pat
         names.append(digest())
     digest.cache_clear()
     assert names[0] == names[2] != names[1]
+
+
+def test_a_callback_is_compiled_when_its_address_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+
+    def twice(number: int) -> int:
+        return 2 * number
+
+    callback = Callback(numba.types.int64(numba.types.int64), twice)
+    assert not is_filled()
+    address = callback.address
+    assert is_filled() and callback.address == address
+    assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(address)(21) == 42

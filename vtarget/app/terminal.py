@@ -139,12 +139,16 @@ def run_progress(limit_instructions: int | None, *, show: bool = True) -> Iterat
     from rich.console import Console
     from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-    text = TextColumn("emulating: {task.fields[done]:.0f} M instructions, {task.fields[cycles]:.0f} M cycles")
-    with Progress(text, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("run", total=limit_instructions, done=0.0, cycles=0.0)
+    from vtarget.shell.nativecache import is_filled
+
+    begin = "starting" if is_filled() else "compiling native code, as the first run of a version does"
+    columns = TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(begin, total=limit_instructions)
 
         def report(instructions: int, cycles: int) -> None:
-            progress.update(task, done=instructions / 1e6, cycles=cycles / 1e6)
+            done = f"emulating: {instructions / 1e6:.0f} M instructions, {cycles / 1e6:.0f} M cycles"
+            progress.update(task, description=done)
 
         yield report
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import carray, cfunc, types
+from numba import carray, types
 
 from vtarget.shell.layout import (
     BEGUN,
@@ -34,6 +34,7 @@ from vtarget.shell.layout import (
     FRAME_CAPACITY,
     FRAME_WORDS,
     FRAMES,
+    H_ACCESSES,
     H_CURRENT,
     H_CYCLE_LIMIT,
     H_CYCLES,
@@ -86,8 +87,7 @@ from vtarget.shell.layout import (
 )
 from vtarget.shell.native.branches import predict
 from vtarget.shell.native.calls import call3, pointer, read_register
-from vtarget.shell.native.kept import kept
-from vtarget.shell.native.memory import follow
+from vtarget.shell.native.kept import Callback
 
 
 @numba.njit(inline="always")  # type: ignore[untyped-decorator]
@@ -203,12 +203,19 @@ def _special(s: Any, uc: int, current: int, edge: int, key: int) -> int:
     return edge
 
 
+@numba.njit  # type: ignore[untyped-decorator]
+def _follow(s: Any, uc: int, buffer: int) -> None:
+    """The block that begins, where memory is followed. By its address: without, it need not be compiled."""
+    if s[H_ACCESSES] != 0:
+        call3(s[H_ACCESSES], uc, s[H_CURRENT], buffer)
+
+
 def _on_rare_block(uc: int, key: int, buffer: int) -> int:
     """A block after an uncached, special or last transition."""
     s = carray(pointer(buffer), (BUFFER_WORDS,))
     if s[H_SKIP] != 0:
         if s[H_SKIP] != BEGUN:
-            follow(pointer(buffer), uc, s[H_CURRENT])
+            _follow(s, uc, buffer)
         s[H_SKIP] = 0
         return 0
     current = s[H_CURRENT]
@@ -227,7 +234,7 @@ def _on_rare_block(uc: int, key: int, buffer: int) -> int:
         s[H_SKIP] = NOT_BEGUN
         _stop(s, uc)
         return 0
-    follow(pointer(buffer), uc, s[H_CURRENT])
+    _follow(s, uc, buffer)
     ahead = (s[H_INSTRUCTION_LIMIT] - s[H_INSTRUCTIONS]) >> MOST_PER_CYCLE_SHIFT
     s[H_FAST_LIMIT] = min(s[H_CYCLE_LIMIT], s[H_CYCLES] + ahead)
     return 0
@@ -292,8 +299,8 @@ def _on_site(uc: int, address: int, size: int, data: Any) -> None:
 
 
 _SIGNATURE = types.void(types.intp, types.uint64, types.uint32, types.CPointer(types.int64))
-on_rare_block = kept(cfunc(types.int64(types.int64, types.int64, types.int64), cache=True))(_on_rare_block)
-on_site = kept(cfunc(_SIGNATURE, cache=True))(_on_site)
+on_rare_block = Callback(types.int64(types.int64, types.int64, types.int64), _on_rare_block)
+on_site = Callback(_SIGNATURE, _on_site)
 
 MISS_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numba
@@ -219,32 +220,36 @@ def _on_memory_branch_block_address(typingctx: Any) -> Any:
     return _address(True, True)
 
 
-@kept(numba.njit(types.int64(), cache=True))
-def on_block_address() -> int:
-    """The address of the native block callback, for ``uc_hook_add``; its user data is the state buffer."""
+def _plain() -> int:
     return int(_on_block_address())
 
 
-@kept(numba.njit(types.int64(), cache=True))
-def on_memory_block_address() -> int:
-    """The address of the one for runs whose fetches and data accesses are followed."""
+def _memory() -> int:
     return int(_on_memory_block_address())
 
 
-@kept(numba.njit(types.int64(), cache=True))
-def on_branch_block_address() -> int:
-    """The address of the one for runs whose branches are followed."""
+def _branches() -> int:
     return int(_on_branch_block_address())
 
 
-@kept(numba.njit(types.int64(), cache=True))
-def on_memory_branch_block_address() -> int:
-    """The address of the one for runs in which all of that is followed."""
+def _memory_and_branches() -> int:
     return int(_on_memory_branch_block_address())
 
 
+_ADDRESSES = {
+    (False, False): _plain,
+    (True, False): _memory,
+    (False, True): _branches,
+    (True, True): _memory_and_branches,
+}
+
+
 def block_callback(*, memory: bool, branches: bool) -> int:
-    """The address of the native block callback for what a run has to follow."""
-    if branches:
-        return int(on_memory_branch_block_address() if memory else on_branch_block_address())
-    return int(on_memory_block_address() if memory else on_block_address())
+    """The address of the native block callback for what a run has to follow, for ``uc_hook_add``; its user data is the
+    state buffer."""
+    return int(_compiled(memory, branches)())
+
+
+@cache
+def _compiled(memory: bool, branches: bool) -> Any:
+    return kept(numba.njit(types.int64(), cache=True))(_ADDRESSES[memory, branches])

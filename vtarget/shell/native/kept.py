@@ -1,4 +1,4 @@
-"""Where compiled callbacks are kept between runs.
+"""Where compiled callbacks are kept between runs, and how they come into being: each when a run first needs it.
 
 Numba's cache looks at the file of the function alone, and not at what it was made of: constants of the layout,
 functions that were inlined. So ours lies below a name that all of these decide.
@@ -7,22 +7,13 @@ functions that were inlined. So ours lies below a name that all of these decide.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from hashlib import sha256
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numba
 
-from vtarget.shell.buildcache import cache_dir
-
-
-@cache
-def digest() -> str:
-    """Of every source that native code is made of."""
-    here = Path(__file__).resolve().parent
-    sources = [here.parent / "layout.py", *sorted(here.glob("*.py"))]
-    return sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+from vtarget.shell.nativecache import digest, folder
 
 
 def kept(compiler: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -30,10 +21,24 @@ def kept(compiler: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def compile_kept(function: Any) -> Any:
         theirs = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str((Path(theirs) if theirs else cache_dir() / "native") / digest())
+        numba.config.CACHE_DIR = str(Path(theirs) / digest() if theirs else folder())
         try:
             return compiler(function)
         finally:
             numba.config.CACHE_DIR = theirs
 
     return compile_kept
+
+
+class Callback:
+    """A function of ours for native code to call. It is compiled, which takes seconds, or taken from what earlier runs
+    have kept, when somebody first asks for its address: no run needs all of them."""
+
+    def __init__(self, signature: Any, function: Callable[..., Any]) -> None:
+        self._signature, self._function = signature, function
+
+    @cached_property
+    def address(self) -> int:
+        """Where its machine code begins; it stays there."""
+        self._compiled = kept(numba.cfunc(self._signature, cache=True))(self._function)
+        return int(self._compiled.address)

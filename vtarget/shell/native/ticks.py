@@ -9,9 +9,10 @@ Caches go on as the last block left them: they are followed by the block callbac
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from typing import Any
 
-from numba import carray, cfunc, int64, njit, types
+from numba import carray, int64, njit, types
 
 from vtarget.shell.layout import (
     BUFFER_WORDS,
@@ -45,7 +46,7 @@ from vtarget.shell.layout import (
 )
 from vtarget.shell.native import find_edge
 from vtarget.shell.native.calls import call3, call5, half_pointer, pointer, read_register
-from vtarget.shell.native.kept import kept
+from vtarget.shell.native.kept import Callback
 
 # What the machine lends, by address. A set of registers is four words: numbers, places of values, values, count.
 W_BUFFER, W_UC, W_START, W_READ_BATCH, W_WRITE_BATCH, W_READ_MEMORY, W_WRITE_MEMORY, W_FRAME_BUFFER = range(8)
@@ -329,6 +330,15 @@ def _repeat_ticks(words: int) -> None:
 
 
 _ON_INTERRUPT = types.void(types.intp, types.uint32, types.CPointer(types.int64))
-on_interrupt = kept(cfunc(_ON_INTERRUPT, cache=True))(_on_interrupt)
-_repeat = kept(cfunc(types.void(types.int64), cache=True))(_repeat_ticks)
-repeat_ticks = ctypes.CFUNCTYPE(None, ctypes.c_int64)(_repeat.address)
+on_interrupt = Callback(_ON_INTERRUPT, _on_interrupt)
+_repeat = Callback(types.void(types.int64), _repeat_ticks)
+
+
+def repeat_ticks(words: int) -> None:
+    """Serve the thread that the buffer at ``words`` describes, as far as native code can."""
+    _function()(words)
+
+
+@cache
+def _function() -> Any:
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64)(_repeat.address)

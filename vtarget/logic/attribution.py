@@ -145,7 +145,7 @@ class Attribution:
         if found is None:
             taken = _differences(terms)
             quiet = taken
-            if self._queueless is not None:
+            if self._queueless is not None and terms.timing.queued:
                 quiet = _differences(self._queueless.terms(source, leaving, None))
             charges: list[Charge] = []
             for index, (cycles, unhindered) in enumerate(zip(taken, quiet, strict=True)):

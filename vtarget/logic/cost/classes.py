@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from vtarget.data.core import Core, CostClass, Refill
 from vtarget.data.insn import LR, Feature, Flow, Insn, Kind
 from vtarget.logic.cost.fetch import is_late
@@ -85,6 +87,7 @@ def missing_feature(core: Core, insn: Insn) -> Feature | None:
     return None if insn.feature in core.features else insn.feature
 
 
+@cache
 def is_multiply(insn: Insn) -> bool:
     """Whether it uses the multiplier."""
     if insn.kind in (Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA):

@@ -46,6 +46,23 @@ class State:
         start = self.clock + gap
         return self.fp_free > start or self.add_free > start or any(p[0] > start for p in self.pending)
 
+    def behind(self, gap: int) -> State:
+        """The same, ``gap`` cycles later."""
+        return State(
+            self.clock + gap,
+            self.pending,
+            self.open_insn,
+            self.open_cycle,
+            self.open_skipped,
+            self.fp_free,
+            self.add_free,
+            self.drained,
+            self.last_store,
+            self.flags,
+            self.joins,
+            self.alike,
+        )
+
 
 class Lane:
     """The scoreboard at one bound."""

@@ -55,6 +55,7 @@ class ScalarPipeline:
         self._least_divide = core.divide.least if core.divide is not None else 0
         self._words_per_cycle = core.words_per_cycle
         self._costs: dict[Insn, Cycles] = {}
+        self._alone: dict[tuple[int, bytes], Cycles] = {}
 
     def time(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
         """See ``Pipeline``."""
@@ -62,7 +63,7 @@ class ScalarPipeline:
         cost, before = self._run(state, block, skipped)
         left = state.divide_left
         state.divide_left = 0
-        return Timing(Cycles(max(cost.low, 0), cost.nominal + left, cost.high + left), before, state)
+        return Timing(Cycles(max(cost.low, 0), cost.nominal + left, cost.high + left), before, state, state.waited)
 
     def overlap(self, timing: Timing, target: Block, gap: Cycles, taken: bool) -> Cycles:
         """See ``Pipeline``; a taken branch leaves nothing that could overlap."""
@@ -77,8 +78,16 @@ class ScalarPipeline:
             after.prefetch.branch(before.previous, before.clock)
         skipped = frozenset(i for i, insn in enumerate(target.insns) if insn.dynamic is Dynamic.PREDICATED)
         joined, _ = self._run(after, target, skipped)
-        alone, _ = self._run(self._at_rest(target), target, skipped)
-        return joined + alone * -1
+        return joined + self._by_itself(target, skipped) * -1
+
+    def _by_itself(self, target: Block, skipped: frozenset[int]) -> Cycles:
+        """The cycles of ``target`` after nothing; of its address only the place in a word matters."""
+        key = (target.address & 3, target.code)
+        found = self._alone.get(key)
+        if found is None:
+            found, _ = self._run(self._at_rest(target), target, skipped)
+            self._alone[key] = found
+        return found
 
     def changed_memory(self, insn: Insn) -> Cycles:
         """What a load or store that pipelines behind a load takes more when it goes to another memory."""

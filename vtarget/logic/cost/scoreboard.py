@@ -88,7 +88,7 @@ class ScoreboardPipeline:
             return 0, state.alike
         first = _beginning(target)
         start = state.clock + gap
-        after = replace(state, clock=start)
+        after = state.behind(gap)
         if apart:
             after.open_insn = None
         self._begin(bound, after, first)

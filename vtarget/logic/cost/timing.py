@@ -11,11 +11,13 @@ from vtarget.logic.decode import Block
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """``cycles`` of a block, ``nominal_before`` each of its instructions, and the ``state`` it leaves the core in."""
+    """``cycles`` of a block, ``nominal_before`` each of its instructions, and the ``state`` it leaves the core in.
+    ``queued``: the prefetch queue has held something up."""
 
     cycles: Cycles
     nominal_before: tuple[int, ...]
     state: object
+    queued: bool = False
 
 
 class Pipeline(Protocol):

@@ -113,7 +113,7 @@ BOARDS = {
         uart_handler="UARTE0_UART0_IRQHandler",
         more="rtc: 328 counts in 10 ms\nrng: different bytes\n",
         wait_states=(),
-        not_modelled=("FLASH: misses of NVMC instruction cache aren't counted (bound +30 %)",),
+        not_modelled=(),
         ready_ms=250.36,  # LFXO 250 ms, HFXO 360 us
         sleeps_in_echo=False,
     ),

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from vtarget.data.image import Image
 from vtarget.shell.gdb.packets import Decoder, Mark, Packet, encode, from_hex, number, numbers
-from vtarget.shell.probes.gdbprobe import VTOR
 from vtarget.shell.probes.probe import CPUID, FP_CTRL
+from vtarget.shell.scb import VTOR
 from vtarget.shell.system import DEMCR
 
 CYCCNTENA = 1

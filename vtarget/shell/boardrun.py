@@ -8,19 +8,19 @@ its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median_low
 
-from vtarget.base.errors import InputError
 from vtarget.data.board import Board
 from vtarget.data.image import Image
 from vtarget.logic.measureplan import Pick
 from vtarget.shell.console import Console
 from vtarget.shell.onlooking import NOBODY, Onlooker
 from vtarget.shell.probes.counters import Stopwatch
-from vtarget.shell.probes.errors import NeverReachedError, ProbeError, RefusedError
+from vtarget.shell.probes.errors import NeverReachedError, ProbeError
 from vtarget.shell.probes.probe import Halt, Probe
+from vtarget.shell.probes.starting import ConsoleLine, TargetMemory, start_from, table_in_ram
 from vtarget.shell.rtt import Rtt
 from vtarget.shell.semihosting import BREAKPOINT, Blocked, FirmwareExit, Semihosting, Sys, signed
 
@@ -75,38 +75,6 @@ class _Open:
     stops: int = 0
 
 
-class _TargetMemory:
-    """The board's memory, as semihosting and onlookers want it."""
-
-    def __init__(self, probe: Probe) -> None:
-        self._probe = probe
-
-    def read(self, address: int, size_bytes: int) -> bytes:
-        """Bytes of memory; InputError where there is none."""
-        try:
-            return self._probe.read_memory(address, size_bytes)
-        except RefusedError as error:
-            raise InputError(error.message) from None
-
-    def store(self, address: int, data: bytes) -> None:
-        """Put bytes into RAM; InputError elsewhere."""
-        try:
-            self._probe.write_memory(address, data)
-        except RefusedError as error:
-            raise InputError(error.message) from None
-
-    write = store
-
-
-class _ConsoleLine:
-    """Where text of RTT goes; nothing is typed."""
-
-    receiver: Callable[[int], None] | None = None
-
-    def __init__(self, console: Console) -> None:
-        self.write = console.write
-
-
 class BoardRun:
     """Runs one image on one board again and again. ``overhead_cycles`` are taken off each stop."""
 
@@ -119,6 +87,7 @@ class BoardRun:
         self._board = board
         self._end = end
         self._timeout_s = timeout_s
+        self._table = table_in_ram(image, board)
         self.console = Console()
         self.overhead_cycles = 0
 
@@ -143,15 +112,17 @@ class BoardRun:
     def _begin(self, picks: Iterable[Pick], visits: Visits = NO_VISITS) -> None:
         self.console = Console()
         self._probe.console()  # what is left of a run that was broken off
-        self._visits, self._memory = visits, _TargetMemory(self._probe)
+        self._visits, self._memory = visits, TargetMemory(self._probe)
         self._semihosting = Semihosting(self._memory, self.console, lambda: 0, self._board.clock.typical)
         block = self._image.objects.get(RTT_SYMBOL)
-        line = _ConsoleLine(self.console)
+        line = ConsoleLine(self.console)
         self._rtt = None if block is None else Rtt(self._memory, self._board, block[0], line)
         self._lap, self._looks = Lap(), 0
         self._open: _Open | None = None
         self._picks = {pick.address: pick for pick in picks}
         self._probe.reset_halt()
+        if self._table is not None and (note := start_from(self._probe, self._image, self._table)) is not None:
+            self._note(note)
         self._watch.start()
         self._armed: set[int] = set()
         visits.onlooker.begins()

@@ -14,6 +14,7 @@ from vtarget.shell.gdb.packets import from_hex
 from vtarget.shell.probes.errors import ConnectionLostError, LockedChipError, ProbeError, RefusedError
 from vtarget.shell.probes.gdbclient import ANSWER_SECONDS, FLASH_SECONDS, GdbClient, HostCall, Stop
 from vtarget.shell.probes.probe import CPUID, Halt, Progress, check_readable, no_progress
+from vtarget.shell.scb import VTOR
 
 RESET_SECONDS = 20.0
 HALT_SECONDS = 5.0
@@ -23,7 +24,6 @@ RESTORE_SECONDS = 2.0  # for each answer, once something has gone wrong
 RESETS = ("reset halt", "reset", "system_reset")
 UNKNOWN = re.compile(r"unknown|invalid|unsupported|not supported|no such|not recognized|unrecognized|error", re.I)
 REGISTERS = {**{f"r{n}": n for n in range(13)}, "sp": 13, "lr": 14, "pc": 15}
-VTOR = 0xE000ED08
 PACE = "vtarget-pace"
 STDOUT, STDERR = 1, 2
 EBADF, EPERM = 9, 1

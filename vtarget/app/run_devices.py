@@ -68,7 +68,7 @@ def connections(options: dict[str, Any], board: Board, json_path: str | None) ->
     return {
         "consoles": consoles,
         "svd": _svd(options["svd"], board),
-        "span_pins": options["span_pins"],
+        "span_pins": tuple(pin.upper() for pin in options["span_pins"]),
         "announce": print_error_line,
         "debugger": _debugger(options["gdb"]),
     }

@@ -15,7 +15,8 @@ from vtarget.data.board import Board, CycleTimer
 from vtarget.data.image import Function, Image, Segment
 from vtarget.logic.measureplan import Pick
 from vtarget.shell.boardlib import load_board
-from vtarget.shell.boardrun import BoardRun, End, Lap
+from vtarget.shell.boardrun import BoardRun
+from vtarget.shell.laps import End, Lap
 from vtarget.shell.probes.counters import (
     Counter,
     CycleCounter,
@@ -26,7 +27,7 @@ from vtarget.shell.probes.counters import (
 )
 from vtarget.shell.probes.errors import CounterMissingError, NeverReachedError, ProbeError
 from vtarget.shell.probes.gdbprobe import GdbProbe
-from vtarget.shell.systick import SYST_CSR, SYST_CVR, SYST_RVR
+from vtarget.shell.systick import CLKSOURCE, COUNTFLAG, ENABLE, SYST_CSR, SYST_CVR, SYST_RVR
 
 RESET, F, G, CALLER, EXIT = FLASH + 0x100, FLASH + 0x200, FLASH + 0x300, FLASH + 0x400, FLASH + 0x500
 OVERHEAD = 7
@@ -59,10 +60,11 @@ class Bench:
 
     def __init__(self, board: FakeBoard, probe: GdbProbe, **options: Any) -> None:
         described: Board = load_board("nucleo-l4r5zi")
+        partial = options.get("partial", False)
         counter: Counter = options.get("counter", CycleCounter())
         watch = Stopwatch(probe, counter, options.get("clock_hz", described.clock.max))
         end = options.get("end", End(EXIT))
-        self.run = BoardRun(probe, watch, image(), described, end, options.get("timeout_s", 3.0))
+        self.run = BoardRun(probe, watch, image(), described, end, options.get("timeout_s", 3.0), partial=partial)
         self.board = board
 
     def lap(self, *picks: Pick, overhead: int = OVERHEAD) -> Lap:
@@ -72,7 +74,7 @@ class Bench:
 
 @contextmanager
 def bench(trace: Sequence[At], **options: Any) -> Any:
-    fields = {name: options.pop(name) for name in ("answers", "has_cyccnt", "before") if name in options}
+    fields = {name: options.pop(name) for name in ("answers", "has_cyccnt", "before", "offers") if name in options}
     board = FakeBoard([At(RESET), *trace], overhead=OVERHEAD, **fields)
     board.load(image())
     with served(board) as port:
@@ -214,6 +216,35 @@ def test_firmware_without_an_end_is_left_when_all_calls_were_seen() -> None:
         assert b.lap(pick(F, 2), pick(G)).calls == {F: [100, 70], G: [50]}
 
 
+def test_firmware_without_an_end_that_makes_too_few_calls() -> None:
+    trace = [*call(F, 100), *call(G, 50), *call(F, 70), At(F, 5, SP, CALLER + 0x11)]
+    with bench(trace, end=None, timeout_s=0.3) as b:
+        with pytest.raises(NeverReachedError, match=r"the return of f was not reached within 0\.3 s") as error:
+            b.lap(pick(F, 9), pick(G))
+        assert error.value.hint == "--until SYMBOL ends the virtual run and this one there; --timeout S waits longer"
+    with (
+        bench(trace[:-1], end=None, timeout_s=0.3) as b,
+        pytest.raises(NeverReachedError, match=r"as many calls as the virtual run made \(f 2 of 9\) was not reached"),
+    ):
+        b.lap(pick(F, 9), pick(G))
+    with bench(trace, end=None, timeout_s=0.3, partial=True) as b:
+        lap = b.lap(pick(F, 9), pick(G))
+        assert (lap.calls, lap.timed_out, lap.total_cycles) == ({F: [100, 70], G: [50]}, True, None)
+        assert lap.notes == ["a run was ended after 0.3 s (--timeout), before it had made all calls"]
+        with pytest.raises(NeverReachedError, match="main at 0x08000400 was not reached"):
+            b.lap(pick(CALLER))
+    with bench(trace, timeout_s=0.3, partial=True) as b, pytest.raises(NeverReachedError):  # it has an end
+        b.lap(pick(F, 9))
+
+
+def test_no_overhead_is_known_of_endless_firmware_that_comes_by_too_rarely() -> None:
+    place = F + 8
+    with bench([At(place), At(place + 2), At(CALLER)], end=None, timeout_s=0.2) as b:
+        assert b.run.calibrate(place) == OVERHEAD
+    with bench([At(CALLER)], timeout_s=0.2) as b, pytest.raises(NeverReachedError):
+        b.run.calibrate(place)
+
+
 def test_stops_that_nobody_asked_for() -> None:
     with bench([At(G)], answers={b"c": b"T0bthread:1;"}) as b, pytest.raises(ProbeError, match="signal 11"):
         b.lap(pick(F))
@@ -250,8 +281,7 @@ def test_a_counter_of_24_bits_is_looked_at_before_it_wraps() -> None:
         nonlocal looks
         if packet == b"c" and board.place == 1:
             looks += 1
-            count = -0x200000 * looks & 0xFFFFFF
-            board.words[SYST_CVR] = count
+            board.words[SYST_CVR] = board.words[SYST_CVR] - 0x200000 & 0xFFFFFF  # it was cleared by the look before
             if looks == 30:
                 board.trace = [*board.trace, At(CALLER + 0x10, sp=SP), END]
 
@@ -262,6 +292,48 @@ def test_a_counter_of_24_bits_is_looked_at_before_it_wraps() -> None:
         lap = Bench(board, probe, counter=SysTickCounter(), clock_hz=1_000_000_000).lap(pick(F), overhead=0)
         probe.close()
     assert lap.calls == {F: [30 * 0x200000]}
+
+
+def test_a_round_that_nobody_saw_is_told() -> None:
+    """COUNTFLAG is up at the return of the first call: SysTick went round at least once since it was cleared."""
+
+    def tick(packet: bytes) -> None:
+        if packet == b"c":
+            returns = b.board.place == 1
+            b.board.words[SYST_CSR] = ENABLE | CLKSOURCE | (COUNTFLAG if returns else 0)
+            b.board.words[SYST_CVR] = -(9 if returns else 50) & 0xFFFFFF
+
+    trace = [*call(F, 1), *call(G, 1), *call(F, 1), END]
+    with bench(trace, before=tick, counter=SysTickCounter(), clock_hz=100_000_000) as b:
+        lap = b.lap(pick(F, 2), pick(G), overhead=0)
+        assert (lap.calls, lap.total_cycles) == ({G: [50]}, None)
+        why = (
+            "SysTick went round unseen, as it does in 0.17 s, and the probe took longer to look (a timer with more "
+            "bits can be named in the board's file: debug: cycle_timer)"
+        )
+        assert lap.notes == [f"f is not measured in every run: {why}", f"the whole run is not timed every time: {why}"]
+        again = b.lap(pick(G), overhead=0)  # nothing stops where the flag is up
+        assert (again.calls, again.total_cycles, again.notes) == ({G: [50]}, 3 * 50, [])
+
+
+TIMER = CycleTimer(name="TIM2", setup=(), counter=0xE0040008, bits=16, counts_down=False, cycles_per_tick=1, source="x")
+
+
+@pytest.mark.parametrize(("expected", "kept"), [(32767, True), (32768, False)])
+def test_a_timer_that_tells_nothing_is_trusted_with_short_calls_only(expected: int, kept: bool) -> None:
+    """By the host's clock every stretch may have been a round (2^16); the virtual run tells how long a call is."""
+    with bench([*call(F, 1), END], counter=TimerCounter(TIMER), clock_hz=10**12) as b:
+        lap = b.lap(replace(pick(F), total_cycles=expected), overhead=0)
+        assert lap.calls == ({F: [0]} if kept else {})
+        assert lap.total_cycles is None
+        assert (
+            any(note.startswith("f is not measured in every run: TIM2 may have gone round") for note in lap.notes)
+            != kept
+        )
+    paced = b"PacketSize=400;vtarget-pace+"
+    with bench([*call(F, 1), END], counter=TimerCounter(TIMER), clock_hz=10**12, offers=paced) as b:
+        lap = b.lap(replace(pick(F), total_cycles=expected), overhead=0)
+        assert (lap.calls, lap.total_cycles, lap.notes) == ({F: [0]}, 0, [])
 
 
 def test_a_core_without_a_cycle_counter() -> None:
@@ -318,7 +390,7 @@ def test_a_timer_of_the_boards_file() -> None:
         if packet == b"c":
             b.board.words[0xE0040008] = values.get(b.board.place + 1, 0)
 
-    with bench([*call(F, 1), END], before=tick, counter=counter) as b:
+    with bench([*call(F, 1), END], before=tick, counter=counter, clock_hz=1_000_000) as b:
         assert b.lap(pick(F), overhead=0).calls == {F: [32 * 4]}
         assert (b.board.words[0xE0040000], b.board.words[0xE0040004]) == (1, 0xFFFF)
 

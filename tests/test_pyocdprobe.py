@@ -18,7 +18,8 @@ from virtualboard import VirtualBoard, target_type
 
 from vtarget.base.errors import InputError
 from vtarget.shell.boardlib import load_board
-from vtarget.shell.boardrun import BoardRun, End
+from vtarget.shell.boardrun import BoardRun
+from vtarget.shell.laps import End
 from vtarget.shell.measuring import MeasureOptions, measure
 from vtarget.shell.probes.counters import CycleCounter, Stopwatch
 from vtarget.shell.probes.errors import (

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from fakeboard import At, FakeBoard, served
-from machinelib import EXAMPLES, FIRMWARE, CommandResult, vtarget
+from machinelib import EXAMPLES, FIRMWARE, CommandResult, vtarget, write_program
 from test_gdb_server import debugged
 from test_measuring import QEMU, connected, qemu
 
 import vtarget as library
 from vtarget.base.errors import InputError
+from vtarget.data.limits import RunLimits
 from vtarget.data.measurement import UNKNOWN_FIRMWARE, UNKNOWN_SHA256
 from vtarget.data.record import Reason
 from vtarget.shell.measurementfile import load_measurement, save_measurement
@@ -25,9 +26,9 @@ CALLS = 12
 ONCE = ("--repeat", "1")
 
 
-def on_board(*options: str | Path, firmware: Path = FIR) -> CommandResult:
+def on_board(*options: str | Path, firmware: Path = FIR, limits: RunLimits = RunLimits()) -> CommandResult:
     """``run`` on our own virtual board behind its GDB server, as on a real one."""
-    with debugged(firmware, L4) as session:
+    with debugged(firmware, L4, limits) as session:
         return vtarget("run", firmware, "-b", L4, "--probe", f"gdb:{session.port}", *ONCE, *options)
 
 
@@ -64,6 +65,28 @@ def test_the_same_report_with_measured_kernels(measured: Path) -> None:
     assert table["fir_q15"][-1] == "measured" and table["print_hex"][-1] == "estimated"
     assert table["estimated"][1] == f"{document(measured / 'virtual.json')['cycles']:,}"
     assert table["of"] == ["of", "the", "measurement"]
+
+
+def test_endless_firmware_ends_by_the_limit_on_both(tmp_path: Path) -> None:
+    reset = """
+        200a movs r0, #10
+        0400 lsls r0, r0, #16
+        bl spin
+        b reset
+        """
+    spin = "3801 subs r0, #1\n d1fd bne.n -6\n 4770 bx lr"
+    firmware = write_program(tmp_path / "endless.elf", L4, {"reset": reset, "spin": spin})
+    done = on_board(
+        "--timeout", "1", "--json", tmp_path / "m.json", firmware=firmware, limits=RunLimits(wall_seconds=1.0)
+    )
+    assert done.code == 1
+    assert "limit reached: 1 s of wall time (--timeout)" in done.err and done.err.count("\n") == 1
+    table = rows(done.out)
+    assert table["spin"][-1] == "measured"
+    (spun,) = (kernel for kernel in document(tmp_path / "m.json")["measured"]["kernels"] if kernel["name"] == "spin")
+    assert 0 < spun["calls"] <= int(table["spin"][1])
+    each = spun["measured_cycles"] / spun["calls"]
+    assert each == pytest.approx(10 * 65536 * 3, rel=0.5)  # SUBS and a taken BNE
 
 
 def test_the_json_says_what_is_measured(measured: Path) -> None:

@@ -125,6 +125,7 @@ def _on_board(firmware: str, pricer: Pricer, options: dict[str, Any], supposed: 
         timeout_s=options["timeout"],
         flash=not options["no_flash"],
         pattern=kernel_pattern(options["kernels"]),
+        partial=True,
     )
     saves = [_read_request(text) for text in options["reads"]]
     with _progress(options) as progress:

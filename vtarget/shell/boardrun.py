@@ -8,15 +8,15 @@ its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import median_low
 
 from vtarget.data.board import Board
 from vtarget.data.image import Image
 from vtarget.logic.measureplan import Pick
 from vtarget.shell.console import Console
-from vtarget.shell.onlooking import NOBODY, Onlooker
+from vtarget.shell.laps import NO_VISITS, End, Lap, Visits
 from vtarget.shell.probes.counters import Stopwatch
 from vtarget.shell.probes.errors import NeverReachedError, ProbeError
 from vtarget.shell.probes.probe import Halt, Probe
@@ -31,55 +31,35 @@ BKPT = 0xBE
 RTT_SYMBOL = "_SEGGER_RTT"
 
 
-@dataclass(frozen=True)
-class End:
-    """Where a run ends: before the instruction at ``address``. If that is a semihosting call, only one that exits."""
-
-    address: int
-
-
-@dataclass(frozen=True)
-class Visits:
-    """Stops besides those that time calls: ``writes`` are put to memory at ``start`` (reset, if None), once; the
-    onlooker is told at ``entries`` (address to name), and when a timed call has returned."""
-
-    onlooker: Onlooker = NOBODY
-    start: int | None = None
-    writes: tuple[tuple[int, bytes], ...] = ()
-    entries: Mapping[int, str] = field(default_factory=dict)
-
-
-NO_VISITS = Visits()
-
-
-@dataclass
-class Lap:
-    """What one run gave: cycles of each call by kernel, and what went unexpectedly. ``total_cycles`` of the whole run
-    still have the overhead of ``stops`` in them."""
-
-    calls: dict[int, list[int]] = field(default_factory=dict)  # by the kernel's address
-    total_cycles: int | None = None
-    stops: int = 0
-    exit_code: int | None = None
-    notes: list[str] = field(default_factory=list)
-
-
 @dataclass
 class _Open:
-    """A call that has not returned yet; ``stops`` that happened in it, besides its own."""
+    """A call that has not returned yet; ``stops`` that happened in it, besides its own. ``rounds`` of the counter had
+    been lost, or were doubted, before."""
 
     address: int
     returns_to: int
     sp: int
     start: int
+    rounds: tuple[int, int]
     stops: int = 0
 
 
 class BoardRun:
-    """Runs one image on one board again and again. ``overhead_cycles`` are taken off each stop."""
+    """Runs one image on one board again and again. ``overhead_cycles`` are taken off each stop.
+
+    A run without an end that takes longer than ``timeout_s`` is an error, or, if it may be ``partial``, ends there.
+    """
 
     def __init__(
-        self, probe: Probe, watch: Stopwatch, image: Image, board: Board, end: End | None, timeout_s: float
+        self,
+        probe: Probe,
+        watch: Stopwatch,
+        image: Image,
+        board: Board,
+        end: End | None,
+        timeout_s: float,
+        *,
+        partial: bool = False,
     ) -> None:
         self._probe = probe
         self._watch = watch
@@ -87,6 +67,7 @@ class BoardRun:
         self._board = board
         self._end = end
         self._timeout_s = timeout_s
+        self._partial = partial and end is None
         self._table = table_in_ram(image, board)
         self.console = Console()
         self.overhead_cycles = 0
@@ -104,8 +85,14 @@ class BoardRun:
         try:
             while not self._is_over(self._go(deadline)):
                 pass
+        except NeverReachedError:
+            if not (self._partial and self._lap.calls):
+                raise
+            self._time_out()
         finally:
             self._semihosting.close()
+        for address in self._unsure:
+            self._lap.calls.pop(address, None)
         self.console.write(self._probe.console().encode())
         return self._lap
 
@@ -118,6 +105,7 @@ class BoardRun:
         line = ConsoleLine(self.console)
         self._rtt = None if block is None else Rtt(self._memory, self._board, block[0], line)
         self._lap, self._looks = Lap(), 0
+        self._unsure: set[int] = set()  # kernels with a call that a round of the counter may be missing of
         self._open: _Open | None = None
         self._picks = {pick.address: pick for pick in picks}
         self._probe.reset_halt()
@@ -152,6 +140,7 @@ class BoardRun:
 
     def _go(self, deadline: float) -> Halt:
         """Let the core run to its next stop; now and then it is stopped just to look at the counter before it wraps."""
+        self._watch.runs()
         self._probe.resume()
         while True:
             left = deadline - time.monotonic()
@@ -168,6 +157,7 @@ class BoardRun:
             self._looks += 1
             if self._open is not None:
                 self._open.stops += 1
+            self._watch.runs()
             self._probe.resume()
 
     def _is_over(self, halt: Halt) -> bool:
@@ -216,7 +206,8 @@ class BoardRun:
         if link >= FIRST_SPECIAL_RETURN:
             self._note(f"{pick.name} is not measured: it was entered as an exception handler or by reset")
             return
-        self._open = _Open(pick.address, link & ~1, self._probe.read_register("sp"), now)
+        sp = self._probe.read_register("sp")
+        self._open = _Open(pick.address, link & ~1, sp, now, (self._watch.rounds_lost, self._watch.rounds_doubted))
         self._arm(link & ~1)
 
     def _close(self, call: _Open, now: int) -> bool:
@@ -227,13 +218,30 @@ class BoardRun:
             return False
         if call.returns_to not in self._picks and (self._end is None or call.returns_to != self._end.address):
             self._disarm(call.returns_to)
-        cycles = now - call.start - (1 + call.stops) * self.overhead_cycles
-        self._lap.calls.setdefault(call.address, []).append(max(0, cycles))
+        self._keep(call, now)
         self._open = None
         self._visits.onlooker.returned(self._picks[call.address].name, self._memory)
         for address in self._picks:
             self._arm(address)
         return True
+
+    def _keep(self, call: _Open, now: int) -> None:
+        """Note what a call took. A doubt is none where the virtual run says that it is over long before a round."""
+        cycles = now - call.start - (1 + call.stops) * self.overhead_cycles
+        self._lap.calls.setdefault(call.address, []).append(max(0, cycles))
+        watch, pick, (lost, doubted) = self._watch, self._picks[call.address], call.rounds
+        is_short = 2 * pick.total_cycles < pick.calls * watch.round_cycles
+        if watch.rounds_lost > lost or (watch.rounds_doubted > doubted and not is_short):
+            self._unsure.add(call.address)
+            self._note(f"{pick.name} is not measured in every run: {self._unseen()}")
+
+    def _unseen(self) -> str:
+        watch = self._watch
+        went = "went" if watch.rounds_lost else "may have gone"
+        return (
+            f"{watch.name} {went} round unseen, as it does in {watch.round_seconds:.2g} s, and the probe took longer "
+            "to look (a timer with more bits can be named in the board's file: debug: cycle_timer)"
+        )
 
     def _pass(self, address: int) -> None:
         """Step over an instruction that has a breakpoint."""
@@ -251,17 +259,26 @@ class BoardRun:
 
     def _finish(self, now: int) -> bool:
         self._lap.total_cycles, self._lap.stops = now, 1 + self._looks
+        if self._watch.rounds_lost or self._watch.rounds_doubted:
+            self._lap.total_cycles = None
+            self._note(f"the whole run is not timed every time: {self._unseen()}")
         self._take_text()
         if self._instruction() == BREAKPOINT:
             exited = self._semihosting.call(self._probe.read_register("r0"), self._probe.read_register("r1"))
             self._lap.exit_code = exited.code if isinstance(exited, FirmwareExit) else None
         if self._open is not None:
             call, self._open = self._open, None
-            cycles = now - call.start - (1 + call.stops) * self.overhead_cycles
-            self._lap.calls.setdefault(call.address, []).append(max(0, cycles))
+            self._keep(call, now)
             self._note(f"{self._picks[call.address].name} had not returned when the run ended; it counts up to there")
         self._check_reached(self._end.address if self._end is not None else 0)
         return True
+
+    def _time_out(self) -> None:
+        """Endless firmware has had its time: what it has done so far counts, but for a call that is open."""
+        self._lap.timed_out, self._open = True, None
+        self._take_text()
+        self._note(f"a run was ended after {self._timeout_s:g} s (--timeout), before it had made all calls")
+        self._check_reached(self._probe.read_register("pc"))
 
     def _take_text(self) -> None:
         """What the firmware has put into its RTT buffer, if it has one."""
@@ -317,11 +334,18 @@ class BoardRun:
         elif self._end is not None:
             what = f"the end of the run at {self._where(self._end.address)}"
         else:
-            what = "as many calls as the virtual run made"
+            what = self._calls_so_far()
+        hint = "--timeout S waits longer"
+        if self._end is None:
+            hint = f"--until SYMBOL ends the virtual run and this one there; {hint}"
         return NeverReachedError(
-            f"{what} was not reached within {self._timeout_s:g} s; the core is at {self._where(pc)}",
-            hint="--timeout S waits longer",
+            f"{what} was not reached within {self._timeout_s:g} s; the core is at {self._where(pc)}", hint=hint
         )
+
+    def _calls_so_far(self) -> str:
+        made = {pick.name: (len(self._lap.calls[pick.address]), pick.calls) for pick in self._picks.values()}
+        some = [f"{name} {n:,} of {calls:,}" for name, (n, calls) in made.items() if n < calls]
+        return f"as many calls as the virtual run made ({', '.join(some)})"
 
     def _where(self, pc: int) -> str:
         function = self._image.function_at(pc)
@@ -341,7 +365,12 @@ class BoardRun:
         self._arm(place)
         deadline = time.monotonic() + self._timeout_s
         while len(found) < EMPTY_SPANS:
-            halt = self._go(deadline)
+            try:
+                halt = self._go(deadline)
+            except NeverReachedError:
+                if self._end is None:
+                    break
+                raise
             if halt.ended or (halt.pc != place and self._is_over(halt)):
                 break
             if halt.pc != place:

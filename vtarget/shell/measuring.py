@@ -17,7 +17,8 @@ from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.logic.measureplan import RESERVED, Pick, empty_span, plan_measurement
 from vtarget.logic.pricing import Pricer
-from vtarget.shell.boardrun import NO_VISITS, BoardRun, End, Lap, Visits
+from vtarget.shell.boardrun import BoardRun
+from vtarget.shell.laps import NO_VISITS, End, Lap, Visits
 from vtarget.shell.probes.counters import Stopwatch, counter_for
 from vtarget.shell.probes.errors import ConnectionLostError, ProbeError
 from vtarget.shell.probes.probe import Probe, Progress, comparators, identify, no_progress, verify
@@ -31,7 +32,8 @@ ENDINGS = (Reason.SEMIHOSTING, Reason.UNTIL, Reason.RETURN, Reason.STUCK)
 @dataclass(frozen=True)
 class MeasureOptions:
     """What to measure. ``timeout_s`` is for one run on the board; ``pattern`` and ``spans`` choose kernels.
-    ``self_reported`` is a mailbox's symbol or a file of console text."""
+    ``self_reported`` is a mailbox's symbol or a file of console text. A run without an end may be ``partial``: the
+    calls that came until its time was over count."""
 
     repeats: int = 3
     timeout_s: float = 60.0
@@ -40,6 +42,7 @@ class MeasureOptions:
     spans: tuple[str, ...] = ()
     self_reported: str | None = None
     serial: str | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def _measure(
     end = end_of(record, image)
     counter = counter_for(pricer.board, pricer.core.architecture)
     watch = Stopwatch(probe, counter, pricer.board.clock.max)
-    run = BoardRun(probe, watch, image, pricer.board, end, options.timeout_s)
+    run = BoardRun(probe, watch, image, pricer.board, end, options.timeout_s, partial=options.partial)
     notes = [*plan.notes]
     laps = options.repeats * (len(plan.passes) + (end is not None))
     done = 0
@@ -174,11 +177,14 @@ def _measure(
         stated = _mailbox(probe, image, options.self_reported) or stated
     timed: list[Timed] = []
     calls: dict[str, tuple[int, ...]] = {}
+    notes += [note for each in whole for note in each.notes]
     for picks in plan.passes:
-        rounds = [lap(picks) for _ in range(options.repeats)]
+        rounds = [lap(picks)]
+        while len(rounds) < options.repeats and not rounds[-1].timed_out:
+            rounds.append(lap(picks))
         timed += [_timed(pick, rounds, notes) for pick in picks if any(r.calls.get(pick.address) for r in rounds)]
         calls |= {pick.name: _each(pick, rounds) for pick in picks}
-        notes += [note for r in rounds for note in r.notes if note not in notes]
+        notes += [note for r in rounds for note in r.notes]
         console = console or run.console.text
         stated = stated or _mailbox(probe, image, options.self_reported)
     progress("measuring", laps, laps)
@@ -203,7 +209,7 @@ def _measure(
         exit_code=whole[-1].exit_code if whole else None,
         kernels=tuple(timed),
         spans=(*(_with_calls(t, calls) for t in timed if t.name in options.spans), *reported),
-        notes=(*notes, *ignored),
+        notes=(*dict.fromkeys(notes), *ignored),
         console=console or None,
     )
     at_end = tuple(probe.read_memory(address, size_bytes) for address, size_bytes in reads)
@@ -280,7 +286,8 @@ def _timed(pick: Pick, rounds: Sequence[Lap], notes: list[str]) -> Timed:
 def _total(whole: Sequence[Lap], overhead: int, notes: list[str]) -> Timed | None:
     totals = [lap.total_cycles - lap.stops * overhead for lap in whole if lap.total_cycles is not None]
     if not totals:
-        notes.append("the whole run is not measured: it has no end that a breakpoint can mark")
+        why = "its end can't be timed" if whole else "it has no end that a breakpoint can mark"
+        notes.append(f"the whole run is not measured: {why}")
         return None
     middle = max(0, median_low(totals))
     return Timed(name="total", address=None, calls=1, total_cycles=middle, spread=max(totals) - min(totals))

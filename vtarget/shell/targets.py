@@ -234,7 +234,7 @@ class BoardTarget:
 
     def run(self, image: Image, order: RunOrder) -> TargetResult:
         """Run the image on the board. ProbeError says what went wrong; RunError if the virtual run does before."""
-        from vtarget.shell.boardrun import Visits
+        from vtarget.shell.laps import Visits
         from vtarget.shell.measuring import MeasureOptions, measure_run
         from vtarget.shell.probes.probe import no_progress
 
@@ -302,7 +302,7 @@ def target_for(url: str | None, pricer: Pricer, repeats: int, timeout_s: float |
         return
     from vtarget.shell.measuring import MeasureOptions
 
-    options = MeasureOptions(repeats=repeats)
+    options = MeasureOptions(repeats=repeats, partial=True)
     with probed(url, pricer, options if timeout_s is None else replace(options, timeout_s=timeout_s)) as target:
         yield target
 

@@ -266,10 +266,9 @@ class GdbProbe:
             self._client.command(f"z1,{address:x},2".encode(), f"clear the breakpoint at 0x{address:08x}")
             self._breakpoints.discard(address)
 
-    def pace(self, cycles: int) -> None:
+    def pace(self, cycles: int) -> bool:
         """Ask vtarget's own server to wait after so many cycles until it is halted; other boards keep real time."""
-        if self._client.offers(PACE):
-            self._client.monitor(f"pace {cycles}")
+        return self._client.offers(PACE) and self._client.monitor(f"pace {cycles}")[0]
 
     def console(self) -> str:
         """What the firmware has printed through the server since this was asked last."""

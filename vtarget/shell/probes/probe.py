@@ -91,9 +91,9 @@ class Probe(Protocol):
     def clear_breakpoint(self, address: int) -> None:
         """Give a comparator back."""
 
-    def pace(self, cycles: int) -> None:
+    def pace(self, cycles: int) -> bool:
         """Have a board that isn't real wait, after so many cycles, until it is halted: it may be faster than any clock,
-        and a counter must not wrap unseen."""
+        and a counter must not wrap unseen. Whether it will; False of a real one."""
 
     def console(self) -> str:
         """What the firmware has printed through the debug connection since this was asked last."""

@@ -162,8 +162,9 @@ class PyocdProbe:
             with _told(f"clear the breakpoint at 0x{address:08x}"):
                 self._core.remove_breakpoint(address)
 
-    def pace(self, cycles: int) -> None:
-        """Nothing: silicon keeps real time."""
+    def pace(self, cycles: int) -> bool:
+        """It can't: silicon keeps real time."""
+        return False
 
     def console(self) -> str:
         """Nothing: semihosting calls stop the core, and are served where the run is."""

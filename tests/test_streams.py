@@ -127,6 +127,19 @@ def test_a_shared_stream_is_priced_like_a_fresh_run(model: str, boards: tuple[st
 
 
 @needs_compiler
+@pytest.mark.parametrize("limit", [{"timeout_s": 0.2}, {"max_instructions": 20_000}])
+def test_a_stream_that_reaches_a_limit_is_run_once(limit: dict[str, float]) -> None:
+    whole = unit("kws_dscnn.tflite", ("microbit-v2", "nrf52840dk"), "reference")
+    result = run_unit(replace(whole, options=replace(whole.options, **limit)))  # type: ignore[arg-type]
+    assert result.emulations == 1
+    errors = [outcome.error or "" for _, outcome in result.outcomes]
+    assert all("limit reached: " in error for error in errors)
+    ran = [" whose run stands for this" not in error for error in errors]
+    assert sorted(ran) == [False, True]
+    assert f", on {('microbit-v2', 'nrf52840dk')[ran.index(True)]}, whose run" in errors[ran.index(False)]
+
+
+@needs_compiler
 def test_a_stream_that_is_shared_on_request_says_so_and_is_bounded() -> None:
     whole = unit("lstm_gesture.tflite", ("nucleo-l4r5zi", "nrf52840dk"))
     shared = run_unit(replace(whole, options=replace(whole.options, share=True)))

@@ -38,6 +38,7 @@ from vtarget.shell.samples import seeded_samples
 from vtarget.shell.toolchain import Toolchain, find_toolchain
 
 MODEL_S, FIRMWARE_S = 600.0, 60.0  # what a run may take: models end by themselves, firmware may be for another board
+_LIMIT = "limit reached: "  # as ``report.failure`` says it
 _ENTRIES = [EXITS.index(leaving) for leaving in (Exit.ENTRY, Exit.ENTRY_FP, Exit.TAIL_CHAIN)]
 
 
@@ -234,7 +235,10 @@ class _ModelUnit:
     def _price(self, number: int, linked: Linked, root: int, source: Linked) -> None:
         stream = self._stream(root, source)
         if isinstance(stream, VtargetError) and root != number:
-            stream = self._stream(number, linked)  # another stack or memory may do
+            if _LIMIT in stream.message:  # which the same stream would reach again, after as long
+                stream = RunError(f"{stream.message}, on {source.board.name}, whose run stands for this")
+            else:
+                stream = self._stream(number, linked)  # another stack or memory may do
         if isinstance(stream, VtargetError):
             self._work.fail(self._cells(number), stream)
             return

@@ -6,13 +6,19 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from firmwarelib import needs_compiler
+from speedlib import python_seconds
 
 from vtarget.data.sweep import SweepSpec
+from vtarget.logic.pricing import Pricer
+from vtarget.shell import sweepunit
 from vtarget.shell.matrix import matrix_of
+from vtarget.shell.modelbuild import ModelCode
+from vtarget.shell.profiling import FirmwareRun, ModelJob, run_firmware
 from vtarget.shell.sweepunit import run_unit
 
 pytestmark = pytest.mark.bench
@@ -58,24 +64,37 @@ def test_ten_thousand_cells(tmp_path: Path) -> None:
 
 KNOWN = ("nrf5340dk", "nucleo-l552ze-q", "nucleo-u385rg-q", "nucleo-u575zi-q", "mps2-an505")  # one stream holds for all
 MOST_MS_PER_BOARD = 50.0
+PYTHON_MS = 40.0  # as in test_speed.py: what the fixed piece of Python took where the limit was set
 
 
-def unit_seconds(boards: tuple[str, ...]) -> float:
-    """Processor time of this process for a model on these boards, the compiler's left out; the least of three."""
-    spec = SweepSpec(models=(str(MODELS / "kws_dscnn.tflite"),), boards=boards)
-    (unit,) = matrix_of(spec).units
-    found = []
-    for _ in range(3):
-        begun = time.process_time()
-        assert run_unit(unit).emulations == 1
-        found.append(time.process_time() - begun)
-    return min(found)
+def processor_ms(work: Callable[[], object]) -> float:
+    """Processor time of this process; the compiler has its own."""
+    begun = time.process_time()
+    work()
+    return 1000 * (time.process_time() - begun)
 
 
 @needs_compiler
-def test_a_known_stream_on_another_board() -> None:
-    unit_seconds(KNOWN)
-    one, all_of_them = unit_seconds(KNOWN[:1]), unit_seconds(KNOWN)
-    extra_ms = 1000 * (all_of_them - one) / (len(KNOWN) - 1)
-    print(f"{1000 * one:.0f} ms for a board, {extra_ms:.0f} ms for each more of the same stream")
-    assert extra_ms < MOST_MS_PER_BOARD
+@pytest.mark.parametrize("model", ["kws_dscnn", "vww_mobilenet"])
+def test_a_known_stream_on_another_board(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """50 ms, or as much more as Python itself is slower just now than it was at PYTHON_MS."""
+    known: dict[bytes, FirmwareRun] = {}
+
+    def run_once(code: ModelCode, elf: Path, pricer: Pricer, job: ModelJob) -> FirmwareRun:
+        image = elf.read_bytes()
+        if image not in known:
+            known[image] = run_firmware(code, elf, pricer, job)
+        return known[image]
+
+    monkeypatch.setattr(sweepunit, "run_firmware", run_once)  # the run isn't what is measured, and takes longer
+    path = str(MODELS / f"{model}.tflite")
+    one, more = (matrix_of(SweepSpec(models=(path,), boards=boards)).units[0] for boards in (KNOWN[:1], KNOWN))
+    assert [run_unit(one).emulations, run_unit(more).emulations] == [1, 1]
+    rounds = [
+        [processor_ms(work) for work in (lambda: run_unit(one), lambda: run_unit(more), python_seconds)]
+        for _ in range(4)
+    ]
+    one_ms, more_ms, python_ms = (min(found) for found in zip(*rounds, strict=True))
+    extra_ms = (more_ms - one_ms) / (len(KNOWN) - 1)
+    print(f"{model}: {one_ms:.0f} ms for a board but for its run, {extra_ms:.0f} ms for each more of the same stream")
+    assert 0 < extra_ms < MOST_MS_PER_BOARD * max(1.0, python_ms / PYTHON_MS)

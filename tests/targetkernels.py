@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vtarget.data.board import Board
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph
 from vtarget.data.target import target_of
@@ -82,12 +83,12 @@ def run_models(
     models: Sequence[bytes],
     inputs: Sequence[Sequence[Array]],
     folder: Path,
-    board: str = "nucleo-l4r5zi",
+    board: str | Board = "nucleo-l4r5zi",
     engine: str = "simd",
     toolchain: str = "gcc",
 ) -> list[TargetRun]:
     """Every model on its own inputs, in one run of one firmware built in ``folder``."""
-    loaded = load_board(board)
+    loaded = load_board(board) if isinstance(board, str) else board
     target = target_of(loaded)
     graphs = [parse_model(f"model_{number}.tflite", data) for number, data in enumerate(models)]
     built = [
@@ -105,7 +106,7 @@ def run_models(
         include_dirs=("kernels", "common", "freestanding"),
         cflags=("-Werror",),
     )
-    return _run(built, inputs, elf, board)
+    return _run(built, inputs, elf, loaded)
 
 
 def _sources(models: Sequence[_Model]) -> dict[str, str | Path]:
@@ -127,7 +128,7 @@ def _headers() -> dict[str, str | Path]:
     return {**common, **{f"kernels/{path.relative_to(KERNELS)}": path for path in KERNELS.rglob("*.h")}}
 
 
-def _run(models: Sequence[_Model], inputs: Sequence[Sequence[Array]], elf: Path, board: str) -> list[TargetRun]:
+def _run(models: Sequence[_Model], inputs: Sequence[Sequence[Array]], elf: Path, board: Board) -> list[TargetRun]:
     pricer = pricer_for(board)
     writes = [
         (model.place(index), array.tobytes())

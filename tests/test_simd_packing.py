@@ -17,6 +17,7 @@ from vtarget.logic.codegen.simd.packing import (
     matrix_words,
     run_pairs,
     short_form,
+    words_constant,
 )
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
@@ -86,6 +87,16 @@ def test_without_the_sign_only_results_below_zero_differ(value: int, multiplier:
 )
 def test_what_has_no_short_form(scaling: tuple[int, int], low: int, high: int, zero: int) -> None:
     assert short_form(scaling, low, high, zero) is None
+
+
+def test_what_the_kernels_stream_begins_with_a_line_of_cache() -> None:
+    weights = np.array([[1, -2, 3]], np.int8)
+    streamed = (
+        words_constant("weights", matrix_words(column_weights(weights[:, None], widened=True))),
+        channel_constants(weights, [100], Multipliers((2**30,), (-4,)), -5, 9),
+        channel_constants_s16(weights, [100], Multipliers((0x60000000,), (-3,))),
+    )
+    assert [constant.alignment_bytes for constant in streamed if constant is not None] == [32, 32, 32]
 
 
 def test_constants_take_the_zero_point_into_the_start_value() -> None:

@@ -311,8 +311,8 @@ def _rows_of(program: Any, unit: Any) -> Iterator[tuple[int, int, str, int]]:
 
 
 def _files_of(program: Any, unit: Any) -> list[str]:
-    """Paths of the unit's files. Folder 0 is the one it was compiled in, which the table lists since version 5 (DWARF 5,
-    6.2.4)."""
+    """Paths of the unit's files. Folder 0 is the one it was compiled in, which the table lists since version 5
+    (DWARF 5, 6.2.4)."""
     compiled_in = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
     start = compiled_in.value if compiled_in else b""
     listed = program["include_directory"]

@@ -53,8 +53,8 @@ void vt_matrix1_s8(const vt_matrix *matrix, const uint32_t *columns, const uint3
     VT_FINISH("16", "r5", "r6", "r7", rounding)                                                                        \
     "add r8, r12, lr\n\t"                                                                                              \
     "add r9, r8, lr\n\t"                                                                                               \
-    "strb r2, [r12], #1\n\t"                                                                                           \
-    "strb r5, [r12], #1\n\t"                                                                                           \
+    "strb r5, [r12, #1]\n\t"                                                                                           \
+    "strb r2, [r12], #2\n\t"                                                                                           \
     "strb r3, [r8]\n\t"                                                                                                \
     "strb r6, [r8, #1]\n\t"                                                                                            \
     "strb r4, [r9]\n\t"                                                                                                \

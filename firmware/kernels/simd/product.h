@@ -77,21 +77,30 @@ typedef struct {
 } vt_product;
 
 #if VT_DSP
-/* One pair of elements, two channels by three pixels: 12 multiply-accumulates in 13 cycles (M4). The loads stand
- * together because only so do they overlap. r2-r4 and r5-r7 are the sums of the first and second channel. */
-#define VT_STEP                                                                                                        \
-    "ldr r9, [r0], #4\n\t"                                                                                             \
-    "ldr r11, [r1, #4]\n\t"                                                                                            \
-    "ldr r12, [r1, #8]\n\t"                                                                                            \
-    "ldr r10, [r1], #12\n\t"                                                                                           \
-    "sxtb16 r8, r9\n\t"                                                                                                \
-    "sxtb16 r9, r9, ror #8\n\t"                                                                                        \
+/* Two channels by three pixels. r2-r4 and r5-r7 are the sums of the first and second channel. */
+#define VT_SIX_PRODUCTS                                                                                                \
     "smlad r2, r10, r8, r2\n\t"                                                                                        \
     "smlad r5, r10, r9, r5\n\t"                                                                                        \
     "smlad r3, r11, r8, r3\n\t"                                                                                        \
     "smlad r6, r11, r9, r6\n\t"                                                                                        \
     "smlad r4, r12, r8, r4\n\t"                                                                                        \
     "smlad r7, r12, r9, r7\n\t"
+
+/* Two pairs of elements: 24 multiply-accumulates in 27 cycles (M4). Loads overlap only if they stand together and read
+ * the same memory, so two words of weights come at once. `tail` follows the last load. */
+#define VT_TWO_STEPS(tail)                                                                                             \
+    "ldr lr, [r0, #4]\n\t"                                                                                             \
+    "ldr r9, [r0], #8\n\t"                                                                                             \
+    "ldr r11, [r1, #4]\n\t"                                                                                            \
+    "ldr r12, [r1, #8]\n\t"                                                                                            \
+    "ldr r10, [r1], #12\n\t"                                                                                           \
+    "sxtb16 r8, r9\n\t"                                                                                                \
+    "sxtb16 r9, r9, ror #8\n\t" VT_SIX_PRODUCTS                                                                        \
+    "sxtb16 r8, lr\n\t"                                                                                                \
+    "sxtb16 r9, lr, ror #8\n\t"                                                                                        \
+    "ldr r11, [r1, #4]\n\t"                                                                                            \
+    "ldr r12, [r1, #8]\n\t"                                                                                            \
+    "ldr r10, [r1], #12\n\t" tail VT_SIX_PRODUCTS
 
 /* All registers are in use and a copy of `product` lies on the stack, so this is one statement that doesn't depend on
  * a compiler's choices. r7 and r11 are saved by hand: either may be a frame pointer, which can't be named as
@@ -105,12 +114,13 @@ typedef struct {
         register const vt_product *from __asm__("r0") = product;                                                       \
         __asm__ volatile("push {r7, r11}\n\t"                                                                          \
                          "ldm r0!, {r1-r6}\n\t"                                                                        \
-                         "push {r1-r6}\n\t"                                                                            \
+                         "push {r0-r6} @ r0: where the couple's weights end\n\t"                                       \
                          "ldr r0, [r0] @ weights\n"                                                                    \
                          "1:\n\t"                                                                                      \
-                         "ldr r1, [sp, #0] @ columns\n\t"                                                              \
-                         "ldr lr, [sp, #4] @ stream_bytes\n\t"                                                         \
-                         "ldr r12, [sp, #20] @ constants\n\t"                                                          \
+                         "ldr r1, [sp, #4] @ columns\n\t"                                                              \
+                         "ldr lr, [sp, #8] @ stream_bytes\n\t"                                                         \
+                         "ldr r12, [sp, #24] @ constants\n\t"                                                          \
+                         "lsls r8, lr, #27 @ an odd block\n\t"                                                         \
                          "add lr, lr, r0\n\t"                                                                          \
                          "ldr r2, [r12, #0]\n\t"                                                                       \
                          "ldr r5, [r12, #" bias_b "]\n\t"                                                              \
@@ -118,21 +128,24 @@ typedef struct {
                          "mov r4, r2\n\t"                                                                              \
                          "mov r6, r5\n\t"                                                                              \
                          "mov r7, r5\n\t"                                                                              \
+                         "str lr, [sp]\n\t"                                                                            \
+                         "bmi 3f\n\t"                                                                                  \
                          ".balign 4\n"                                                                                 \
-                         "2:\n\t" VT_STEP VT_STEP VT_STEP VT_STEP                                                      \
+                         "2:\n\t" VT_TWO_STEPS("") VT_TWO_STEPS("") "\n"                                               \
+                         "3:\n\t" VT_TWO_STEPS("") VT_TWO_STEPS("ldr lr, [sp]\n\t")                                    \
                          "cmp r0, lr\n\t"                                                                              \
                          "bne 2b\n\t"                                                                                  \
-                         "ldr r1, [sp, #20] @ constants\n\t"                                                           \
-                         "ldr r12, [sp, #8] @ output\n\t"                                                              \
-                         "ldr lr, [sp, #12] @ pitch\n\t"                                                               \
-                         "ldr r11, [sp, #16] @ end\n\t"                                                                \
+                         "ldr r1, [sp, #24] @ constants\n\t"                                                           \
+                         "ldr r12, [sp, #12] @ output\n\t"                                                             \
+                         "ldr lr, [sp, #16] @ pitch\n\t"                                                               \
+                         "ldr r11, [sp, #20] @ end\n\t"                                                                \
                          finish                                                                                        \
                          "add r1, r1, #" constants_bytes "\n\t"                                                        \
-                         "str r1, [sp, #20]\n\t"                                                                       \
-                         "str r12, [sp, #8]\n\t"                                                                       \
+                         "str r1, [sp, #24]\n\t"                                                                       \
+                         "str r12, [sp, #12]\n\t"                                                                      \
                          "cmp r12, r11\n\t"                                                                            \
                          "bne 1b\n\t"                                                                                  \
-                         "add sp, sp, #24\n\t"                                                                         \
+                         "add sp, sp, #28\n\t"                                                                         \
                          "pop {r7, r11}"                                                                               \
                          : "+r"(from)                                                                                  \
                          :                                                                                             \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ SCALAR_BLOCK_PAIRS = 2
 GENERAL = 96
 # What a shift of the short form can be at most; general ones are larger.
 LARGEST_SHIFT = 31
+# A line of the ST families' data caches, and of the Cortex-M7's.
+LINE_BYTES = 32
 
 
 def wrap(value: int) -> int:
@@ -78,7 +81,12 @@ def words(values: Array) -> Array:
 
 def words_constant(name: str, values: Array) -> Constant:
     """Words as the array ``{layer}_name``."""
-    return Constant(f"{{layer}}_{name}", "uint32_t", values.astype("<u4").tobytes())
+    return _in_lines(Constant(f"{{layer}}_{name}", "uint32_t", values.astype("<u4").tobytes()))
+
+
+def _in_lines(constant: Constant) -> Constant:
+    """Begins with a line of cache, so that what is read together lies in as few lines as it can."""
+    return replace(constant, alignment_bytes=LINE_BYTES)
 
 
 def channel_constants(
@@ -92,7 +100,7 @@ def channel_constants(
     scalings = zip(multipliers.multipliers, multipliers.shifts, strict=True)
     for row, start, (multiplier, shift) in zip(weights.astype(np.int64), bias, scalings, strict=True):
         table += _channel(row, wrap(start - input_zero * int(row.sum())), multiplier, shift, output_zero)
-    return table_constant("constants", [*table, *(0, -1, 0, 1)], INT32)
+    return _in_lines(table_constant("constants", [*table, *(0, -1, 0, 1)], INT32))
 
 
 def channel_constants_s16(weights: Array, bias: Sequence[int], multipliers: Multipliers) -> Constant | None:
@@ -110,7 +118,7 @@ def channel_constants_s16(weights: Array, bias: Sequence[int], multipliers: Mult
         if reach > INT32_MAX or not 0 <= up <= 16:
             return None
         table += [start, reduced << up]
-    return table_constant("constants", [*table, 0, 0], INT32)
+    return _in_lines(table_constant("constants", [*table, 0, 0], INT32))
 
 
 def any_general(constants: Constant) -> bool:

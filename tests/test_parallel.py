@@ -158,7 +158,7 @@ def test_what_a_lost_dask_cluster_had_finished_is_resumed_from(
     begun = time.monotonic()
     with pytest.raises(RunError, match=f"dask://{dask.address}: {told}") as raised:
         list(sweep)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     assert "--resume goes on" in raised.value.one_line()
     assert capfd.readouterr().err == ""
     kept = len(journal.read_text().splitlines()) - 1

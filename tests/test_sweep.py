@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from firmwarelib import needs_compiler
+from sweeplib import cell, outcome
 
 import vtarget
 from vtarget.app.sweep_cmd import sweep as command
 from vtarget.base.errors import InputError, RunError
-from vtarget.data.sweep import SweepSpec
+from vtarget.data.sweep import Row, SweepSpec
 from vtarget.shell import sweepunit
 from vtarget.shell.boardlib import board_names
 from vtarget.shell.matrix import Matrix, find_boards, find_files, matrix_of, split_workloads
@@ -257,6 +258,22 @@ def test_standard_output_takes_lines_and_nothing_else() -> None:
     result = invoke(TINY, "-b", "nucleo-l4r5zi", "-o", "-")
     (line,) = result.output.splitlines()
     assert json.loads(line)["board"] == "nucleo-l4r5zi"
+
+
+def test_what_else_is_printed_during_a_sweep_is_not_among_its_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ray prints of lost workers to standard output."""
+
+    def talking(*_: object) -> Iterator[Row]:
+        print("(raylet) A worker died")
+        yield Row(cell(0), outcome(0))
+
+    monkeypatch.setattr("vtarget.shell.sweeping.run_sweep", talking)
+    command.main([FIRMWARE, "-b", "nucleo-l4r5zi", "-o", "-"], standalone_mode=False)
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["board"] for line in out.splitlines()] == ["board0"]
+    assert err == "(raylet) A worker died\n"
 
 
 @needs_compiler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -195,11 +195,12 @@ def _written(rows: Iterable[Row], question: Question, outputs: tuple[str, ...], 
     front = bool(question.pareto)
     writers = [stack.enter_context(_writer(path, front)) for path in outputs if not path.endswith(".parquet")]
     shown: list[Row] = []
-    for row in rows:
-        if question.needs_all or question.takes(row):
-            shown.append(row)
-            for write in writers:
-                write(row)
+    with redirect_stdout(sys.stderr):  # what Ray prints of lost workers is no row
+        for row in rows:
+            if question.needs_all or question.takes(row):
+                shown.append(row)
+                for write in writers:
+                    write(row)
     for path in outputs:
         if path.endswith(".parquet"):
             with _told(path):

@@ -175,6 +175,10 @@ def _unfit(url: str, error: object) -> InputError:
     return InputError(f"--cluster {url}: a worker can't do the work: {reason}", hint=_SAME)
 
 
+def _deserted(url: str) -> RunError:
+    return RunError(f"--cluster {url}: has had no worker for {NO_WORKERS_S} s", hint=_RESUME)
+
+
 @contextmanager
 def _cluster(url: str) -> Iterator[_Spread]:
     scheme, separator, address = url.partition("://")
@@ -243,7 +247,7 @@ def _as_they_finish(url: str, finished: Any, client: Any) -> Iterator[tuple[Any,
             if client.ncores():
                 alive = now
             elif now - alive >= NO_WORKERS_S:
-                raise RunError(f"--cluster {url}: has had no worker for {NO_WORKERS_S} s", hint=_RESUME)
+                raise _deserted(url)
 
 
 @contextmanager
@@ -292,6 +296,7 @@ def _ray(url: str, address: str) -> Iterator[_Spread]:
     def spread(function: Callable[[Any], Any], tasks: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
         room = CLUSTER_AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: dict[Any, Any] = {}
+        alive = time.monotonic()
         while True:
             for task in islice(tasks, room - len(waiting)):
                 waiting[call.remote(pickle.dumps(_Call(function, task)))] = task
@@ -300,6 +305,10 @@ def _ray(url: str, address: str) -> Iterator[_Spread]:
             ready = ray.wait(list(waiting), timeout=ASK_S)[0]
             if not ready:
                 _check_answers(answers_at)
+            if ready or ray.cluster_resources().get("CPU"):
+                alive = time.monotonic()
+            elif time.monotonic() - alive >= NO_WORKERS_S:
+                raise _deserted(url)
             for reference in ready:
                 task = waiting.pop(reference)
                 try:

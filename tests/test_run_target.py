@@ -254,7 +254,6 @@ PROBE = (FIR, "-b", L4, "--probe", "gdb:127.0.0.1:1")
         ((*PROBE, "--clock", "1MHz", "--clock", "2MHz"), 2, "--clock 2MHz is for estimates: a real board is as it is"),
         ((*PROBE, "--waterfall"), 2, "--waterfall is for estimates: a real board doesn't tell where cycles go"),
         ((*PROBE, "--explain", "main"), 2, "--explain is for estimates: a real board doesn't tell where cycles go"),
-        ((*PROBE, "--model", "m.tflite"), 2, "--probe and --model exclude each other"),
         ((*PROBE, "--from-record", "m.json"), 2, "--probe needs a run, not --from-record"),
         ((*PROBE, "--span", "nowhere"), 2, "--span: no symbol 'nowhere'"),
         ((*PROBE, "--power", "never"), 2, "no power state 'never'"),

@@ -128,7 +128,7 @@ def test_a_board_says_the_same_through_the_same_call(pricer: Pricer, image: Imag
     assert profile.measured is not None and profile.provenance == "measured"
     assert [(k.name, k.error_pct, k.own) for k in profile.measured.kernels] == [("fir_q15", 0.0, True)]
     assert profile.cycles.nominal == estimate.cycles.nominal - 1  # all but the BKPT that ends the run
-    assert looker.runs == 2  # the whole run, and one with the span
+    assert looker.runs == 3  # for the overhead, the whole run, and one with the span
     assert looker.told == [("entered", "main"), *[("returned", "fir_q15")] * len(virtual.spans["fir_q15"])]
 
 

@@ -13,7 +13,7 @@ from vtarget.base.errors import RunError
 if TYPE_CHECKING:
     from vtarget.data.modelprofile import ModelProfile
     from vtarget.logic.pricing import Pricer
-    from vtarget.shell.targets import Target
+    from vtarget.shell.targets import BoardTarget, Target
 
 MOST_REPEATS = 1000
 REPEATS = 3
@@ -63,9 +63,7 @@ def check_probe_options(boards: tuple[str, ...], engines: tuple[str, ...], optio
 @contextmanager
 def chosen_target(pricer: Pricer, options: dict[str, Any]) -> Iterator[Target | None]:
     """The board behind ``--probe``, as long as it is needed, or the stored run; None without these options."""
-    from vtarget.app.terminal import stage_progress
-    from vtarget.shell.measuring import MeasureOptions
-    from vtarget.shell.targets import ReplayTarget, probed
+    from vtarget.shell.targets import ReplayTarget
 
     if options["from_record"] is not None:
         yield ReplayTarget(options["from_record"], pricer)
@@ -73,6 +71,17 @@ def chosen_target(pricer: Pricer, options: dict[str, Any]) -> Iterator[Target | 
     if options["probe_url"] is None:
         yield None
         return
+    with chosen_board(pricer, options) as target:
+        yield target
+
+
+@contextmanager
+def chosen_board(pricer: Pricer, options: dict[str, Any]) -> Iterator[BoardTarget]:
+    """The board behind ``--probe``, as long as it is needed."""
+    from vtarget.app.terminal import stage_progress
+    from vtarget.shell.measuring import MeasureOptions
+    from vtarget.shell.targets import probed
+
     wanted = MeasureOptions(
         repeats=options["repeat"] or REPEATS, timeout_s=options["timeout"], flash=not options["no_flash"]
     )

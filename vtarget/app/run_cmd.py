@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -156,6 +157,7 @@ def _check_strict(profile: Profile, strict: bool) -> None:
 
 
 def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]) -> RuntimeProfile:
+    from vtarget.app.profile_probe import chosen_board
     from vtarget.app.run_model import profile_runtime
     from vtarget.app.terminal import run_progress
     from vtarget.data.limits import RunLimits
@@ -166,7 +168,10 @@ def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]
         raise click.UsageError("missing argument FIRMWARE")
     check_power_state(pricer, options["power_state"])
     image = load_firmware(firmware, pricer, base=parse_base(options["base"]))
-    with run_progress(options["max_instructions"]) as progress:
+    with ExitStack() as stack:
+        # A board shows a progress of its own.
+        alone = options["probe_url"] is None
+        progress = stack.enter_context(run_progress(options["max_instructions"])) if alone else None
         run = run_options(
             image,
             until=options["until"],
@@ -174,7 +179,8 @@ def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]
             writes=[write_request(text) for text in options["writes"]],
             progress=progress,
         )
-        return profile_runtime(image, pricer, run, options)
+        target = None if alone else stack.enter_context(chosen_board(pricer, options))
+        return profile_runtime(image, pricer, run, options, target)
 
 
 def _show_model(profile: RuntimeProfile, json_path: str | None, *, strict: bool, quiet: bool, waterfall: bool) -> None:

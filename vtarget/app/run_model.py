@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vtarget.app.run_target import check_probe_options
 from vtarget.base.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from vtarget.shell.ownruntime import Feeding
     from vtarget.shell.runoptions import RunOptions
     from vtarget.shell.samples import Samples
+    from vtarget.shell.targets import BoardTarget
 
 # Parameters of ``run`` as they are written.
 _NEED_SYMBOLS = {
@@ -33,9 +36,6 @@ _NEED_MODEL = {
     **_NEED_SYMBOLS,
 }
 _EXCLUDED = {
-    "probe_url": "--probe",
-    "repeat": "--repeat",
-    "no_flash": "--no-flash",
     "from_record": "--from-record",
     "record_path": "--record",
     "spans": "--span",
@@ -58,6 +58,7 @@ def refuse_with_model(options: dict[str, Any]) -> None:
     for name, option in _EXCLUDED.items():
         if options[name]:
             raise InputError(f"{option} and --model exclude each other")
+    check_probe_options(options)
     given, taken = bool(options["input_symbols"]), bool(options["output_symbols"])
     if given != taken:
         have, lacks = ("--input-symbol", "--output-symbol") if given else ("--output-symbol", "--input-symbol")
@@ -67,8 +68,11 @@ def refuse_with_model(options: dict[str, Any]) -> None:
             raise InputError(f"{option} needs --input-symbol and --output-symbol")
 
 
-def profile_runtime(image: Image, pricer: Pricer, run: RunOptions, options: dict[str, Any]) -> RuntimeProfile:
-    """The profile that the options of ``run`` ask for. InputError for what can't be used, RunError for a failed run."""
+def profile_runtime(
+    image: Image, pricer: Pricer, run: RunOptions, options: dict[str, Any], target: BoardTarget | None = None
+) -> RuntimeProfile:
+    """The profile that the options of ``run`` ask for, with what the board said if there is one. InputError for what
+    can't be used, RunError for a failed run."""
     from vtarget.data.validation import Tolerance
     from vtarget.shell.ownruntime import RuntimeJob, profile_firmware
     from vtarget.shell.symbols import resolve_function
@@ -90,7 +94,12 @@ def profile_runtime(image: Image, pricer: Pricer, run: RunOptions, options: dict
         tolerance=Tolerance(steps=options["tolerance"] or 0),
         power_state=options["power_state"],
     )
-    return profile_firmware(job, pricer)
+    ran = profile_firmware(job, pricer)
+    if target is None:
+        return ran.profile
+    from vtarget.shell.runtimeboard import measure_runtime
+
+    return replace(ran.profile, measured=measure_runtime(job, ran, target))
 
 
 def _feeding(graph: Graph, image: Image, board: Board, options: dict[str, Any]) -> Feeding:
@@ -157,13 +166,38 @@ def show_runtime(profile: RuntimeProfile, json_path: str | None, *, quiet: bool,
 
 
 def check_validation(profile: RuntimeProfile) -> None:
-    """RunError if the outputs differ from the interpreter's."""
-    if profile.validation is not None and not profile.validation.passed:
-        from vtarget.logic.runtimereport import output_verdict, suspects
+    """RunError if the outputs differ from the interpreter's, or the board's from either."""
+    from vtarget.logic.runtimereport import output_verdict, suspects, unstable_names
 
-        run = profile.inference
+    run, measured = profile.inference, profile.measured
+    if profile.validation is not None and not profile.validation.passed:
         raise RunError(f"{run.firmware_path} on {run.board}: {output_verdict(profile.validation)}",
                        hint=suspects(profile))  # fmt: skip
+    if measured is None or measured.agrees:
+        return
+    where = f"{run.firmware_path} on the board {run.board}"
+    if measured.unstable:
+        raise RunError(f"{where}: outputs differed from run to run: {unstable_names(profile, measured)}")
+    for found in (measured.reference, measured.virtual):
+        if found is not None and not found.passed:
+            raise RunError(f"{where}: {output_verdict(found)}")
+
+
+def _print_measured(profile: RuntimeProfile) -> None:
+    from vtarget.app.terminal import Column, print_line, print_table
+    from vtarget.logic import runtimereport
+    from vtarget.logic.modelreport import LEFT_COLUMNS, MEASURED_COLUMNS
+
+    measured = profile.measured
+    if measured is None:
+        return
+    columns = [title if title in LEFT_COLUMNS else Column(title, "right") for title in MEASURED_COLUMNS]
+    rows = runtimereport.measured_rows(profile, measured)
+    print_table(columns, rows, title=runtimereport.measured_heading(profile, measured))
+    print_line()
+    for label, value in runtimereport.measured_lines(profile, measured):
+        print_line(f"{label:<15} {value}")
+    print_line()
 
 
 def _print(profile: RuntimeProfile, *, waterfall: bool) -> None:
@@ -180,6 +214,7 @@ def _print(profile: RuntimeProfile, *, waterfall: bool) -> None:
     for label, value in runtimereport.runtime_lines(profile):
         print_line(f"{label:<14} {value}")
     print_line()
+    _print_measured(profile)
     right = [Column(name, "right") for name in ("used", "of bytes", "share")]
     print_table(["region", *right], report.memory_rows(profile.inference))
     if profile.inference.not_modelled:

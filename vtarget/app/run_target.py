@@ -49,10 +49,7 @@ def run_target(
 
     InputError for options that don't go together; RunError if a board, or its probe, fails.
     """
-    if options["probe_url"] is None:
-        for name, option in (("repeat", "--repeat"), ("no_flash", "--no-flash")):
-            if options[name]:
-                raise InputError(f"{option} needs --probe")
+    check_probe_options(options)
     if options["from_record"] is not None:
         found = _replayed(firmware, pricer, options, supposed)
     elif firmware is None:
@@ -64,6 +61,20 @@ def run_target(
     if options["record_path"] is not None:
         _store(found, options["record_path"])
     return found
+
+
+def check_probe_options(options: dict[str, Any]) -> None:
+    """InputError for options of a probe without one, and for limits that a board can't tell with one."""
+    if options["probe_url"] is None:
+        for name, option in (("repeat", "--repeat"), ("no_flash", "--no-flash")):
+            if options[name]:
+                raise InputError(f"{option} needs --probe")
+        return
+    for name, option in (("max_instructions", "--max-instructions"), ("max_seconds", "--max-seconds")):
+        if options[name] is not None and options["from_record"] is None:
+            raise InputError(
+                f"{option} is for the virtual board, not for --probe", hint="--timeout and --until end a run"
+            )
 
 
 def _store(found: TargetResult, path: str) -> None:
@@ -112,11 +123,6 @@ def _on_board(firmware: str, pricer: Pricer, options: dict[str, Any], supposed: 
     from vtarget.shell.running import check_power_state
     from vtarget.shell.targets import VirtualTarget, check_measurable, probed
 
-    for name, option in (("max_instructions", "--max-instructions"), ("max_seconds", "--max-seconds")):
-        if options[name] is not None:
-            raise InputError(
-                f"{option} is for the virtual board, not for --probe", hint="--timeout and --until end a run"
-            )
     refuse_device_options(options, "is for the virtual board, not for --probe")
     _refuse_estimates(options, supposed)
     check_power_state(pricer, options["power_state"])

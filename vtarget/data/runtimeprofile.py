@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vtarget.data.graph import Graph
-from vtarget.data.modelprofile import LayerProfile, Spread
+from vtarget.data.modelprofile import LayerProfile, MeasuredModel, Spread
 from vtarget.data.profile import Profile
 from vtarget.data.validation import Validation
 
@@ -27,6 +27,7 @@ class RuntimeProfile:
     ``inference`` is the profile of one call of ``inference_function``, the median warm one, or of a whole run if no
     such function is known (None). ``layers`` are the operators with a kernel, in order; ``unmapped_layers`` the others'
     indices. ``runtimes`` are those whose kernels were called. ``runs`` is how often the firmware was started.
+    ``measured`` is what a real board said of it, all else is estimated.
     """
 
     graph: Graph
@@ -41,6 +42,7 @@ class RuntimeProfile:
     unmapped_layers: tuple[int, ...]
     unmapped_kernels: tuple[UnmappedKernel, ...]
     validation: Validation | None
+    measured: MeasuredModel | None = None
 
     @property
     def macs(self) -> int:

@@ -62,14 +62,15 @@ def measured_heading(profile: ModelProfile, measured: MeasuredModel) -> str:
 def measured_rows(profile: ModelProfile, measured: MeasuredModel) -> list[tuple[str, ...]]:
     """Estimate and measurement of each layer and of the inference (median warm calls), MEASURED_COLUMNS."""
     rows = [
-        (*_row(layer)[:4], *_beside(layer.spread, measured.layers.get(layer.index)))
+        (*_row(layer)[:4], *beside(layer.spread, measured.layers.get(layer.index)))
         for layer in profile.layers
         if layer.cycles or layer.index in measured.layers
     ]
-    return [*rows, ("", "inference", "", "", *_beside(profile.spread, measured.spread))]
+    return [*rows, ("", "inference", "", "", *beside(profile.spread, measured.spread))]
 
 
-def _beside(estimated: Spread, measured: Spread | None) -> tuple[str, str, str]:
+def beside(estimated: Spread, measured: Spread | None) -> tuple[str, str, str]:
+    """Estimate, measurement and error for a table; dashes where nothing was measured."""
     if measured is None:
         return f"{estimated.median:,}", "-", "-"
     error = error_pct(estimated, measured)

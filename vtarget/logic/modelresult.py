@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vtarget.data.modelprofile import LayerProfile, MeasuredModel, ModelProfile, Spread
+from vtarget.data.runtimeprofile import RuntimeProfile
 from vtarget.data.validation import TensorComparison, Validation
 from vtarget.logic.modelreport import error_pct
 from vtarget.logic.quantisationreport import quantisation_json
@@ -38,7 +39,7 @@ def model_json(profile: ModelProfile) -> dict[str, Any]:
     )
 
 
-def measured_json(profile: ModelProfile, measured: MeasuredModel) -> dict[str, Any]:
+def measured_json(profile: ModelProfile | RuntimeProfile, measured: MeasuredModel) -> dict[str, Any]:
     """The object ``measured``, which is there if a board ran the model too; its errors are the estimate's."""
     estimates, how = {layer.index: layer.spread for layer in profile.layers}, measured.measurement
     return {

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from vtarget.data.modelprofile import LayerProfile
+from vtarget.data.modelprofile import LayerProfile, MeasuredModel
 from vtarget.data.runtimeprofile import RuntimeProfile
 from vtarget.data.validation import Validation
 from vtarget.logic.knowndifferences import allowances
-from vtarget.logic.modelresult import layer_json, validation_json
+from vtarget.logic.modelreport import beside
+from vtarget.logic.modelresult import layer_json, measured_json, validation_json
 from vtarget.logic.recognise import short_name
 from vtarget.logic.report import provenance, quantity
 from vtarget.logic.result import profile_json
@@ -38,6 +39,7 @@ def runtime_json(profile: RuntimeProfile) -> dict[str, Any]:
             ],
         },
         "validation": None if profile.validation is None else validation_json(profile.validation),
+        **({} if profile.measured is None else {"measured": measured_json(profile, profile.measured)}),
     }
 
 
@@ -110,6 +112,34 @@ def runtime_lines(profile: RuntimeProfile) -> list[tuple[str, str]]:
     if profile.validation is not None:
         lines.append(("validation", output_verdict(profile.validation)))
     return lines
+
+
+def measured_heading(profile: RuntimeProfile, measured: MeasuredModel) -> str:
+    """One line: what was measured where, and how."""
+    how, run = measured.measurement, profile.inference
+    serial = f" {how.board_serial}" if how.board_serial is not None else ""
+    runs = f"{how.runs} run{'s' if how.runs > 1 else ''}"
+    return f"{run.firmware_path} on the board {run.board}{serial} through {how.probe}, {how.counter}, {runs}, cycles"
+
+
+def measured_rows(profile: RuntimeProfile, measured: MeasuredModel) -> list[tuple[str, ...]]:
+    """Estimate and measurement of each layer with a kernel and of the inference (median warm calls)."""
+    rows = [(*_row(layer)[:4], *beside(layer.spread, measured.layers.get(layer.index))) for layer in profile.layers]
+    return [*rows, ("", "inference", "", "", *beside(profile.spread, measured.spread))]
+
+
+def measured_lines(profile: RuntimeProfile, measured: MeasuredModel) -> list[tuple[str, str]]:
+    """(label, value): the three comparisons of interpreter, virtual run and board; and what isn't as it should be."""
+    pairs = (("virtual", profile.validation), ("board", measured.reference), ("board : virtual", measured.virtual))
+    lines = [(label, output_verdict(found)) for label, found in pairs if found is not None]
+    if measured.unstable:
+        lines.append(("unstable", f"differed from run to run on the board: {unstable_names(profile, measured)}"))
+    return lines + [("note", note) for note in measured.measurement.notes]
+
+
+def unstable_names(profile: RuntimeProfile, measured: MeasuredModel) -> str:
+    """The outputs that differed from run to run."""
+    return ", ".join(f"'{profile.graph.tensors[index].name}'" for index in measured.unstable)
 
 
 def _some(names: list[str]) -> str:

@@ -25,6 +25,7 @@ from vtarget.shell.rtt import Rtt
 from vtarget.shell.semihosting import BREAKPOINT, Blocked, FirmwareExit, Semihosting, Sys, signed
 
 EMPTY_SPANS = 5
+ENDLESS_SECONDS = 2.0  # in which firmware without an end must come by them
 FIRST_SPECIAL_RETURN = 0xF0000000  # EXC_RETURN and FNC_RETURN values; the reset value of LR is one of them too
 EXITS = (Sys.EXIT, Sys.EXIT_EXTENDED)
 BKPT = 0xBE
@@ -140,6 +141,8 @@ class BoardRun:
 
     def _go(self, deadline: float) -> Halt:
         """Let the core run to its next stop; now and then it is stopped just to look at the counter before it wraps."""
+        if time.monotonic() >= deadline:  # it may stop so often that no wait for a stop is long
+            raise self._never(self._probe.read_register("pc"))
         self._watch.runs()
         self._probe.resume()
         while True:
@@ -318,7 +321,11 @@ class BoardRun:
 
     def _has_all_calls(self) -> bool:
         done = self._lap.calls
-        return self._open is None and all(len(done.get(p.address, ())) >= p.calls for p in self._picks.values())
+        return (
+            bool(self._picks)
+            and self._open is None
+            and all(len(done.get(p.address, ())) >= p.calls for p in self._picks.values())
+        )
 
     def _check_reached(self, pc: int) -> None:
         missing = [pick for pick in self._picks.values() if pick.address not in self._lap.calls]
@@ -357,13 +364,14 @@ class BoardRun:
 
     # Overhead.
 
-    def calibrate(self, place: int) -> int | None:
+    def calibrate(self, place: int, visits: Visits = NO_VISITS) -> int | None:
         """What stopping and going on adds to a span: the median of spans of one instruction that takes a cycle, at
-        ``place``, as the firmware comes by. None if it doesn't in one run."""
-        self._begin(())
+        ``place``, as the firmware comes by. None if it doesn't in one run, or soon if that has no end."""
+        self._begin((), visits)
         found: list[int] = []
         self._arm(place)
-        deadline = time.monotonic() + self._timeout_s
+        seconds = self._timeout_s if self._end is not None else min(self._timeout_s, ENDLESS_SECONDS)
+        deadline = time.monotonic() + seconds
         while len(found) < EMPTY_SPANS:
             try:
                 halt = self._go(deadline)

@@ -1,11 +1,12 @@
-"""Feeds a model's firmware its samples while it runs, and takes the tensors that its layers leave."""
+"""Feeds a model's firmware its samples while it runs, and takes the tensors that it leaves: ours or anybody's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from vtarget.data.graph import Graph
 from vtarget.data.image import Image
 from vtarget.logic.codegen.project import layer_function
 from vtarget.shell.interpreter import Array
@@ -65,3 +66,72 @@ class Feeder:
                 if index in taken and taken[index].tobytes() != content:
                     self.unstable.add(index)
                 taken[index] = array
+
+
+class BufferFeeder:
+    """The onlooker of firmware that was built elsewhere: samples go to its input buffers when ``function`` is entered,
+    outputs are taken from its output buffers when that has returned.
+
+    Without a function, a run is of one sample, which is put there before ``main``, and ``take`` is for its end. If the
+    firmware runs again, ``unstable`` are the outputs that hold something else than before.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        samples: Sequence[Sequence[Array]],
+        function: str | None,
+    ) -> None:
+        self._graph = graph
+        self._inputs = inputs
+        self._places = outputs
+        self._samples = samples
+        self._function = function
+        self._taken = 0
+        self.fed = 0
+        self.outputs: list[dict[int, Array]] = []
+        self.unstable: set[int] = set()
+        self.begins()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether this run has had all samples."""
+        return self._taken == len(self._samples)
+
+    def begins(self) -> None:
+        """From the first sample on."""
+        self.fed, self._taken = 0 if self._function is not None else 1, 0
+
+    def writes(self, number: int) -> tuple[tuple[int, bytes], ...]:
+        """A sample as bytes, with the addresses where they go."""
+        pairs = zip(self._inputs, self._samples[number], strict=True)
+        return tuple((address, array.tobytes()) for address, array in pairs)
+
+    def entered(self, _name: str, memory: Memory) -> None:
+        """An inference begins."""
+        if self.fed < len(self._samples):
+            for address, data in self.writes(self.fed):
+                memory.write(address, data)
+            self.fed += 1
+
+    def returned(self, name: str, memory: Memory) -> None:
+        """An inference is done, if it was the function."""
+        if name == self._function:
+            self.take(memory.read)
+
+    def take(self, read: Callable[[int, int], bytes]) -> None:
+        """The outputs, if a sample was fed of which they haven't been taken."""
+        if self._taken >= self.fed:
+            return
+        found = {}
+        for place, index in zip(self._places, self._graph.outputs, strict=True):
+            tensor = self._graph.tensors[index]
+            content = read(place, tensor.size_bytes)
+            found[index] = np.frombuffer(content, dtype=np.dtype(tensor.type.value)).reshape(tensor.shape)
+        if self._taken == len(self.outputs):
+            self.outputs.append(found)
+        before = self.outputs[self._taken]
+        self.unstable |= {index for index, array in found.items() if array.tobytes() != before[index].tobytes()}
+        self._taken += 1

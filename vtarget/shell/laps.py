@@ -18,12 +18,14 @@ class End:
 @dataclass(frozen=True)
 class Visits:
     """Stops besides those that time calls: ``writes`` are put to memory at ``start`` (reset, if None), once; the
-    onlooker is told at ``entries`` (address to name), and when a timed call has returned."""
+    onlooker is told at ``entries`` (address to name), and when a timed call has returned. Unless ``to_the_end``, the
+    run is over with its last timed call."""
 
     onlooker: Onlooker = NOBODY
     start: int | None = None
     writes: tuple[tuple[int, bytes], ...] = ()
     entries: Mapping[int, str] = field(default_factory=dict)
+    to_the_end: bool = True
 
 
 NO_VISITS = Visits()

@@ -148,7 +148,7 @@ def _measure(
         raise ProbeError(f"the core has {room} comparators for breakpoints, {needed} are needed")
     room -= len(visits.entries)
     plan = plan_measurement(record, profile, room, pattern=options.pattern, spans=options.spans)
-    end = end_of(record, image)
+    end = end_of(record, image) if visits.to_the_end else None
     counter = counter_for(pricer.board, pricer.core.architecture)
     watch = Stopwatch(probe, counter, pricer.board.clock.max)
     run = BoardRun(probe, watch, image, pricer.board, end, options.timeout_s, partial=options.partial)
@@ -163,7 +163,7 @@ def _measure(
         return run.lap(picks, visits)
 
     place = empty_span(record)
-    overhead = run.calibrate(place) if place is not None else None
+    overhead = run.calibrate(place, visits) if place is not None else None
     if overhead is None:
         notes.append(
             "the overhead of a stop is not known, and not taken off: no single-cycle instruction to measure it on"

@@ -57,7 +57,8 @@ class RunOrder:
     ``writes`` are put to memory when ``main`` is entered, ``reads`` (address, bytes) taken when the run ends. ``until``
     ends it before that address. ``guide`` is the record of the same run on the virtual board, for targets that need to
     know what to expect; without it they make one. ``limits`` are of the virtual run. A board measures other ``kernels``
-    than the spans only if they are wanted.
+    than the spans only if they are wanted. Unless it is ``to_the_end``, a run of a board is over when each of these was
+    called as often as in the guide, wherever that ended.
     """
 
     spans: tuple[str, ...] = ()
@@ -70,3 +71,4 @@ class RunOrder:
     limits: RunLimits = RunLimits()
     progress: Callable[[int, int], None] | None = None
     kernels: bool = True
+    to_the_end: bool = True

@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from vtarget.base.errors import RunError
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph
@@ -29,6 +27,7 @@ from vtarget.logic.report import failure
 from vtarget.logic.validation import validate
 from vtarget.shell.engine import Engine
 from vtarget.shell.epochs import ClockProgrammedError
+from vtarget.shell.feeding import BufferFeeder
 from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult, run_interpreter
 from vtarget.shell.kerneltrace import Inference, KernelTrace
 from vtarget.shell.machine import Machine
@@ -43,6 +42,10 @@ class Feeding:
     samples: Samples = field(repr=False)
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    def feeder(self, graph: Graph, samples: Sequence[Sample], function: str | None) -> BufferFeeder:
+        """What feeds some of the samples to one start of the firmware."""
+        return BufferFeeder(graph, self.inputs, self.outputs, samples, function)
 
 
 @dataclass(frozen=True)
@@ -65,40 +68,56 @@ class RuntimeJob:
 
 
 @dataclass(frozen=True)
-class _Ran:
-    """One inference: the spans of its kernels' calls, and what profiles it."""
+class Ran:
+    """One inference: the spans of its kernels' calls, and what profiles it. It is call number ``index`` of
+    ``function``; None: the whole run."""
 
     calls: tuple[KernelCall, ...]
     spans: Mapping[tuple[str, int], Span]
     cycles: int
     profile: Callable[[], Profile]
     function: str | None
+    index: int | None
 
 
-@dataclass
-class _Run:
-    """One start of the firmware: the outputs taken in it, by sample."""
+@dataclass(frozen=True)
+class Run:
+    """One start of the firmware: its facts, the samples that it was to be fed, and the outputs taken, by sample."""
 
-    outputs: list[dict[int, Array]] = field(default_factory=list)
-    inferences: list[_Ran] = field(default_factory=list)
-    fed: int = 0
+    record: ExecutionRecord
+    samples: Sequence[Sample]
+    outputs: Sequence[Mapping[int, Array]]
+    inferences: Sequence[Ran]
 
 
-def profile_firmware(job: RuntimeJob, pricer: Pricer) -> RuntimeProfile:
+@dataclass(frozen=True)
+class RuntimeRuns:
+    """All runs of a job on the virtual board, what they say, and what the interpreter computes."""
+
+    runs: Sequence[Run]
+    profile: RuntimeProfile
+    reference: InterpreterResult | None
+
+
+def profile_firmware(job: RuntimeJob, pricer: Pricer) -> RuntimeRuns:
     """Run the firmware, on all samples if there are any. RunError if it fails, or doesn't call the function to feed."""
     if job.feeding is None:
-        return _profile(job, pricer, [_execute(job, pricer, ())], None)
+        return _profiled(job, pricer, [_execute(job, pricer, ())], None)
     samples = job.feeding.samples.arrays
     if any(tensor.variable for tensor in job.graph.tensors):
         runs = _run_all(job, pricer, samples)
-        return _profile(job, pricer, runs, _interpret_runs(job, runs))
+        return _profiled(job, pricer, runs, _interpret_runs(job, runs))
     with InterpreterJob(job.data, samples, tensors=job.graph.outputs) as work:
         runs = _run_all(job, pricer, samples)
-        return _profile(job, pricer, runs, work.result())
+        return _profiled(job, pricer, runs, work.result())
 
 
-def _run_all(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample]) -> list[_Run]:
-    runs: list[_Run] = []
+def _profiled(job: RuntimeJob, pricer: Pricer, runs: Sequence[Run], reference: InterpreterResult | None) -> RuntimeRuns:
+    return RuntimeRuns(runs, _profile(job, pricer, runs, reference), reference)
+
+
+def _run_all(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample]) -> list[Run]:
+    runs: list[Run] = []
     done = 0
     while done < len(samples):
         group = samples[done:] if job.function is not None else samples[done : done + 1]
@@ -107,7 +126,7 @@ def _run_all(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample]) -> list
     return runs
 
 
-def _interpret_runs(job: RuntimeJob, runs: Sequence[_Run]) -> InterpreterResult:
+def _interpret_runs(job: RuntimeJob, runs: Sequence[Run]) -> InterpreterResult:
     """A model with state starts afresh with each run of the firmware."""
     assert job.feeding is not None
     samples = job.feeding.samples.arrays
@@ -122,91 +141,69 @@ def _interpret_runs(job: RuntimeJob, runs: Sequence[_Run]) -> InterpreterResult:
 # One run.
 
 
-def _execute(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], *, first: int = 0) -> _Run:
+def _execute(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], *, first: int = 0) -> Run:
     try:
         return _execute_from(job, pricer, samples, first, managed=False)
     except ClockProgrammedError:
         return _execute_from(job, pricer, samples, first, managed=True)
 
 
-def _execute_from(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], first: int, *, managed: bool) -> _Run:
+def _execute_from(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], first: int, *, managed: bool) -> Run:
     """Run from reset: at the board's typical clock, or ``managed`` by the firmware."""
-    run, at = _Run(), job.function
+    at = job.function
+    feeder = job.feeding.feeder(job.graph, samples, at) if job.feeding is not None and samples else None
     names = {function.name for function in job.image.functions}
     marks = {at} if at is not None else {name for name in names if is_inference(name)}
     trace = KernelTrace(
         kernels=(name for name in names - marks if known_kernel(name) is not None),
         inference_functions=marks,
         fed_at=at if samples else None,
-        feed=lambda engine: _feed(job, engine, samples, run),
+        feed=lambda engine: feeder.entered("", engine) if feeder is not None else None,
         take=lambda engine: take_and_end(engine),
     )
     writes = job.options.writes
-    if samples and at is None and job.feeding is not None:
-        writes = (*writes, *_writes(job.feeding, samples[0]))
+    if at is None and feeder is not None:
+        writes = (*writes, *feeder.writes(0))
     options = replace(job.options, writes=writes, spans=trace.spans, on_enter=trace.on_enter, on_span_end=trace.ended)
     machine = Machine(job.image, pricer, options, managed=managed)
 
     def take_and_end(engine: Engine) -> None:
-        _take(job, engine, run)
-        if len(run.outputs) == len(samples):
+        if feeder is not None:
+            feeder.take(engine.read)
+        if feeder is None or feeder.is_done:
             machine.finish()
 
     record = machine.run().record
     whole = build_profile(record, pricer, power_state=job.power_state)
-    _check_end(whole, run, samples, at, first)
-    if samples and at is None:
-        run.fed = 1
-        _take(job, machine.engine, run)
-    run.inferences.extend(_inferences(trace, record, whole, pricer, job.power_state))
-    return run
+    _check_end(whole, feeder, at, first)
+    if feeder is not None and at is None:
+        feeder.take(machine.engine.read)
+    inferences = _inferences(trace, record, whole, pricer, job.power_state)
+    return Run(record, samples, () if feeder is None else tuple(feeder.outputs), inferences)
 
 
-def _writes(feeding: Feeding, sample: Sample) -> list[tuple[int, bytes]]:
-    return [(address, array.tobytes()) for address, array in zip(feeding.inputs, sample, strict=True)]
-
-
-def _feed(job: RuntimeJob, engine: Engine, samples: Sequence[Sample], run: _Run) -> None:
-    if job.feeding is None or run.fed >= len(samples):
-        return
-    for address, data in _writes(job.feeding, samples[run.fed]):
-        engine.write(address, data)
-    run.fed += 1
-
-
-def _take(job: RuntimeJob, engine: Engine, run: _Run) -> None:
-    if job.feeding is None or len(run.outputs) >= run.fed:
-        return
-    taken = {}
-    for address, index in zip(job.feeding.outputs, job.graph.outputs, strict=True):
-        tensor = job.graph.tensors[index]
-        content = engine.read(address, tensor.size_bytes)
-        taken[index] = np.frombuffer(content, dtype=np.dtype(tensor.type.value)).reshape(tensor.shape)
-    run.outputs.append(taken)
-
-
-def _check_end(whole: Profile, run: _Run, samples: Sequence[Sample], at: str | None, first: int) -> None:
+def _check_end(whole: Profile, feeder: BufferFeeder | None, at: str | None, first: int) -> None:
     """RunError if the firmware failed, or didn't call what was to be fed."""
     reason = failure(whole)
     if reason is not None:
         endless = whole.exit.reason is Reason.LIMIT and at is None
         hint = "of firmware that never ends, --input-at names the function to watch, or --until an end"
-        raise RunError(f"{reason}{f', with sample {first}' if samples else ''}", hint=hint if endless else None)
-    if samples and at is not None and not run.outputs:
-        did = "never returned from" if run.fed else "never called"
+        raise RunError(f"{reason}{f', with sample {first}' if feeder else ''}", hint=hint if endless else None)
+    if feeder is not None and at is not None and not feeder.outputs:
+        did = "never returned from" if feeder.fed else "never called"
         raise RunError(f"{whole.firmware_path}: {did} {at}, where sample {first} was to be fed")
 
 
 def _inferences(
     trace: KernelTrace, record: ExecutionRecord, whole: Profile, pricer: Pricer, power_state: str | None
-) -> list[_Ran]:
+) -> list[Ran]:
     spans = {(span.name, span.index): span for span in whole.spans}
     facts = {(span.name, span.index): span for span in record.spans}
     mark = trace.inference_function
 
-    def ran(inference: Inference) -> _Ran | None:
+    def ran(inference: Inference) -> Ran | None:
         if inference.index is None or mark is None:
-            return _Ran(tuple(inference.calls), spans, int(whole.cycles.nominal), lambda: whole, None)
+            return Ran(tuple(inference.calls), spans, int(whole.cycles.nominal), lambda: whole, None, None)
         key = (mark, inference.index)
         if key not in spans:
             return None
@@ -214,7 +211,7 @@ def _inferences(
         def profile() -> Profile:
             return build_profile(restricted(record, facts[key]), pricer, power_state=power_state)
 
-        return _Ran(tuple(inference.calls), spans, spans[key].cycles, profile, mark)
+        return Ran(tuple(inference.calls), spans, spans[key].cycles, profile, mark, inference.index)
 
     found = [one for inference in trace.inferences if (one := ran(inference)) is not None]
     if not found:
@@ -226,7 +223,7 @@ def _inferences(
 
 
 def _profile(
-    job: RuntimeJob, pricer: Pricer, runs: Sequence[_Run], reference: InterpreterResult | None
+    job: RuntimeJob, pricer: Pricer, runs: Sequence[Run], reference: InterpreterResult | None
 ) -> RuntimeProfile:
     ran = [inference for run in runs for inference in run.inferences]
     cycles = [inference.cycles for inference in ran]
@@ -248,11 +245,11 @@ def _profile(
         layers=layer_profiles(job.graph, layers, spans, inference, context),
         unmapped_layers=tuple(o.index for o in job.graph.operators if o.index not in mapped),
         unmapped_kernels=_unmapped(job.graph, chosen),
-        validation=None if reference is None else _validate(job, runs, reference),
+        validation=None if reference is None else validate_outputs(job, _outputs(runs), reference),
     )
 
 
-def _layers(graph: Graph, pricer: Pricer, ran: Sequence[_Ran]) -> tuple[list[Layer], list[list[Span]]]:
+def _layers(graph: Graph, pricer: Pricer, ran: Sequence[Ran]) -> tuple[list[Layer], list[list[Span]]]:
     """The operators that have a kernel, and their cost in each inference."""
     calls: dict[int, list[KernelCall]] = {}
     costs: defaultdict[int, list[Span]] = defaultdict(list)
@@ -291,7 +288,7 @@ def _layer(graph: Graph, index: int, calls: Sequence[KernelCall], pricer: Pricer
     return Layer(index, kernel, call="", macs=macs, notes=tuple(notes))
 
 
-def _unmapped(graph: Graph, ran: _Ran) -> tuple[UnmappedKernel, ...]:
+def _unmapped(graph: Graph, ran: Ran) -> tuple[UnmappedKernel, ...]:
     found: dict[str, list[int]] = {}
     for place in align(graph, ran.calls).left_over:
         call = ran.calls[place]
@@ -300,10 +297,15 @@ def _unmapped(graph: Graph, ran: _Ran) -> tuple[UnmappedKernel, ...]:
     return tuple(UnmappedKernel(name, len(cycles), sum(cycles)) for name, cycles in found.items())
 
 
-def _validate(job: RuntimeJob, runs: Sequence[_Run], reference: InterpreterResult) -> Validation:
-    """Of outputs alone: what layers leave in memory is the runtime's own affair."""
+def _outputs(runs: Sequence[Run]) -> list[Mapping[int, Array]]:
+    return [outputs for run in runs for outputs in run.outputs]
+
+
+def validate_outputs(
+    job: RuntimeJob, actual: Sequence[Mapping[int, Array]], reference: InterpreterResult
+) -> Validation:
+    """What the interpreter says of outputs alone: what layers leave in memory is the runtime's own affair."""
     expected = [dict(zip(job.graph.outputs, sample.outputs, strict=True)) for sample in reference.samples]
-    actual = [outputs for run in runs for outputs in run.outputs]
     known = allowances(job.graph, reference.name)
     whole = validate(
         job.graph, expected, actual, f"{reference.name} {reference.version}", job.tolerance, allowances=known

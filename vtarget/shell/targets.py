@@ -232,6 +232,12 @@ class BoardTarget:
         """It does."""
         return True
 
+    def flashed(self) -> BoardTarget:
+        """The same board, which holds the firmware already."""
+        from vtarget.shell.measuring import MeasureOptions
+
+        return replace(self, options=replace(self.options or MeasureOptions(), flash=False))
+
     def run(self, image: Image, order: RunOrder) -> TargetResult:
         """Run the image on the board. ProbeError says what went wrong; RunError if the virtual run does before."""
         from vtarget.shell.laps import Visits
@@ -250,6 +256,7 @@ class BoardTarget:
             start=functions.get("main") if order.writes else None,
             writes=order.writes,
             entries={functions[name]: name for name in order.stops},
+            to_the_end=order.to_the_end,
         )
         options = self.options or MeasureOptions()
         wanted = replace(

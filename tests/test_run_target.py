@@ -82,7 +82,7 @@ def test_endless_firmware_ends_by_the_limit_on_both(tmp_path: Path) -> None:
     assert done.code == 1
     assert "limit reached: 1 s of wall time (--timeout)" in done.err and done.err.count("\n") == 1
     table = rows(done.out)
-    assert table["spin"][-1] == "measured"
+    assert "measured" in table["spin"]  # with callees, if not all calls came in time
     (spun,) = (kernel for kernel in document(tmp_path / "m.json")["measured"]["kernels"] if kernel["name"] == "spin")
     assert 0 < spun["calls"] <= int(table["spin"][1])
     each = spun["measured_cycles"] / spun["calls"]

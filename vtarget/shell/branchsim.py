@@ -1,4 +1,8 @@
-"""Branches as a run finds them: which each node ends in, for native code to predict (``native.branches``)."""
+"""Branches as a run finds them: which each node ends in, for native code to predict (``native.branches``).
+
+A misprediction is an event of a site. A record without any such site is priced by averages per direction
+(``Pricer.watching``).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What exceptions and context switches mean for the recorder: where execution leaves off and where it goes on.
 
-A handler begins in a context of its own, from no node. What it interrupts is kept (node, frames, stack) and taken up
-again when the exception returns to it, so handlers, threads and what they interrupt are counted apart.
+A handler begins in a context of its own, from no node. What it interrupts is kept (node, frames, stack) by its
+stacked frame and taken up again when that frame is popped, whoever pops it. So handlers, threads of an RTOS and what
+they interrupt are counted apart.
 """
 
 from __future__ import annotations

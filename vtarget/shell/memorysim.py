@@ -1,4 +1,10 @@
-"""Memory as a run finds it: what the nodes fetch and access, for native code to follow (``native.memory``)."""
+"""Memory as a run finds it: what the nodes fetch and access, for native code to follow (``native.memory``).
+
+A node lists the lines of its block, and its loads and stores with addresses as sums of registers at its entry
+(``logic.addresses``); only those that can't be foretold have a hook of the emulator at their instruction. What an
+access finds is an event of a site. Its class is a zone's (``logic.zones``) hit or miss, an unaligned transfer, a change
+of memory behind a load, or a fetched line's miss.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What memory adds to the core's own cycles: wait states, what caches miss, and bounds where nobody published more."""
+"""What memory adds to the core's own cycles: wait states, what caches miss, and bounds where nobody published more.
+
+A record that is priced for a board whose caches the run didn't follow gets wider bounds, and a note that says so.
+"""
 
 from __future__ import annotations
 

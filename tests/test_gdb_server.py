@@ -411,6 +411,20 @@ def test_places() -> None:
             parse_place(text)
 
 
+def test_a_peer_that_had_to_wait_and_sent_its_packet_again_is_answered_once() -> None:
+    listener = Listener("127.0.0.1", 0)
+    host, port = listener.where.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=5) as peer:
+        peer.sendall(b"$?#3f" * 3)
+        link = listener.accept(lambda _text: None)
+        assert link.next_packet() == b"?"
+        peer.sendall(b"+$g#67")
+        assert link.next_packet() == b"g"
+        assert peer.recv(100) == b"++"
+        link.close()
+    listener.close()
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     taken = Listener("127.0.0.1", 0)
     port = int(taken.where.rpartition(":")[2])

@@ -83,9 +83,18 @@ class Link:
         while self.lost is None and time.monotonic() < end:
             self._receive(WAIT_SECONDS)
             if any(isinstance(event, Packet) for event in self._events):
+                self._forget_repeats()
                 return True
             self._events.clear()
         return False
+
+    def _forget_repeats(self) -> None:
+        """A peer that had to wait has sent its first packet again and again; answered twice, it would take the second
+        answer for that to its next one."""
+        self._receive(0.0)
+        first = next(event for event in self._events if isinstance(event, Packet))
+        while self._events.count(first) > 1:
+            self._events.remove(first)
 
     def next_packet(self) -> bytes | None:
         """The next packet, waiting for it; None if the peer is gone."""

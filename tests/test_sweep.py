@@ -197,7 +197,7 @@ def test_a_terminal_shows_rows_as_they_come(piped: bool) -> None:
     command = [sys.executable, "-m", "vtarget", "sweep", FIRMWARE, FOREVER, "-b", "nucleo-l4r5zi", "-b", "rpi-pico"]
     command += ["--jobs", "1", "--timeout", "2"]
     leader, follower = os.openpty()
-    termios.tcsetwinsize(follower, (40, 400))
+    termios.tcsetwinsize(follower, (40, 1000))
     out = subprocess.PIPE if piped else follower
     environment = os.environ | {"TERM": "xterm"}
     with subprocess.Popen([*command, "--no-cache"], stdout=out, stderr=follower, env=environment) as process:

@@ -199,7 +199,7 @@ def test_a_terminal_shows_rows_as_they_come(piped: bool) -> None:
     leader, follower = os.openpty()
     termios.tcsetwinsize(follower, (40, 1000))
     out = subprocess.PIPE if piped else follower
-    environment = os.environ | {"TERM": "xterm"}
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm"}
     with subprocess.Popen([*command, "--no-cache"], stdout=out, stderr=follower, env=environment) as process:
         os.close(follower)
         drawn = "".join(drained(leader))

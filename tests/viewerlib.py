@@ -132,12 +132,16 @@ class Speedscope:
         )
         page.wait("document.querySelector('canvas') || /rror/.test(document.body.innerText)")
         page.run("[...document.querySelectorAll('div')].filter(e => /Sandwich$/.test(e.innerText)).pop().click()")
-        page.wait("/Symbol Name/.test(document.body.innerText)")
+        page.wait(
+            "(rows => { const head = rows.findIndex(row => /Symbol Name/.test(row.innerText));"
+            " return head >= 0 && rows.length > head + 1; })([...document.querySelectorAll('tr')])"
+        )
         rows = page.run("[...document.querySelectorAll('tr')].map(row => [...row.children].map(c => c.innerText))")
         start = rows.index(["Total", "Self", "Symbol Name"])
         self.profiles = {name: self._number(weight) for _, name, weight in rows[1:start]}
         self.functions = {name: (self._number(total), self._number(own)) for total, own, name in rows[start + 1 :]}
-        self.complaints = [said for said in page.complaints() if "WebGL" not in said]
+        # The package's page looks for its developers' server, too.
+        self.complaints = [said for said in page.complaints() if "WebGL" not in said and "LiveReload" not in said]
 
     @staticmethod
     def _number(shown: str) -> int:

@@ -11,6 +11,7 @@ of CMP0 counts: recalled). Option ``hfrc_hz``: 96 MHz, or 48 MHz for ``apollo3``
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
 from vtarget.base.errors import InputError
@@ -89,7 +90,7 @@ class Timer:
                 self.flags |= (until <= counts) << compare
 
 
-class AmbiqTimers(WordDevice):
+class AmbiqTimers(WordDevice, ABC):
     """A block of timers with INTEN, INTSTAT, INTCLR and INTSET."""
 
     INTEN = 0x60
@@ -115,13 +116,13 @@ class AmbiqTimers(WordDevice):
         """The interrupt bit of a timer's compare."""
         return 2 * index + compare
 
+    @abstractmethod
     def read_count(self, offset: int) -> int | None:
         """The counter at an offset; None if there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def control(self, offset: int) -> None:
         """A register of timers was written: bring them into line."""
-        raise NotImplementedError
 
     def read_word(self, offset: int) -> int:
         """Counters and the status depend on time."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from vtarget.shell.devices.device import WordDevice
 from vtarget.shell.devices.nrf_ppi import pulse_event
 
@@ -9,12 +11,12 @@ EVENTS, EVENTS_END = 0x100, 0x180
 INTEN, INTENSET, INTENCLR = 0x300, 0x304, 0x308
 
 
-class NrfEvents(WordDevice):
+class NrfEvents(WordDevice, ABC):
     """Event n stands at 0x100 + 4 n and is bit n of INTEN. A task is called by its offset when 1 is written."""
 
+    @abstractmethod
     def task(self, offset: int) -> None:
         """A task is triggered."""
-        raise NotImplementedError
 
     def changed(self, offset: int, value: int) -> None:
         """A register that is neither task nor event was written; by default it is kept."""

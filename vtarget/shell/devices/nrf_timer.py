@@ -7,6 +7,8 @@ by default (TIMER0 to TIMER2 have 4). Tasks and events don't reach the PPI.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from vtarget.base.errors import InputError
 from vtarget.shell.devices.counter import Counter, counts_until, earliest
 from vtarget.shell.devices.device import Ports, WordDevice
@@ -20,7 +22,7 @@ FIRST = 16  # COMPARE[0]'s bit of INTEN
 CLOCK_HZ = 16_000_000
 
 
-class NrfCounting(WordDevice):
+class NrfCounting(WordDevice, ABC):
     """What TIMER and RTC have in common: tasks, events with their interrupts, CC registers and a counter."""
 
     def __init__(self, ports: Ports, counter: Counter, channels: int, modulus: int) -> None:
@@ -63,9 +65,9 @@ class NrfCounting(WordDevice):
             self.changed(offset)
         self._refresh()
 
+    @abstractmethod
     def task(self, offset: int) -> None:
         """A task is triggered; what has passed is already taken."""
-        raise NotImplementedError
 
     def changed(self, offset: int) -> None:
         """A register was written that is neither task nor event."""
@@ -75,12 +77,12 @@ class NrfCounting(WordDevice):
         self._advance(self._counter.take())
         self._refresh()
 
-    def _advance(self, counts: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _advance(self, counts: int) -> None: ...
 
+    @abstractmethod
     def _counts_to(self, bit: int) -> int | None:
         """Counts until an event, by its bit; None for never."""
-        raise NotImplementedError
 
     def _cc(self, channel: int) -> int:
         return self.words.get(CC + 4 * channel, 0) % self._modulus

@@ -12,6 +12,7 @@ The manuals' section numbers are recalled.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 
 from vtarget.shell.devices.device import Ports, WordDevice
@@ -43,7 +44,7 @@ CHANNELS = 8
 SIZES = (1, 2, 4, 4)  # PSIZE, MSIZE; 3 is reserved
 
 
-class _Dma(WordDevice):
+class _Dma(WordDevice, ABC):
     """Eight channels with flags and a line each. Subclasses know the registers."""
 
     LINE = ""
@@ -73,16 +74,16 @@ class _Dma(WordDevice):
     def _set_register(self, index: int, register: int, value: int) -> None:
         self.words[self.FIRST + index * self.STRIDE + register] = value
 
+    @abstractmethod
     def _signals(self, index: int) -> tuple[str, ...]:
         """The request signals that the channel listens to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _pending(self, index: int) -> bool:
         """Whether the channel's interrupt line is high."""
-        raise NotImplementedError
 
-    def _progress(self, index: int, progress: Progress) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _progress(self, index: int, progress: Progress) -> None: ...
 
     def _requested(self, signal: str) -> None:
         for index, channel in enumerate(self._channels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 from vtarget.data.calibration import TERMS, Calibration
 from vtarget.data.measurement import Measurement, PowerWindow, Timed
 from vtarget.data.record import ExecutionRecord
+from vtarget.logic.calibration import Observation, prior_widths
 from vtarget.logic.costs import price_parts, relocated_blocks
+from vtarget.logic.observations import Observed, observe
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.terms import inclusive, split_terms
 from vtarget.logic.twin import draw
@@ -109,3 +112,33 @@ def true_cycles(name: str, board: str, truth: Calibration) -> dict[str, float]:
     factors = np.array([truth.factor(term) for term in TERMS])
     rows = {kernel: float(factors @ np.array(terms)) for kernel, _, _, terms in _terms(name, board)}
     return {kernel: cycles for kernel, cycles in rows.items() if cycles >= 0.01 * max(rows.values())}
+
+
+@cache
+def observed(name: str, board: str) -> Observed:
+    """An example's kernels; what was measured is put in later."""
+    return observe(recorded(name, board), board_pricer(board), measured(name, board, truth_of(board, 0)))
+
+
+@cache
+def priors(board: str) -> np.ndarray:
+    """As ``calibrate`` has them."""
+    found = [observed(name, board) for name in FITTED]
+    nominal = np.sum([one.nominal for one in found], axis=0)
+    return prior_widths(board_pricer(board).core, nominal, [one.bounds for one in found])
+
+
+def observations(board: str, seed: int) -> list[Observation]:
+    """What the twin with that seed took."""
+    truth, found = truth_of(board, seed), []
+    for name in FITTED:
+        timed = {t.name: t for t in measured(name, board, truth, seed=seed).kernels}
+        for one in observed(name, board).observations:
+            result = timed[one.kernel]
+            found.append(replace(one, measured=float(result.total_cycles), spread=float(result.spread)))
+    return found
+
+
+def estimates(name: str, board: str, values: np.ndarray) -> dict[str, float]:
+    """Cycles of an example's kernels with these factors by term."""
+    return {one.kernel: float(one.terms @ values) for one in observed(name, board).observations}

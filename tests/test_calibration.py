@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
-
 import numpy as np
 import pytest
 from calibrationlib import (
     FITTED,
     HELD_OUT,
     board_pricer,
+    estimates,
     example,
     measured,
     measurement,
+    observations,
+    priors,
     recorded,
     true_cycles,
     truth_of,
@@ -30,7 +30,7 @@ from vtarget.logic.calibration import Observation, calibrate, fit, prior_widths
 from vtarget.logic.calibrationreport import is_told
 from vtarget.logic.costs import price_parts, relocated_blocks
 from vtarget.logic.energy import power_at
-from vtarget.logic.observations import Observed, observe
+from vtarget.logic.observations import observe
 from vtarget.logic.powerfit import Watts, fit_power, windows
 from vtarget.logic.terms import NUMBER, split_terms
 from vtarget.shell.running import price
@@ -50,35 +50,6 @@ def observation(name: str, measured_cycles: float, kin: frozenset[str] = frozens
 
 
 # --- twins -----------------------------------------------------------------------------------------------------------
-
-
-@cache
-def observed(name: str, board: str) -> Observed:
-    """An example's kernels; what was measured is put in later."""
-    return observe(recorded(name, board), board_pricer(board), measured(name, board, truth_of(board, 0)))
-
-
-@cache
-def priors(board: str) -> np.ndarray:
-    """As ``calibrate`` has them."""
-    found = [observed(name, board) for name in FITTED]
-    nominal = np.sum([one.nominal for one in found], axis=0)
-    return prior_widths(board_pricer(board).core, nominal, [one.bounds for one in found])
-
-
-def observations(board: str, seed: int) -> list[Observation]:
-    """What the twin with that seed took."""
-    truth, found = truth_of(board, seed), []
-    for name in FITTED:
-        timed = {t.name: t for t in measured(name, board, truth, seed=seed).kernels}
-        for one in observed(name, board).observations:
-            result = timed[one.kernel]
-            found.append(replace(one, measured=float(result.total_cycles), spread=float(result.spread)))
-    return found
-
-
-def estimates(name: str, board: str, values: np.ndarray) -> dict[str, float]:
-    return {one.kernel: float(one.terms @ values) for one in observed(name, board).observations}
 
 
 @pytest.mark.parametrize("board", [L4, U5, F7, PICO])

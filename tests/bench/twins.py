@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -18,8 +17,10 @@ from calibrationlib import (  # noqa: E402
     FITTED,
     HELD_OUT,
     board_pricer,
-    measured,
+    estimates,
     measurement,
+    observations,
+    priors,
     recorded,
     true_cycles,
     truth_of,
@@ -28,10 +29,9 @@ from calibrationlib import (  # noqa: E402
 from vtarget.data.calibration import TERMS, AppliedCalibration, Calibration  # noqa: E402
 from vtarget.data.measurement import PowerWindow  # noqa: E402
 from vtarget.logic.calibrated import calibrated_board  # noqa: E402
-from vtarget.logic.calibration import Calibrated, Observation, calibrate, prior_widths  # noqa: E402
+from vtarget.logic.calibration import calibrate  # noqa: E402
 from vtarget.logic.calibrationreport import is_told  # noqa: E402
 from vtarget.logic.energy import power_at  # noqa: E402
-from vtarget.logic.observations import Observed, observe  # noqa: E402
 from vtarget.logic.powerfit import fit_power, windows  # noqa: E402
 
 SEEDS = range(20)
@@ -55,29 +55,11 @@ class Found:
         return tuple(abs(found / hidden - 1) for found, hidden in self.factors)
 
 
-@cache
-def _observed(name: str, board: str) -> Observed:
-    return observe(recorded(name, board), board_pricer(board), measured(name, board, truth_of(board, 0)))
-
-
-def _fit(board: str, seed: int, truth: Calibration) -> Calibrated:
-    seen = [_observed(name, board) for name in FITTED]
-    nominal = np.sum([one.nominal for one in seen], axis=0)
-    rows: list[Observation] = []
-    for name, one in zip(FITTED, seen, strict=True):
-        timed = {t.name: t for t in measured(name, board, truth, seed=seed).kernels}
-        rows += [
-            replace(row, measured=float(timed[row.kernel].total_cycles), spread=float(timed[row.kernel].spread))
-            for row in one.observations
-        ]
-    return calibrate(rows, prior_widths(board_pricer(board).core, nominal, [one.bounds for one in seen]))
-
-
 def _errors(board: str, names: tuple[str, ...], values: np.ndarray, truth: Calibration) -> Iterator[float]:
     for name in names:
-        estimates = {row.kernel: float(row.terms @ values) for row in _observed(name, board).observations}
+        calibrated = estimates(name, board, values)
         for kernel, cycles in true_cycles(name, board, truth).items():
-            yield abs(estimates[kernel] / cycles - 1)
+            yield abs(calibrated[kernel] / cycles - 1)
 
 
 def _power(board: str, seed: int, truth: Calibration) -> Iterator[float]:
@@ -106,7 +88,7 @@ def _power(board: str, seed: int, truth: Calibration) -> Iterator[float]:
 def find_out(board: str, seed: int) -> Found:
     """Measure a twin of that seed, with its jitter, and calibrate."""
     truth = truth_of(board, seed)
-    fit = _fit(board, seed, truth)
+    fit = calibrate(observations(board, seed), priors(board))
     told = {term: factor.value for term, factor in fit.factors().items() if is_told(factor)}
     return Found(
         uncalibrated=tuple(_errors(board, (*FITTED, *HELD_OUT), ALL_ONE, truth)),

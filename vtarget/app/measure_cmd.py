@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vtarget.app.run_target import MOST_REPEATS, REPEATS
+
 if TYPE_CHECKING:
     from vtarget.data.image import Image
     from vtarget.data.measurement import Measurement
     from vtarget.data.profile import Profile
     from vtarget.data.record import ExecutionRecord
     from vtarget.logic.pricing import Pricer
-
-MOST_REPEATS = 1000
 
 
 @click.command()
@@ -24,7 +24,7 @@ MOST_REPEATS = 1000
 @click.option("--json", "json_path", metavar="PATH", help="Write it as JSON to PATH ('-': standard output).")
 @click.option("--kernels", metavar="REGEX", help="Measure the kernels whose name matches (default: the largest).")
 @click.option("--span", "spans", multiple=True, metavar="SYMBOL", help="Measure this function in any case.")
-@click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), default=3, show_default=True, metavar="N",
+@click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), default=REPEATS, show_default=True, metavar="N",
               help="How often each run is made; medians are kept.")  # fmt: skip
 @click.option("--until", metavar="SYMBOL|ADDRESS", help="The run ends before executing this address.")
 @click.option("--no-flash", is_flag=True, help="The board holds the firmware already: verify it only.")

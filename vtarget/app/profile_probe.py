@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vtarget.app.run_target import NO_FLASH, REPEAT, REPEATS
 from vtarget.base.errors import RunError
 
 if TYPE_CHECKING:
-    from vtarget.data.modelprofile import ModelProfile
+    from vtarget.data.modelprofile import MeasuredModel, ModelProfile
+    from vtarget.data.validation import Validation
     from vtarget.logic.pricing import Pricer
     from vtarget.shell.targets import BoardTarget, Target
-
-MOST_REPEATS = 1000
-REPEATS = 3
-
 
 _OPTIONS = (
     click.option("--probe", "probe_url", metavar="PROBE",
                  help="Run it on the real board too: pyocd[:UID], or gdb:[HOST:]PORT of a GDB server."),
-    click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), metavar="N",
-                 help="How often each run on the board is made (default: 3); medians are kept."),
-    click.option("--no-flash", is_flag=True, help="The board holds the firmware already: verify it only."),
+    REPEAT,
+    NO_FLASH,
     click.option("-o", "--measurement", "measurement_path", metavar="FILE",
                  help="Write what the board took to FILE, for calibrate and --from-record; the run to FILE.record."),
     click.option("--from-record", "from_record", metavar="FILE",
@@ -100,12 +97,19 @@ def check_measured(profile: ModelProfile) -> None:
     if measured is None or measured.agrees:
         return
     where = f"{profile.model_path} on the board {profile.inference.board}, engine {profile.engine}"
+    refuse_disagreement(where, measured, "tensors", lambda: unstable_names(profile, measured), verdict)
+    raise RunError(f"{where}: {measured_verdict(measured)}")
+
+
+def refuse_disagreement(
+    where: str, measured: MeasuredModel, what: str, unstable: Callable[[], str], verdict: Callable[[Validation], str]
+) -> None:
+    """RunError if the board's ``what`` were ``unstable``, or not the interpreter's or the virtual run's."""
     if measured.unstable:
-        raise RunError(f"{where}: tensors differed from run to run: {unstable_names(profile, measured)}")
+        raise RunError(f"{where}: {what} differed from run to run: {unstable()}")
     for found in (measured.reference, measured.virtual):
         if found is not None and not found.passed:
             raise RunError(f"{where}: {verdict(found)}")
-    raise RunError(f"{where}: {measured_verdict(measured)}")
 
 
 def print_measured(profile: ModelProfile) -> None:

@@ -167,6 +167,7 @@ def show_runtime(profile: RuntimeProfile, json_path: str | None, *, quiet: bool,
 
 def check_validation(profile: RuntimeProfile) -> None:
     """RunError if the outputs differ from the interpreter's, or the board's from either."""
+    from vtarget.app.profile_probe import refuse_disagreement
     from vtarget.logic.runtimereport import output_verdict, suspects, unstable_names
 
     run, measured = profile.inference, profile.measured
@@ -176,11 +177,7 @@ def check_validation(profile: RuntimeProfile) -> None:
     if measured is None or measured.agrees:
         return
     where = f"{run.firmware_path} on the board {run.board}"
-    if measured.unstable:
-        raise RunError(f"{where}: outputs differed from run to run: {unstable_names(profile, measured)}")
-    for found in (measured.reference, measured.virtual):
-        if found is not None and not found.passed:
-            raise RunError(f"{where}: {output_verdict(found)}")
+    refuse_disagreement(where, measured, "outputs", lambda: unstable_names(profile, measured), output_verdict)
 
 
 def _print_measured(profile: RuntimeProfile) -> None:

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 MOST_WRITTEN_BYTES = 64 << 20
 MOST_REPEATS, REPEATS = 1000, 3
+REPEAT = click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), metavar="N",
+                      help="How often each run on the real board is made (default: 3); medians are kept.")  # fmt: skip
+NO_FLASH = click.option("--no-flash", is_flag=True, help="The real board holds the firmware already: verify it only.")
 _OPTIONS = (
     click.option("--probe", "probe_url", metavar="PROBE",
                  help="Run it on the real board: pyocd[:UID], or gdb:[HOST:]PORT of a GDB server."),
-    click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), metavar="N",
-                 help="How often each run on the real board is made (default: 3); medians are kept."),
-    click.option("--no-flash", is_flag=True, help="The real board holds the firmware already: verify it only."),
+    REPEAT,
+    NO_FLASH,
     click.option("--record", "record_path", metavar="FILE",
                  help="Save the facts of the run; of a real board, its measurement (and FILE.record beside)."),
     click.option("--from-record", "from_record", metavar="FILE",

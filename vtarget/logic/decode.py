@@ -8,7 +8,7 @@ from functools import cache, cached_property, lru_cache
 from struct import unpack
 from typing import Any
 
-from vtarget.data.insn import ALWAYS, PC, Feature, Flow, Insn, Kind
+from vtarget.data.insn import ALWAYS, PC, Dynamic, Feature, Flow, Insn, Kind
 from vtarget.logic.reading import Reading
 
 _ORIGIN = 0x10000
@@ -35,7 +35,12 @@ class Block:
     @cached_property
     def insns(self) -> tuple[Insn, ...]:
         """Its instructions."""
-        return decode_block(self.code, self.address)
+        return decode_block(self.code, self.address & 2)
+
+    @cached_property
+    def observed(self) -> frozenset[int]:
+        """Those of its instructions of which the run observed whether their condition was true."""
+        return frozenset([i for i, insn in enumerate(self.insns) if insn.dynamic is Dynamic.PREDICATED])
 
     @cached_property
     def addresses(self) -> tuple[int, ...]:

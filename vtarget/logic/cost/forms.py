@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from vtarget.data.insn import Insn, Kind
+from vtarget.data.insn import FLAGS, FLOATS, Insn, Kind
 
 _WORD = 0xFFFFFFFF
 _NAMES = {"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": 13, "lr": 14, "pc": 15} | {f"r{n}": n for n in range(16)}
@@ -22,7 +22,9 @@ _EXTENDS = ("uxt", "sxt")
 @cache
 def has_shifted_constant(insn: Insn) -> bool:
     """Whether its immediate is eight bits shifted: neither a plain one nor a pattern of repeated bytes."""
-    if insn.kind is not Kind.ALU or insn.size != 4 or insn.mnemonic.startswith(_PLAIN_IMMEDIATES):
+    if insn.size != 4 or insn.kind is not Kind.ALU or insn.shifted_operand or "#" not in insn.text:
+        return False
+    if insn.mnemonic.startswith(_PLAIN_IMMEDIATES):
         return False
     found = _IMMEDIATE.search(insn.text)
     if found is None:
@@ -67,6 +69,8 @@ def registers(insn: Insn) -> tuple[int, ...]:
 @cache
 def extracted(insn: Insn) -> int:
     """The mask of registers that go through a shifter first: a shifted operand, what is extracted or reversed."""
+    if not insn.shifted_operand and insn.kind is not Kind.ALU and insn.kind is not Kind.DSP:
+        return 0
     name = insn.mnemonic
     if insn.shifted_operand and (shifted := _SHIFTED.search(insn.text)):
         if name.startswith("pkhtb"):
@@ -79,3 +83,36 @@ def extracted(insn: Insn) -> int:
     if name.startswith(("sbfx", "ubfx", *_REVERSE, "ssat", "usat", "pkhtb")):
         return insn.reads & 0xFFFF
     return 0
+
+
+Form = tuple[object, ...]
+
+
+def form(insn: Insn) -> Form:
+    """All that a core's tables look at: instructions of one form differ in nothing but which registers they use."""
+    kind, writes = insn.kind, insn.writes
+    return (
+        kind,
+        insn.mnemonic,
+        insn.size,
+        insn.flow,
+        insn.dynamic,
+        insn.predicated,
+        insn.access_bytes,
+        insn.register_count,
+        insn.writeback,
+        insn.register_offset,
+        insn.shifted_operand,
+        insn.sets_flags,
+        insn.double,
+        writes & FLAGS,
+        not writes,
+        has_shifted_constant(insn),
+        _moved(insn) if kind is Kind.FP_MOVE else "#" in insn.text,
+    )
+
+
+def _moved(insn: Insn) -> tuple[int, ...]:
+    """How many registers of the core and of the FPU a VMOV reads and writes, the flags among those of the core."""
+    masks = (insn.reads & ~FLOATS, insn.writes & ~FLOATS, insn.reads & FLOATS, insn.writes & FLOATS)
+    return (*(mask.bit_count() for mask in masks), ((insn.reads | insn.writes) & 0xFFFF).bit_count())

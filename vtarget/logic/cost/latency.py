@@ -51,27 +51,14 @@ Needs = tuple[tuple[int, Use], ...]  # registers, and what for
 Rows = tuple[tuple[Use, tuple[Latency, ...]], ...]  # the rows for some uses, the first that the core has
 
 
-class Dataflow(NamedTuple):
-    """Of one instruction at one bound: its results, and what it needs.
-
-    ``early_results`` and ``early_needs`` are those of a core with two stages of ALUs when the first one executes it;
-    empty where it can't.
-    """
-
-    results: tuple[Result, ...]
-    early_results: tuple[Result, ...]
-    needs: Needs
-    early_needs: Needs
-
-
-NO_DATAFLOW = Dataflow((), (), (), ())
 _EARLY = ("add", "adds", "addw", "sub", "subs", "subw", "mov", "movs", "movw")
 _CHAINED = ("vmla", "vmls", "vnmla", "vnmls")
 _AT_ONCE = (1,) * len(Use)
 
 
-class _Pace(NamedTuple):
-    """Latencies by use of all instructions of a sort: their results, early ones, and a base written back."""
+class Pace(NamedTuple):
+    """Latencies by use of all instructions of a form: their results, those of a core with two stages of ALUs when the
+    first one executes it (empty where it can't), and a base written back (empty without one)."""
 
     late: tuple[int, ...]
     early: tuple[int, ...]
@@ -85,7 +72,6 @@ class LatencyTable:
         self._rows = {row: figure.cycles.bounds for row, figure in core.latency.items()}
         self._predicts = core.pipeline == "m7"
         self._two_stages = Latency.EARLY_ALU in self._rows
-        self._paces: dict[tuple[Latency | None, Rows, bool, bool, bool], tuple[_Pace, ...]] = {}
 
     def __getitem__(self, row: Latency | None) -> tuple[int, ...]:
         """The row at each bound, 1 if the core doesn't have it."""
@@ -95,40 +81,26 @@ class LatencyTable:
         """The row at each bound, 0 if the core doesn't have it."""
         return self._rows.get(row, (0, 0, 0))
 
-    def dataflow(self, insn: Insn) -> tuple[Dataflow, ...]:
-        """What the scoreboard must know of ``insn`` at each bound; the very same where it is the same."""
-        early = self._two_stages and _can_be_early(insn)
-        key = (self._plain(insn), self._exceptions(insn), early, early and is_reverse(insn), insn.writeback)
-        paces = self._paces.get(key)
-        if paces is None:
-            paces = self._paces[key] = self._new_paces(*key)
-        needs = self._needs(insn)
-        early_needs = tuple((mask, Use.EARLY if use is Use.PLAIN else use) for mask, use in needs) if early else ()
-        low, nominal, high = paces
-        flow = Dataflow(*_results(insn, nominal), needs, early_needs)
-        return (
-            flow if low is nominal else Dataflow(*_results(insn, low), needs, early_needs),
-            flow,
-            flow if high is nominal else Dataflow(*_results(insn, high), needs, early_needs),
-        )
+    def paces(self, insn: Insn) -> tuple[Pace, ...]:
+        """What the scoreboard must know of the results of all instructions of its form, at each bound."""
+        return tuple(self._pace(insn, bound) for bound in BOUNDS)
 
-    def _new_paces(
-        self, plain: Latency | None, exceptions: Rows, early: bool, reverse: bool, writeback: bool
-    ) -> tuple[_Pace, ...]:
-        nominal = self._pace(NOMINAL, plain, exceptions, early, reverse, writeback)
-        found = (self._pace(bound, plain, exceptions, early, reverse, writeback) for bound in BOUNDS)
-        return tuple(nominal if pace == nominal else pace for pace in found)
+    def can_be_early(self, insn: Insn) -> bool:
+        """Whether the core has two stages of ALUs, and the first one can execute it."""
+        return self._two_stages and _can_be_early(insn)
 
-    def _pace(
-        self, bound: int, plain: Latency | None, exceptions: Rows, early: bool, reverse: bool, writeback: bool
-    ) -> _Pace:
-        late = [self[plain][bound]] * len(Use)
-        for use, rows in exceptions:
+    def waits_for_nothing(self, insn: Insn) -> bool:
+        """Branches don't wait for flags: their resolution is part of the refill. Predicted ones wait for nothing."""
+        return insn.kind is Kind.BRANCH and self._predicts
+
+    def _pace(self, insn: Insn, bound: int) -> Pace:
+        late = [self[self._plain(insn)][bound]] * len(Use)
+        for use, rows in self._exceptions(insn):
             late[use] = next((self._rows[row][bound] for row in rows if row in self._rows), late[Use.PLAIN])
-        quick = self._early_latencies(late, bound, reverse) if early else ()
+        early = self._early_latencies(late, bound, is_reverse(insn)) if self.can_be_early(insn) else ()
         base = list(_AT_ONCE)
         base[Use.PLAIN] = self[Latency.EARLY_ALU][bound]
-        return _Pace(tuple(late), tuple(quick), tuple(base) if writeback else ())
+        return Pace(tuple(late), tuple(early), tuple(base) if insn.writeback else ())
 
     def _early_latencies(self, late: list[int], bound: int, reverse: bool) -> list[int]:
         """Flags come out of the late stage all the same."""
@@ -196,25 +168,22 @@ class LatencyTable:
             return _OF_DOUBLE_MAC if insn.double else chained
         return _OF_FP_ALU if kind is Kind.FP_ALU and not insn.double else ()
 
-    def _needs(self, insn: Insn) -> tuple[tuple[int, Use], ...]:
-        """Branches don't wait for flags: their resolution is part of the refill. Predicted ones wait for nothing."""
-        accumulator = insn.accumulator & ~insn.address_reads
-        addend = 1 << registers(insn)[-2] if is_extend_add(insn) else 0
-        early = extracted(insn) & ~insn.address_reads
-        addend &= ~early
-        rest = insn.reads & ~(insn.address_reads | accumulator | addend | early | FLAGS)
-        branches = insn.kind is Kind.BRANCH
-        predicted = branches and self._predicts
-        flags = 0 if branches else insn.reads & FLAGS
-        needs = (
-            (insn.address_reads, Use.ADDRESS),
-            (accumulator, Use.ACCUMULATE),
-            (addend, Use.EXTEND_ADD),
-            (early, Use.EARLY),
-            (0 if predicted else rest, _plain_use(insn)),
-            (flags, Use.FLAGS),
-        )
-        return tuple([need for need in needs if need[0]])
+
+@cache
+def needs(insn: Insn) -> Needs:
+    """What it waits for; a branch doesn't wait for flags."""
+    address = insn.address_reads
+    accumulator, early = insn.accumulator & ~address, extracted(insn) & ~address
+    addend = 1 << registers(insn)[-2] & ~early if is_extend_add(insn) else 0
+    found = (
+        (address, Use.ADDRESS),
+        (accumulator, Use.ACCUMULATE),
+        (addend, Use.EXTEND_ADD),
+        (early, Use.EARLY),
+        (insn.reads & ~(address | accumulator | addend | early | FLAGS), _plain_use(insn)),
+        (0 if insn.kind is Kind.BRANCH else insn.reads & FLAGS, Use.FLAGS),
+    )
+    return tuple([need for need in found if need[0]])
 
 
 _INTEGER_LOADS = frozenset({Kind.LOAD, Kind.LOAD_EXCLUSIVE, Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE})
@@ -275,12 +244,10 @@ def _of_alu(two_stage: bool, shifted_operand: bool) -> Rows:
     return tuple(found.items())
 
 
-def _results(insn: Insn, pace: _Pace) -> tuple[tuple[Result, ...], tuple[Result, ...]]:
-    """Late and early ones. Of a multiple load only the last register comes late, a base register written back at
-    once."""
+def results(insn: Insn, pace: Pace) -> tuple[Result, ...]:
+    """Of a multiple load only the last register comes late, a base register written back at once."""
     base = 1 << insn.address.base if insn.writeback and insn.address is not None else 0
     last = rest = insn.writes & ~base
-    early = (Result(insn.writes, pace.early, max(pace.early)),) if pace.early else ()
     if insn.kind is Kind.LOAD_MULTIPLE and rest:
         last = 1 << (rest.bit_length() - 1)
     awaited = not (insn.kind is Kind.FP_MOVE and insn.reads & ~FLOATS)
@@ -289,7 +256,7 @@ def _results(insn: Insn, pace: _Pace) -> tuple[tuple[Result, ...], tuple[Result,
         found.append(Result(rest & ~last, _AT_ONCE, 1, awaited))
     if base:
         found.append(Result(base, pace.base, max(pace.base), awaited))
-    return tuple(found), early
+    return tuple(found)
 
 
 def _is_two_stage(insn: Insn) -> bool:

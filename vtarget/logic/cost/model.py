@@ -121,7 +121,7 @@ class CostModel:
         predictor, offset = self.core.predictor, block.insns[-1].branch_offset
         if predictor.mispredicted_forward is not None and offset is not None and offset >= 0:
             return predictor.mispredicted_forward.cycles
-        saved = self._pipeline.early_flags(self._timing(block, _dynamic_predicated(block), False))
+        saved = self._pipeline.early_flags(self._timing(block, block.observed, False))
         full = predictor.mispredicted.cycles
         return _sane(Cycles(full.low - saved.high, full.nominal - saved.nominal, full.high - saved.low))
 
@@ -130,7 +130,7 @@ class CostModel:
         found = self._pipelined.get(placeless(block))
         if found is None:
             scalar = self._pipeline if isinstance(self._pipeline, ScalarPipeline) else None
-            found = scalar.pipelined(block, _dynamic_predicated(block)) if scalar is not None else frozenset()
+            found = scalar.pipelined(block, block.observed) if scalar is not None else frozenset()
             self._pipelined[placeless(block)] = found
         return found
 
@@ -148,7 +148,7 @@ class CostModel:
 
     def prefix(self, block: Block, index: int) -> int:
         """Nominal cycles from the block's start to its instruction ``index``."""
-        timing = self._timing(block, _dynamic_predicated(block), False)
+        timing = self._timing(block, block.observed, False)
         before = timing.nominal_before
         return before[index] if index < len(before) else timing.cycles.nominal
 
@@ -166,7 +166,7 @@ class CostModel:
             return Terms(Timing(NO_CYCLES, (), None), frozenset(), NO_CYCLES, NO_CYCLES, NO_CYCLES)
         last = source.insns[-1]
         taken = exit is Exit.TAKEN
-        skipped = _dynamic_predicated(source)
+        skipped = source.observed
         if exit is Exit.FALLTHROUGH and last.predicated and last.flow is not Flow.NONE:
             skipped |= {len(source.insns) - 1}
         timing = self._timing(source, skipped, taken)
@@ -232,16 +232,12 @@ class CostModel:
 
     def _executed(self, block: Block, index: int) -> Cycles:
         """What executing a predicated instruction costs beyond its slot, after its likes before it in the block."""
-        skipped = _dynamic_predicated(block)
+        skipped = block.observed
         condition = block.insns[index].condition
         before = frozenset(i for i in skipped if i >= index or block.insns[i].condition != condition)
         without = self._timing(block, before, False).cycles
         executed = self._timing(block, before - {index}, False).cycles
         return _sane(executed + without * -1)
-
-
-def _dynamic_predicated(block: Block) -> frozenset[int]:
-    return frozenset(i for i, insn in enumerate(block.insns) if insn.dynamic is Dynamic.PREDICATED)
 
 
 def _is_misaligned(target: Block | None) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from functools import cache
 
 from vtarget.data.core import CostClass
 from vtarget.data.insn import Flow, Insn, Kind
@@ -47,7 +47,6 @@ def pairs_m55(older: Insn, younger: Insn, *, skipped: tuple[bool, bool], taken: 
     return ALWAYS if partners else NEVER
 
 
-@cache
 def _is_m55_partner(insn: Insn) -> bool:
     if insn.kind in (Kind.NOP, Kind.IT):
         return True
@@ -102,7 +101,6 @@ def pairs_m7(older: Insn, younger: Insn, *, skipped: tuple[bool, bool], taken: b
     return ALWAYS
 
 
-@cache
 def _unit(insn: Insn) -> _Unit:
     kind = insn.kind
     if is_multiply(insn):
@@ -150,3 +148,41 @@ def _different_banks(older: Insn, younger: Insn) -> bool:
     if older.access_bytes != 4 or younger.access_bytes != 4:
         return False
     return (a.offset - b.offset) % 8 == 4
+
+
+class Pairing:
+    """Which places in a cycle two instructions can share, by their sorts: numbers that ``sort`` gives to all that the
+    core's rule looks at. Remembers every pair of sorts that it was asked for."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._rule = _RULES[pipeline]
+        self._banked = pipeline == "m7"
+        self._sorts: dict[tuple[object, ...], int] = {}
+        self._examples: list[tuple[Insn, bool, bool]] = []
+        self._bounds: dict[tuple[int, int], int] = {}
+
+    def bank(self, insn: Insn) -> tuple[object, ...] | None:
+        """What the rule looks at beyond the instruction's form: where a load goes."""
+        address = insn.address
+        if not self._banked or address is None or insn.kind not in (Kind.LOAD, Kind.FP_LOAD):
+            return None
+        return address.base, address.index >= 0, address.offset % 8
+
+    def sort(self, insn: Insn, form: object, *, skipped: bool = False, taken: bool = False) -> int:
+        """Of an instruction of that form (its bank included) whose condition is false, or that is a taken branch."""
+        found = self._sorts.setdefault((form, skipped, taken), len(self._examples))
+        if found == len(self._examples):
+            self._examples.append((insn, skipped, taken))
+        return found
+
+    def bounds(self, older: int, younger: int) -> int:
+        """The bounds at which two sorts pair."""
+        found = self._bounds.get((older, younger))
+        if found is None:
+            (first, first_skipped, _), (second, second_skipped, taken) = self._examples[older], self._examples[younger]
+            found = self._rule(first, second, skipped=(first_skipped, second_skipped), taken=taken)
+            self._bounds[older, younger] = found
+        return found
+
+
+_RULES: dict[str, Callable[..., int]] = {"m33": pairs_m33, "m55": pairs_m55, "m7": pairs_m7}

@@ -5,118 +5,157 @@ The same block is run at the low, nominal and high figures of the core; results 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from vtarget.data.core import Core
-from vtarget.data.cycles import Cycles
-from vtarget.data.insn import Dynamic, Flow, Insn, Kind
-from vtarget.logic.cost.lane import Lane, State
+from vtarget.data.cycles import NO_CYCLES, Cycles
+from vtarget.data.insn import Flow, Insn, Kind
+from vtarget.logic.cost.lane import AT_REST, NOBODY, Lane, Run, State
 from vtarget.logic.cost.latency import BOUNDS, HIGH, LOW, NOMINAL
-from vtarget.logic.cost.steps import StepTable
+from vtarget.logic.cost.pairing import Pairing
+from vtarget.logic.cost.steps import Step, Steps, StepTable
 from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
 
 _REACH = 4
+_ALL_AT_REST = (AT_REST, AT_REST, AT_REST)
+Runs = tuple[Run, ...]  # at each bound
+Columns = list[tuple[Step, ...]]  # the steps of a stretch of code at each bound
+_Key = tuple[bytes, int, frozenset[int], bool]
+
+
+class _Left(NamedTuple):
+    """Where a block leaves each lane, and whether what its taken branch leads to may issue beside that branch."""
+
+    states: tuple[State, ...]
+    joins: tuple[bool, ...]
 
 
 class ScoreboardPipeline:
     """The timing model of one in-order core with latencies.
 
-    Where a lane would do what the nominal one did, that one's answer is taken: ``State.alike``.
+    A lane that would do what the nominal one did is the same run; else it starts where they part (``Run.forks``).
     """
 
     def __init__(self, core: Core) -> None:
-        self._steps = StepTable(core)
-        self._lanes = tuple(Lane(core, bound) for bound in BOUNDS)
-        self._alone: dict[tuple[Insn, ...], tuple[State, ...]] = {}
+        pairing = Pairing(core.pipeline)
+        self._steps = StepTable(core, pairing)
+        self._lanes = tuple(Lane(core, bound, pairing) for bound in BOUNDS)
+        self._bodies: dict[_Key, Runs] = {}
+        self._runs: dict[_Key, Runs] = {}
+        self._begun: dict[tuple[bytes, int], tuple[Columns, list[int]]] = {}
 
     def time(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
         """See ``Pipeline``."""
-        nominal = State()
-        before = self._run(NOMINAL, nominal, block, skipped, taken)
-        states = []
-        for bound in BOUNDS:
-            state = nominal
-            if not nominal.alike >> bound & 1:
-                state = State()
-                self._run(bound, state, block, skipped, taken)
-            states.append(state)
-        divides = any(insn.kind is Kind.FP_DIVIDE for insn in block.insns)
-        joins = [lane.joins(block) for lane in self._lanes]
-        for bound in (LOW, HIGH):
-            if states[bound] is nominal and (divides or joins[bound] != joins[NOMINAL]):
-                states[bound] = replace(nominal)
-        for bound, state in enumerate(states):
-            state.joins = joins[bound]
-            if divides and bound != LOW:  # one still running at the end is charged here, except at the low bound
-                state.clock = max(state.clock, state.fp_free)
-        return Timing(_ordered([state.clock for state in states]), before, tuple(states))
+        if not block.insns:
+            return Timing(NO_CYCLES, (), _Left(_ALL_AT_REST, (False, False, False)))
+        runs = self._run(block, skipped, taken)
+        states = [run.state for run in runs]
+        if any(state.fp_free > state.clock for state in states) and any(i.kind is Kind.FP_DIVIDE for i in block.insns):
+            for bound in (NOMINAL, HIGH):  # one still running at the end is charged here, except at the low bound
+                states[bound] = states[bound]._replace(clock=max(states[bound].clock, states[bound].fp_free))
+        low, nominal, high = (state.clock for state in states)
+        cycles = Cycles(min(low, nominal), nominal, max(high, nominal))
+        joins = tuple([lane.joins(block) for lane in self._lanes])
+        return Timing(cycles, tuple(runs[NOMINAL].clocks[:-1]), _Left(tuple(states), joins))
 
-    def _run(self, bound: int, state: State, block: Block, skipped: frozenset[int], taken: bool) -> tuple[int, ...]:
-        """Advance ``state`` by a block, and tell the clock before each of its instructions."""
-        lane, last, clocks = self._lanes[bound], len(block.insns) - 1, []
-        for index, insn in enumerate(block.insns):
-            clocks.append(state.clock)
-            lane.issue(state, self._steps(insn)[bound], index in skipped, taken and index == last)
-        return tuple(clocks)
+    def alone(self, insn: Insn) -> int:
+        """See ``Pipeline``."""
+        return self._steps(insn)[NOMINAL].issue
+
+    def _run(self, block: Block, skipped: frozenset[int], taken: bool) -> Runs:
+        """All lanes through a block, from rest. Its last instruction differs with the way it is left, the rest not."""
+        key = (block.code, block.address & 2, skipped, taken)
+        found = self._runs.get(key)
+        if found is None:
+            last = len(block.insns) - 1
+            body = self._body(block, skipped - {last})
+            step = self._step(block.insns[last], last in skipped, taken)
+            ends = self._together([run.state for run in body], [(at_bound,) for at_bound in step])
+            both = zip(body, ends, strict=True)
+            found = self._runs[key] = tuple([Run(end.state, run.clocks[:-1] + end.clocks) for run, end in both])
+        return found
+
+    def _body(self, block: Block, skipped: frozenset[int]) -> Runs:
+        key = (block.code, block.address & 2, skipped, False)
+        found = self._bodies.get(key)
+        if found is None:
+            columns = self._columns(block.insns[:-1], skipped)
+            found = self._bodies[key] = self._together(_ALL_AT_REST, columns)
+        return found
+
+    def _columns(self, insns: Sequence[Insn], skipped: frozenset[int]) -> Columns:
+        steps = [self._step(insn, index in skipped, False) for index, insn in enumerate(insns)]
+        return list(zip(*steps, strict=True)) or [(), (), ()]
+
+    def _step(self, insn: Insn, skipped: bool, taken: bool) -> Steps:
+        return self._steps.special(insn, skipped=skipped, taken=taken) if skipped or taken else self._steps(insn)
+
+    def _together(self, states: Sequence[State], columns: Columns) -> Runs:
+        """All lanes through the same instructions; those with the nominal lane's very state go with it."""
+        nominal = self._lanes[NOMINAL].run(states[NOMINAL], columns[NOMINAL])
+        runs = [nominal, nominal, nominal]
+        for bound in (LOW, HIGH):
+            if states[bound] is not states[NOMINAL]:
+                runs[bound] = self._lanes[bound].run(states[bound], columns[bound])
+                continue
+            for parting, index, before in nominal.forks:
+                if parting >> bound & 1:
+                    rest = self._lanes[bound].run(before, columns[bound][index:])
+                    runs[bound] = Run(rest.state, nominal.clocks[:index] + rest.clocks)
+        return tuple(runs)
 
     def early_flags(self, timing: Timing) -> Cycles:
         """What a misprediction at the end of the block costs less, if the flags were set long before."""
-        assert isinstance(timing.state, tuple)
-        savings = [lane.early_flags(state) for lane, state in zip(self._lanes, timing.state, strict=True)]
+        assert isinstance(timing.state, _Left)
+        savings = [lane.early_flags(state) for lane, state in zip(self._lanes, timing.state.states, strict=True)]
         return Cycles(min(savings), savings[1], max(savings))
 
     def overlap(self, timing: Timing, target: Block, gap: Cycles, taken: bool) -> Cycles:
         """See ``Pipeline``; the first few instructions of ``target`` tell."""
-        states, gaps = timing.state, gap.bounds
-        assert isinstance(states, tuple)
-        nominal, alike = self._change(NOMINAL, states[NOMINAL], target, gaps[NOMINAL], taken)
-        changes = []
-        for bound, state in enumerate(states):
-            change = nominal
-            same = state is states[NOMINAL] and gaps[bound] == gaps[NOMINAL] and alike >> bound & 1
-            if not same:
-                change, _ = self._change(bound, state, target, gaps[bound], taken)
-            saved = 0 if taken or not gaps[bound] else min(gaps[bound], self._lanes[bound].early_flags(state))
-            changes.append(change - saved)
-        return Cycles(changes[LOW], changes[NOMINAL], changes[HIGH])
+        left, gaps = timing.state, gap.bounds
+        assert isinstance(left, _Left)
+        starts = _starts(left, gaps, taken)
+        changes = [0, 0, 0]
+        if target.insns and starts != _ALL_AT_REST:
+            columns, alone = self._beginning(target)
+            behind = self._together(starts, columns)
+            changes = [behind[bound].state.clock - starts[bound].clock - alone[bound] for bound in BOUNDS]
+        if not taken and gap is not NO_CYCLES:
+            for bound, state in enumerate(left.states):
+                changes[bound] -= min(gaps[bound], self._lanes[bound].early_flags(state))
+        return Cycles(*changes) if changes != [0, 0, 0] else NO_CYCLES
 
-    def _change(self, bound: int, state: State, target: Block, gap: int, taken: bool) -> tuple[int, int]:
-        """What the beginning of ``target`` takes longer behind that state, and the bounds at which it is the same."""
-        apart = gap > 0 or (taken and not state.joins)
-        if not state.busy_after(gap) and (apart or state.open_insn is None):
-            return 0, state.alike
-        first = _beginning(target)
-        start = state.clock + gap
-        after = state.behind(gap)
-        if apart:
-            after.open_insn = None
-        self._begin(bound, after, first)
-        alone = self._by_itself(first)
-        return after.clock - start - alone[bound].clock, after.alike & alone[bound].alike
-
-    def _by_itself(self, first: tuple[Insn, ...]) -> tuple[State, ...]:
-        found = self._alone.get(first)
+    def _beginning(self, target: Block) -> tuple[Columns, list[int]]:
+        """The steps that tell what ``target`` feels of the block before it, and their cycles behind nothing."""
+        key = (target.code, target.address & 2)
+        found = self._begun.get(key)
         if found is None:
-            found = tuple(State() for _ in BOUNDS)
-            for bound, state in enumerate(found):
-                self._begin(bound, state, first)
-            self._alone[first] = found
+            skipped, count = target.observed, _felt(target.insns)
+            alone = [run.clocks[count] for run in self._run(target, skipped, False)]
+            found = self._begun[key] = self._columns(target.insns[:count], skipped), alone
         return found
 
-    def _begin(self, bound: int, state: State, first: tuple[Insn, ...]) -> None:
-        for insn in first:
-            self._lanes[bound].issue(state, self._steps(insn)[bound], insn.dynamic is Dynamic.PREDICATED, False)
+
+def _starts(left: _Left, gaps: Sequence[int], taken: bool) -> tuple[State, ...]:
+    """Where each lane goes on behind a gap: at rest if it doesn't matter what came before, in the nominal lane's very
+    state if it does the same."""
+    found = list(_ALL_AT_REST)
+    for bound in (NOMINAL, LOW, HIGH):
+        state, gap = left.states[bound], gaps[bound]
+        apart = gap > 0 or (taken and not left.joins[bound])
+        same = state is left.states[NOMINAL] and gap == gaps[NOMINAL]
+        if bound != NOMINAL and same and (gap > 0 or not taken or left.joins[bound] == left.joins[NOMINAL]):
+            found[bound] = found[NOMINAL]
+        elif state.busy_after(gap) or not (apart or state.open_sort == NOBODY):
+            found[bound] = state.behind(gap, apart=apart)
+    return tuple(found)
 
 
-def _beginning(target: Block) -> tuple[Insn, ...]:
-    """The instructions that tell what ``target`` feels of the block before it."""
-    for index, insn in enumerate(target.insns[:_REACH]):
+def _felt(insns: Sequence[Insn]) -> int:
+    """How many instructions at the beginning of a block tell what it feels of the one before it."""
+    for index, insn in enumerate(insns[:_REACH]):
         if insn.flow is not Flow.NONE:
-            return target.insns[: index + 1]
-    return target.insns[:_REACH]
-
-
-def _ordered(clocks: list[int]) -> Cycles:
-    low, nominal, high = clocks
-    return Cycles(min(low, nominal), nominal, max(high, nominal))
+            return index + 1
+    return min(_REACH, len(insns))

@@ -8,9 +8,21 @@ from vtarget.data.core import Core, CostClass, Latency, Rule
 from vtarget.data.insn import FLAGS, FLOATS, Dynamic, Insn, Kind
 from vtarget.logic import isa
 from vtarget.logic.cost.classes import cost_class
-from vtarget.logic.cost.forms import has_shifted_constant, is_shift
-from vtarget.logic.cost.latency import BOUNDS, NO_DATAFLOW, Dataflow, LatencyTable
-from vtarget.logic.cost.pairing import ALWAYS
+from vtarget.logic.cost.forms import form, has_shifted_constant, is_shift
+from vtarget.logic.cost.latency import (
+    BOUNDS,
+    HIGH,
+    LOW,
+    NOMINAL,
+    LatencyTable,
+    Needs,
+    Pace,
+    Result,
+    Use,
+    needs,
+    results,
+)
+from vtarget.logic.cost.pairing import Pairing
 
 _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC})
 _FP_TRANSFERS = frozenset({Kind.FP_LOAD, Kind.FP_STORE, Kind.FP_MOVE})
@@ -18,27 +30,52 @@ ByBound = tuple[int, int, int]  # low, nominal, high
 NOTHING: ByBound = (0, 0, 0)
 
 
+class Fpu(NamedTuple):
+    """How an instruction occupies the FPU: how long it ``blocks`` all others, and ``blocks_add`` those that
+    ``waits_add``; ``ahead``: cycles that it may issue before its operands are there."""
+
+    blocks: int
+    blocks_add: int
+    ahead: int
+    waits_add: bool
+
+
 class Step(NamedTuple):
     """One instruction at one bound, as far as it doesn't depend on its place.
 
-    ``blocks_add``: how long those with ``waits_add`` wait behind it. ``ahead``: cycles that it may issue before
-    its operands are there. ``alike``: the bounds at which all of this is the same, a bit each.
+    ``early`` and ``early_needs`` are its results and needs in the first of two stages of ALUs, empty where that can't
+    execute it. ``alike``: the bounds at which all of this is the same, a bit each. ``store``: itself, if it is one of
+    less than a word that the core's store buffer merges.
     """
 
-    insn: Insn
     issue: int
-    flow: Dataflow = NO_DATAFLOW
-    results_at: int = 0
-    fp_blocks: int = 0
-    blocks_add: int = 0
-    ahead: int = 0
-    alike: int = ALWAYS
-    sets_flags: bool = False
-    waits_add: bool = False
-    is_float: bool = False
-    is_fp_transfer: bool = False
-    is_small_store: bool = False
-    is_shift: bool = False
+    needs: Needs
+    results: tuple[Result, ...]
+    early: tuple[Result, ...]
+    early_needs: Needs
+    results_at: int
+    alike: int
+    sort: int
+    fpu: Fpu | None
+    store: Insn | None
+    is_fp_transfer: bool
+    is_shift: bool
+    sets_flags: bool
+
+
+class _Model(NamedTuple):
+    """What the steps of all instructions of a form have in common; ``plain``: one result, none written back."""
+
+    paces: tuple[Pace, ...]
+    figures: tuple[tuple[int, int, int, Fpu | None], ...]  # issue, results_at, alike, fpu; at each bound
+    sort: int
+    early: bool
+    waits_for_nothing: bool
+    plain: bool
+    is_small_store: bool
+    is_fp_transfer: bool
+    is_shift: bool
+    sets_flags: bool
 
 
 Steps = tuple[Step, Step, Step]
@@ -58,12 +95,16 @@ def same_at(cycles: ByBound, bound: int) -> int:
 class StepTable:
     """The steps of a core's instructions; remembers those that it was asked for."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, pairing: Pairing) -> None:
         self._issue = {row: figure.cycles.bounds for row, figure in core.cycles.items()}
         self._rules = {rule: at_bounds(core, rule) for rule in Rule}
         self._latency = LatencyTable(core)
         self._words_per_cycle = core.words_per_cycle
+        self._two_wide = core.pipeline == "m7"
+        self._pairing = pairing
+        self._models: dict[object, _Model] = {}
         self._known: dict[Insn, Steps] = {}
+        self._special: dict[tuple[Insn, bool, bool], Steps] = {}
 
     def __call__(self, insn: Insn) -> Steps:
         """Low, nominal and high; one object where they are the same."""
@@ -72,18 +113,73 @@ class StepTable:
             found = self._known[insn] = self._new(insn)
         return found
 
+    def special(self, insn: Insn, *, skipped: bool, taken: bool) -> Steps:
+        """Those of an instruction whose condition is false (a Cortex-M7 holds on to what it would have needed, else it
+        takes a slot and nothing more) or that is a branch and taken."""
+        key = (insn, skipped, taken)
+        found = self._special.get(key)
+        if found is None:
+            found = self._special[key] = self._idle(insn) if skipped and not self._two_wide else self(insn)
+            if taken:
+                sort = self._pairing.sort(insn, self._key(insn), skipped=skipped, taken=True)
+                low, nominal, high = (step._replace(sort=sort) for step in found)
+                found = self._special[key] = (low, nominal, high)
+        return found
+
+    def _key(self, insn: Insn) -> object:
+        bank = self._pairing.bank(insn)
+        return form(insn) if bank is None else (form(insn), bank)
+
     def _new(self, insn: Insn) -> Steps:
-        flows, issue, late = self._latency.dataflow(insn), self._issue_cycles(insn), self._two_stage_penalty(insn)
-        ahead = self._rules[Rule.FP_ISSUES_EARLY] if insn.kind in _FP_ARITHMETIC else NOTHING
-        mac = insn.kind is Kind.FP_MAC
-        blocks_fp = self._latency[Latency.FP_MAC_BLOCKS_FP] if mac else NOTHING
-        blocks_add = self._latency.get(Latency.FP_MAC_BLOCKS_ADD) if mac else NOTHING
-        low, nominal, high = zip(flows, issue, late, ahead, blocks_fp, blocks_add, strict=True)
-        step = _step(insn, nominal, 2 | (low == nominal) | (high == nominal) << 2)
+        key = self._key(insn)
+        model = self._models.get(key)
+        if model is None:
+            model = self._models[key] = self._new_model(insn, key)
+        step, alike = _step(insn, model, NOMINAL), model.figures[NOMINAL][2]
         return (
-            step if low == nominal else _step(insn, low, 1 | (high == low) << 2),
+            step if alike >> LOW & 1 else _step(insn, model, LOW),
             step,
-            step if high == nominal else _step(insn, high, 4 | (high == low)),
+            step if alike >> HIGH & 1 else _step(insn, model, HIGH),
+        )
+
+    def _idle(self, insn: Insn) -> Steps:
+        cycles = self._issue[CostClass.SKIPPED]
+        sort, transfer = self._pairing.sort(insn, self._key(insn), skipped=True), insn.kind in _FP_TRANSFERS
+        low, nominal, high = (
+            Step(cycles[bound], (), (), (), (), 0, same_at(cycles, bound), sort, None, None, transfer, False, False)
+            for bound in BOUNDS
+        )
+        return low, nominal, high
+
+    def _new_model(self, insn: Insn, key: object) -> _Model:
+        paces, issue, late = self._latency.paces(insn), self._issue_cycles(insn), self._two_stage_penalty(insn)
+        ahead = self._rules[Rule.FP_ISSUES_EARLY] if insn.kind in _FP_ARITHMETIC else NOTHING
+        mac, divide = insn.kind is Kind.FP_MAC, insn.kind is Kind.FP_DIVIDE
+        blocks = self._latency[Latency.FP_MAC_BLOCKS_FP] if mac else NOTHING
+        blocks_add = self._latency.get(Latency.FP_MAC_BLOCKS_ADD) if mac else NOTHING
+        drains = self._rules[Rule.SMALL_STORE_DRAIN]
+        small = insn.kind is Kind.STORE and insn.access_bytes < 4 and drains != NOTHING
+        columns = list(zip(paces, issue, late, ahead, blocks, blocks_add, drains if small else NOTHING, strict=True))
+        figures = []
+        for bound in BOUNDS:
+            fpu = None
+            if insn.kind in isa.FP_KINDS:
+                busy = max(paces[bound].late) if divide else blocks[bound]
+                fpu = Fpu(busy, blocks_add[bound], ahead[bound], _waits_add(insn))
+            alike = sum(1 << other for other in BOUNDS if columns[other] == columns[bound])
+            results_at = 0 if divide else max(issue[bound], 1) - 1
+            figures.append((issue[bound] + late[bound], results_at, alike, fpu))
+        return _Model(
+            paces,
+            tuple(figures),
+            self._pairing.sort(insn, key),
+            self._latency.can_be_early(insn),
+            self._latency.waits_for_nothing(insn),
+            insn.kind not in (Kind.LOAD_MULTIPLE, Kind.FP_MOVE) and not insn.writeback,
+            small,
+            insn.kind in _FP_TRANSFERS,
+            is_shift(insn),
+            bool(insn.writes & FLAGS),
         )
 
     def _two_stage_penalty(self, insn: Insn) -> ByBound:
@@ -108,24 +204,36 @@ class StepTable:
         return cycles
 
 
-def _step(insn: Insn, figures: tuple[Dataflow, int, int, int, int, int], alike: int) -> Step:
-    flow, issue, late, ahead, blocks_fp, blocks_add = figures
-    divide = insn.kind is Kind.FP_DIVIDE
+def _step(insn: Insn, model: _Model, bound: int) -> Step:
+    issue, results_at, alike, fpu = model.figures[bound]
+    pace, needed, writes = model.paces[bound], needs(insn), insn.writes
+    early: tuple[Result, ...] = ()
+    early_needs: Needs = ()
+    if model.waits_for_nothing:
+        needed = tuple([need for need in needed if need[1] is not Use.PLAIN])
+    if model.early:
+        early = (Result(writes, pace.early, max(pace.early)),)
+        early_needs = tuple([(mask, Use.EARLY if use is Use.PLAIN else use) for mask, use in needed])
+    made: tuple[Result, ...] = ()
+    if not model.plain:
+        made = results(insn, pace)
+    elif writes:
+        made = (Result(writes, pace.late, max(pace.late)),)
+    store = insn if model.is_small_store else None
     return Step(
-        insn,
-        issue + late,
-        flow,
-        0 if divide else max(issue, 1) - 1,
-        max(r.longest for r in flow.results) if divide else blocks_fp,
-        blocks_add,
-        ahead,
+        issue,
+        needed,
+        made,
+        early,
+        early_needs,
+        results_at,
         alike,
-        bool(insn.writes & FLAGS),
-        _waits_add(insn),
-        insn.kind in isa.FP_KINDS,
-        insn.kind in _FP_TRANSFERS,
-        insn.kind is Kind.STORE and insn.access_bytes < 4,
-        is_shift(insn),
+        model.sort,
+        fpu,
+        store,
+        model.is_fp_transfer,
+        model.is_shift,
+        model.sets_flags,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vtarget.data.cycles import Cycles
+from vtarget.data.insn import Insn
 from vtarget.logic.decode import Block
 
 
@@ -32,3 +33,6 @@ class Pipeline(Protocol):
 
     def overlap(self, timing: Timing, target: Block, gap: Cycles, taken: bool) -> Cycles:
         """What running ``target`` right after (``gap`` cycles of refill between) adds to both alone; may be < 0."""
+
+    def alone(self, insn: Insn) -> int:
+        """Nominal cycles of one instruction behind nothing."""

@@ -6,9 +6,10 @@ what it takes by itself, the sum of a block that holds nothing else. The rest is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from itertools import pairwise
 
 from vtarget.data.core import CostClass, Latency
@@ -101,10 +102,9 @@ class Attribution:
         self._model = model
         self._remarks = remarks
         self._scalar = model.core.pipeline == "scalar"
-        queue = model.core.fetch
-        self._queueless = CostModel(model.core.model_copy(update={"fetch": None})) if queue is not None else None
         self._own: dict[Insn, int] = {}
-        self._blocks: dict[tuple[int, bytes, frozenset[int], bool], tuple[Charge, ...]] = {}
+        self._blocks: dict[_Key, tuple[Charge, ...]] = {}
+        self._sums: dict[_Key, list[int]] = {}
 
     def edge(self, source: Block | None, leaving: Exit, target: Block | None, nominal: int) -> list[Charge]:
         """The charges of a transition that costs ``nominal`` cycles (``Pricer.edge``); they add up to it."""
@@ -112,8 +112,30 @@ class Attribution:
             return [Charge(HEAD, CyclePart.INTERRUPT, nominal, Cause.ENTRY)]
         core_exit = leaving if target is not None else Exit.END
         terms = self._model.terms(source, core_exit, target)
-        charges = list(self._block(source, core_exit, terms))
+        own = self._block(source, core_exit, terms)
+        return [*own, *self._beyond(source, leaving, target, terms, nominal, sum(charge.cycles for charge in own))]
+
+    def parts(self, source: Block | None, leaving: Exit, target: Block | None, nominal: int) -> list[int]:
+        """The sums of ``edge`` by CyclePart."""
+        if source is None:
+            return sum_parts(self.edge(source, leaving, target, nominal))
+        core_exit = leaving if target is not None else Exit.END
+        terms = self._model.terms(source, core_exit, target)
+        key = _key(source, core_exit, terms)
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = sum_parts(self._block(source, core_exit, terms))
+        sums = list(sums)
+        for charge in self._beyond(source, leaving, target, terms, nominal, sum(sums)):
+            sums[charge.part] += charge.cycles
+        return sums
+
+    def _beyond(
+        self, source: Block, leaving: Exit, target: Block | None, terms: Terms, nominal: int, own: int
+    ) -> list[Charge]:
+        """What a transition costs beyond the ``own`` cycles of the block."""
         last = len(source.insns) - 1
+        charges = []
         if terms.gap.nominal:
             cause = Cause.MISPREDICTED if leaving is Exit.FALLTHROUGH else Cause.REFILL
             charges.append(Charge(last, CyclePart.BRANCH_REFILL, terms.gap.nominal, cause))
@@ -124,7 +146,7 @@ class Attribution:
             if target is None:
                 part, cause = CyclePart.INTERRUPT, Cause.RETURN
             charges.append(Charge(last, part, nominal - terms.total.nominal, cause))
-        rest = nominal - sum(charge.cycles for charge in charges)
+        rest = nominal - own - sum([charge.cycles for charge in charges])
         if rest:
             charges.append(Charge(last, CyclePart.ISSUE, rest, Cause.NEXT))
         return charges
@@ -140,26 +162,24 @@ class Attribution:
 
     def _block(self, source: Block, leaving: Exit, terms: Terms) -> tuple[Charge, ...]:
         """What the block takes by itself; which branch leaves it matters to pairs on the Cortex-M33 only."""
-        key = (*placeless(source), terms.skipped, leaving is Exit.TAKEN)
+        key = _key(source, leaving, terms)
         found = self._blocks.get(key)
         if found is None:
             taken = _differences(terms)
-            quiet = taken
-            if self._queueless is not None and terms.timing.queued:
-                quiet = _differences(self._queueless.terms(source, leaving, None))
             charges: list[Charge] = []
-            for index, (cycles, unhindered) in enumerate(zip(taken, quiet, strict=True)):
-                unhindered = min(cycles, unhindered)
+            for index, (cycles, unhindered) in enumerate(zip(taken, terms.timing.quiet or taken, strict=True)):
                 if cycles > unhindered:
                     charges.append(Charge(index, CyclePart.FETCH_WAIT, cycles - unhindered, Cause.QUEUE))
-                charges += self._instruction(source, index, unhindered, index in terms.skipped, terms)
+                    cycles = unhindered
+                if cycles > 1 or self._remarks or source.insns[index].dynamic in _BY_OPERANDS:
+                    charges += self._instruction(source, index, cycles, index in terms.skipped, terms)
+                elif cycles:
+                    charges.append(_slot(index))
             found = self._blocks[key] = tuple(charges)
         return found
 
     def _instruction(self, block: Block, index: int, cycles: int, skipped: bool, terms: Terms) -> list[Charge]:
         insn = block.insns[index]
-        if not self._remarks and cycles <= 1 and insn.dynamic not in _BY_OPERANDS:
-            return [Charge(index, CyclePart.ISSUE, 1, Cause.ISSUE)] if cycles else []
         own = self._model.core.cycles[CostClass.SKIPPED].nominal if skipped else self._alone(block, index)
         issue = 1 if cycles > 0 and own > 0 else 0
         found = [Charge(index, CyclePart.ISSUE, issue, Cause.ISSUE)] if issue else []
@@ -181,6 +201,9 @@ class Attribution:
         insn = block.insns[index]
         own = self._own.get(insn)
         if own is None:
+            if not insn.predicated:
+                self._own[insn] = self._model.alone(insn)
+                return self._own[insn]
             start = block.addresses[index] - block.address
             alone = Block(block.addresses[index], block.code[start : start + insn.size] + _NOP)
             own = self._model.terms(alone, Exit.END, None).timing.nominal_before[1]
@@ -232,9 +255,7 @@ class Attribution:
         cycles, last, first = terms.overlap.nominal, len(source.insns) - 1, target.insns[0]
         if not self._scalar:
             return [self._joined(source, target, cycles, terms)]
-        unhindered = cycles
-        if self._queueless is not None:
-            unhindered = self._queueless.terms(source, leaving, target).overlap.nominal
+        unhindered = self._model.quiet_overlap(terms, target)
         found = []
         if cycles != unhindered:
             found.append(Charge(last, CyclePart.FETCH_WAIT, cycles - unhindered, Cause.NEXT_QUEUE, first))
@@ -257,6 +278,26 @@ class Attribution:
         busy = _last_of(source.insns, isa.FP_KINDS)
         part = CyclePart.FPU_DIVIDE if busy is not None else part_of(target.insns[0])
         return Charge(last, part, cycles, Cause.NEXT, busy or target.insns[0])
+
+
+_Key = tuple[int, bytes, frozenset[int], bool]
+
+
+def _key(source: Block, leaving: Exit, terms: Terms) -> _Key:
+    return (*placeless(source), terms.skipped, leaving is Exit.TAKEN)
+
+
+@cache
+def _slot(index: int) -> Charge:
+    return Charge(index, CyclePart.ISSUE, 1, Cause.ISSUE)
+
+
+def sum_parts(charges: Iterable[Charge]) -> list[int]:
+    """Cycles by CyclePart."""
+    parts = [0] * len(CyclePart)
+    for charge in charges:
+        parts[charge.part] += charge.cycles
+    return parts
 
 
 def _scalar_wait(index: int, insn: Insn, cycles: int, before: Insn | None, divide: Insn | None) -> Charge:

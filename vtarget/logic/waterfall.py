@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vtarget.base.errors import RunError
 from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, SiteKind, SpanFacts
 from vtarget.data.waterfall import CyclePart, Waterfall
-from vtarget.logic.attribution import Attribution, Charge
+from vtarget.logic.attribution import Attribution, Charge, sum_parts
 from vtarget.logic.cost import CostModel, Exit
 from vtarget.logic.costs import Part, Transitions, transitions
 from vtarget.logic.decode import Block
@@ -66,13 +66,13 @@ def by_function(record: ExecutionRecord, splits: Sequence[Split]) -> Counts:
 def split(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Split:
     """The cycles of one epoch; ``blocks`` are those that it was priced with. RunError if a node's don't add up."""
     distinct = transitions(part.record)
-    sums = [_sum(charges) for charges in _charges(part, blocks, attribution, distinct)]
+    sums = [attribution.parts(*way, cycles) for way, cycles in _ways(part, blocks, distinct)]
     edges = np.array(sums, dtype=np.int64).reshape(-1, len(CyclePart))[distinct.of_edge]
     sites = _sites(part, blocks, attribution)
     nodes = _nodes(part, edges, sites)
     final = final_charges(part, blocks, attribution)
     if final:
-        nodes[part.record.final_node] += _sum(final)
+        nodes[part.record.final_node] += sum_parts(final)
     if not np.array_equal(nodes.sum(axis=1), part.cycles[:, 1]):
         raise RunError("self-check: the waterfall's parts do not add up to the cycles of every block")
     return Split(edges, sites, nodes)
@@ -89,17 +89,17 @@ def span_waterfall(part: Part, found: Split, span: SpanFacts) -> Waterfall:
 def edge_charges(part: Part, blocks: Sequence[Block], attribution: Attribution) -> list[list[Charge]]:
     """What every transition of the record consists of."""
     distinct = transitions(part.record)
-    found = _charges(part, blocks, attribution, distinct)
+    found = [attribution.edge(*way, cycles) for way, cycles in _ways(part, blocks, distinct)]
     return [found[position] for position in distinct.of_edge.tolist()]
 
 
-def _charges(
-    part: Part, blocks: Sequence[Block], attribution: Attribution, distinct: Transitions
-) -> list[list[Charge]]:
+def _ways(
+    part: Part, blocks: Sequence[Block], distinct: Transitions
+) -> Iterator[tuple[tuple[Block | None, Exit, Block | None], int]]:
+    """The distinct transitions with their nominal cycles."""
     nominal = np.zeros(len(distinct.rows), dtype=np.int64)
     nominal[distinct.of_edge] = part.edges[:, 1]
-    ways = zip(distinct.each(blocks), nominal.tolist(), strict=True)
-    return [attribution.edge(*way, cycles) for way, cycles in ways]
+    return zip(distinct.each(blocks), nominal.tolist(), strict=True)
 
 
 def final_charges(part: Part, blocks: Sequence[Block], attribution: Attribution) -> list[Charge]:
@@ -109,13 +109,6 @@ def final_charges(part: Part, blocks: Sequence[Block], attribution: Attribution)
         return []
     block = blocks[record.node_block[record.final_node]].first(record.final_instructions)
     return attribution.edge(block, Exit.END, None, part.final.nominal)
-
-
-def _sum(charges: Sequence[Charge]) -> list[int]:
-    parts = [0] * len(CyclePart)
-    for charge in charges:
-        parts[charge.part] += charge.cycles
-    return parts
 
 
 def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Counts:
@@ -130,7 +123,7 @@ def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Cou
     for row, klass in zip(*(found.tolist() for found in np.nonzero(observed)), strict=True):
         key = (block_of[row], insns[row], int(prices[row, klass]))
         if key not in known:
-            known[key] = _sum(attribution.site(blocks[key[0]], key[1], key[2]))
+            known[key] = sum_parts(attribution.site(blocks[key[0]], key[1], key[2]))
         sites[row, klass] = known[key]
     return sites
 

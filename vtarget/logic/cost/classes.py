@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from vtarget.data.core import Core, CostClass, Refill
 from vtarget.data.insn import LR, Feature, Flow, Insn, Kind
 from vtarget.logic.cost.fetch import is_late
 
-_SAME_NAME = frozenset(
-    {
+_SAME_NAME = {
+    kind: CostClass(kind.value)
+    for kind in (
         *(Kind.ALU, Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA, Kind.DSP, Kind.LOAD, Kind.LOAD_PAIR),
         *(Kind.STORE_PAIR, Kind.LOAD_MULTIPLE, Kind.STORE_MULTIPLE, Kind.LOAD_EXCLUSIVE, Kind.STORE_EXCLUSIVE),
         *(Kind.BRANCH, Kind.TABLE_BRANCH, Kind.IT, Kind.NOP, Kind.WAIT, Kind.BREAKPOINT, Kind.SVC, Kind.UNDEFINED),
         *(Kind.FP_LOAD_MULTIPLE, Kind.FP_STORE_MULTIPLE),
-    }
-)
+    )
+}
 
 
 def cost_class(insn: Insn) -> CostClass:
     """Its row of the cycle table. Divides have their own formula and count as ALU here."""
     kind = insn.kind
-    if kind in _SAME_NAME:
-        return CostClass(kind.value)
+    if (found := _SAME_NAME.get(kind)) is not None:
+        return found
     match kind:
         case Kind.DIVIDE:
             return CostClass.ALU
@@ -87,7 +86,6 @@ def missing_feature(core: Core, insn: Insn) -> Feature | None:
     return None if insn.feature in core.features else insn.feature
 
 
-@cache
 def is_multiply(insn: Insn) -> bool:
     """Whether it uses the multiplier."""
     if insn.kind in (Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_MLA):

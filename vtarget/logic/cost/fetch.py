@@ -30,14 +30,14 @@ class Prefetch:
 
     def wait(self, insn: Insn, address: int, start: int) -> int:
         """Cycles that ``insn``, which could issue at ``start``, waits for its last halfword; it issues after that."""
-        first, last = address >> 2, (address + insn.size - 1) >> 2
+        first, behind = address >> 2, address + insn.size
         arrival = start
-        while self.newest < last:
+        while self.newest < (behind - 1) >> 2:
             self.newest += 1
             arrival = self._fetch(first)
-        if (address + insn.size) >> 2 > first:  # decode takes a first half at once, also if it waits for the second
+        if behind >> 2 > first:  # decode takes a first half at once, also if it waits for the second
             self.freed = (start, *self.freed[: self.queue.words - 1])
-        return max(0, arrival - start)
+        return arrival - start if arrival > start else 0
 
     def _fetch(self, decoding: int) -> int:
         """When the word ``newest`` arrives: its slot in the queue is empty and the bus is not used for another."""

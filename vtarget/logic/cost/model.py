@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from vtarget.data.core import Core, CostClass, Overhead, Refill, Rule
 from vtarget.data.cycles import NO_CYCLES, Cycles
@@ -44,8 +44,7 @@ _OVERHEADS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What prices a transition: the block by itself (without the instructions ``skipped``), the ``gap`` behind its
     branch, and what the ``overlap`` with the block that follows adds (may be < 0); ``total`` is their sum."""
 
@@ -151,6 +150,16 @@ class CostModel:
         timing = self._timing(block, block.observed, False)
         before = timing.nominal_before
         return before[index] if index < len(before) else timing.cycles.nominal
+
+    def alone(self, insn: Insn) -> int:
+        """Nominal cycles of one instruction behind nothing, 0 if its operands decide; it is in no IT block."""
+        return self._pipeline.alone(insn)
+
+    def quiet_overlap(self, terms: Terms, target: Block) -> int:
+        """Nominal cycles of the overlap with ``target`` if the prefetch queue held nothing up."""
+        if self.core.fetch is None or not isinstance(self._pipeline, ScalarPipeline):
+            return terms.overlap.nominal
+        return self._pipeline.quiet_overlap(terms.timing, target)
 
     def terms(self, source: Block, exit: Exit, target: Block | None) -> Terms:
         """What ``edge`` adds up, for those who explain it."""

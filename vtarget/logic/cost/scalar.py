@@ -6,6 +6,7 @@ An instruction costs its table row; rules of the core say what its predecessor t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vtarget.data.core import Core, CostClass, Rule
 from vtarget.data.cycles import NO_CYCLES, Cycles
@@ -26,12 +27,14 @@ _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC, Kind.FP_DIVIDE})
 _BY_OPERANDS = (Dynamic.DIVIDE, Dynamic.LONG_MULTIPLY)
 
 
+_FELT = isa.MEMORY_KINDS | isa.FP_KINDS | {Kind.IT, Kind.NOP}  # which the instruction before matters to
+
+
 @dataclass(slots=True)
 class _State:
     """What the next instruction can feel of those before it.
 
     ``indexed_run``: the last load stands in a run of loads, each pipelined behind the one before; its first is indexed.
-    ``waited``: the prefetch queue has held something up.
     """
 
     previous: Insn | None = None
@@ -41,7 +44,27 @@ class _State:
     clock: int = 0
     end: int = -1
     prefetch: Prefetch | None = None
-    waited: bool = False
+
+
+class _Own(NamedTuple):
+    """An instruction by itself: its bounds, whether what stands before it matters, whether its operands decide what it
+    takes (then the bounds are those without that), and what the prefetch queue gains at least from it."""
+
+    low: int
+    nominal: int
+    high: int
+    felt: bool
+    by_operands: bool
+    shortest: int
+
+
+class _Ran(NamedTuple):
+    """Cycles of a stretch of code, the nominal ones before each of its instructions, and those of each if the prefetch
+    queue held nothing up."""
+
+    cycles: Cycles
+    before: tuple[int, ...]
+    quiet: tuple[int, ...]
 
 
 class ScalarPipeline:
@@ -54,16 +77,25 @@ class ScalarPipeline:
         self._queue = core.fetch
         self._least_divide = core.divide.least if core.divide is not None else 0
         self._words_per_cycle = core.words_per_cycle
-        self._costs: dict[Insn, Cycles] = {}
+        self._known: dict[Insn, _Own] = {}
         self._alone: dict[tuple[int, bytes], Cycles] = {}
+        self._quiet: dict[tuple[int, bytes], int] = {}
 
     def time(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
         """See ``Pipeline``."""
         state = self._at_rest(block)
-        cost, before = self._run(state, block, skipped)
+        ran = self._run(state, block, skipped)
         left = state.divide_left
         state.divide_left = 0
-        return Timing(Cycles(max(cost.low, 0), cost.nominal + left, cost.high + left), before, state, state.waited)
+        cost, quiet = ran.cycles, None
+        if ran.cycles.nominal != sum(ran.quiet):
+            divides = any(insn.kind is Kind.FP_DIVIDE for insn in block.insns)  # then waits hide cycles of the divide
+            quiet = self._run(_State(), block, skipped).quiet if divides else ran.quiet
+        return Timing(Cycles(max(cost.low, 0), cost.nominal + left, cost.high + left), ran.before, state, quiet)
+
+    def alone(self, insn: Insn) -> int:
+        """See ``Pipeline``."""
+        return self._step(_State(), insn, 0, False)[1]
 
     def overlap(self, timing: Timing, target: Block, gap: Cycles, taken: bool) -> Cycles:
         """See ``Pipeline``; a taken branch leaves nothing that could overlap."""
@@ -76,17 +108,25 @@ class ScalarPipeline:
         if before.prefetch is not None and before.previous is not None and before.end == target.address:
             after.clock, after.prefetch = before.clock, before.prefetch.copy()
             after.prefetch.branch(before.previous, before.clock)
-        skipped = frozenset(i for i, insn in enumerate(target.insns) if insn.dynamic is Dynamic.PREDICATED)
-        joined, _ = self._run(after, target, skipped)
-        return joined + self._by_itself(target, skipped) * -1
+        return self._run(after, target, target.observed).cycles + self._by_itself(target) * -1
 
-    def _by_itself(self, target: Block, skipped: frozenset[int]) -> Cycles:
+    def quiet_overlap(self, timing: Timing, target: Block) -> int:
+        """Nominal cycles of the overlap with ``target`` if the prefetch queue held nothing up."""
+        before = timing.state
+        assert isinstance(before, _State)
+        key = (target.address & 2, target.code)
+        alone = self._quiet.get(key)
+        if alone is None:
+            alone = self._quiet[key] = self._run(_State(), target, target.observed).cycles.nominal
+        after = _State(before.previous, before.executed, before.indexed_run)
+        return self._run(after, target, target.observed).cycles.nominal - alone
+
+    def _by_itself(self, target: Block) -> Cycles:
         """The cycles of ``target`` after nothing; of its address only the place in a word matters."""
         key = (target.address & 3, target.code)
         found = self._alone.get(key)
         if found is None:
-            found, _ = self._run(self._at_rest(target), target, skipped)
-            self._alone[key] = found
+            found = self._alone[key] = self._run(self._at_rest(target), target, target.observed).cycles
         return found
 
     def changed_memory(self, insn: Insn) -> Cycles:
@@ -114,63 +154,64 @@ class ScalarPipeline:
             return _State()
         return _State(prefetch=at_target(self._queue, block.insns[0], block.address))
 
-    def _run(self, state: _State, block: Block, skipped: frozenset[int]) -> tuple[Cycles, tuple[int, ...]]:
-        """The cycles of ``block``, and the nominal ones before each of its instructions; advances ``state``."""
+    def _run(self, state: _State, block: Block, skipped: frozenset[int]) -> _Ran:
+        """Through ``block``; advances ``state``."""
         low = nominal = high = 0
-        before = []
+        before, quiet = [], []
         for index, insn in enumerate(block.insns):
             before.append(nominal)
-            cost = self._step(state, insn, block.addresses[index], index in skipped)
-            low, nominal, high = low + cost.low, nominal + cost.nominal, high + cost.high
-        return Cycles(low, nominal, high), tuple(before)
+            least, typical, most, unhindered = self._step(state, insn, block.addresses[index], index in skipped)
+            low, nominal, high = low + least, nominal + typical, high + most
+            quiet.append(unhindered)
+        return _Ran(Cycles(low, nominal, high), tuple(before), tuple(quiet))
 
-    def _step(self, state: _State, insn: Insn, address: int, skipped: bool) -> Cycles:
-        """The cycles ``insn`` adds; advances ``state``."""
-        start = state.clock
+    def _step(self, state: _State, insn: Insn, address: int, skipped: bool) -> tuple[int, int, int, int]:
+        """The cycles ``insn`` adds (low, nominal, high), and its nominal ones without the prefetch queue; advances
+        ``state``."""
+        start, wait = state.clock, 0
         if skipped:
-            cost = self._base[CostClass.SKIPPED]
-        elif insn.dynamic in _BY_OPERANDS:
-            cost = self._base[CostClass.SKIPPED] if insn.predicated else NO_CYCLES
-            state.clock += self._shortest(insn)
+            low, nominal, high = self._base[CostClass.SKIPPED].bounds
         else:
-            neighbour, cost = self._neighbour(insn, state), self._own(insn)
-            if neighbour is not NO_CYCLES:
-                cost = cost + neighbour
-            if insn.kind in _LOADS and neighbour.nominal >= 0:
-                state.indexed_run = insn.writeback
-            start += 0 if insn.kind is Kind.IT else neighbour.nominal
+            low, nominal, high, felt, by_operands, shortest = self._known.get(insn) or self._own(insn)
+            if by_operands:
+                state.clock += shortest
+            elif felt:
+                neighbour = self._neighbour(insn, state)
+                if neighbour is not NO_CYCLES:
+                    low, nominal, high = low + neighbour.low, nominal + neighbour.nominal, high + neighbour.high
+                if insn.kind in _LOADS and neighbour.nominal >= 0:
+                    state.indexed_run = insn.writeback
+                start += 0 if insn.kind is Kind.IT else neighbour.nominal
         if state.prefetch is not None:
             wait = state.prefetch.wait(insn, address, start)
-            if wait:
-                cost = cost + Cycles(0, wait, wait)
-                state.waited = True
         if state.divide_left or insn.kind is Kind.FP_DIVIDE:
-            cost = self._divide(state, insn, cost, skipped)
-        state.clock += cost.nominal
+            low, nominal, high = self._divide(state, insn, Cycles(low, nominal + wait, high + wait), skipped).bounds
+            nominal, high = nominal - wait, high - wait
+        quiet = nominal if nominal > low else low
+        nominal, high = nominal + wait, high + wait
+        state.clock += nominal
         state.end = address + insn.size
         state.previous = insn
         state.executed = None if skipped else insn
-        if cost.low <= cost.nominal <= cost.high:
-            return cost
-        return Cycles(cost.low, max(cost.nominal, cost.low), max(cost.high, cost.nominal))
+        if low <= nominal <= high:
+            return low, nominal, high, quiet
+        return low, max(nominal, low), max(high, nominal), quiet
 
-    def _shortest(self, insn: Insn) -> int:
-        """What the fetch gains at least from an instruction whose cycles its operands decide."""
-        own = self._own(insn).low
-        return max(own, self._least_divide) if insn.dynamic is Dynamic.DIVIDE else own
-
-    def _own(self, insn: Insn) -> Cycles:
+    def _own(self, insn: Insn) -> _Own:
         """Its table row, with the words of a multiple transfer."""
-        cost = self._costs.get(insn)
-        if cost is None:
-            cost = self._base.get(cost_class(insn), self._base[CostClass.UNDEFINED])
-            if insn.kind in isa.MULTIPLES:
-                words = -(-insn.register_count // self._words_per_cycle)
-                cost = cost + Cycles(words, words, words)
-            if insn.literal:
-                cost = cost + self._rules[Rule.LITERAL_LOAD_PENALTY]
-            self._costs[insn] = cost
-        return cost
+        cost = self._base.get(cost_class(insn), self._base[CostClass.UNDEFINED])
+        if insn.kind in isa.MULTIPLES:
+            words = -(-insn.register_count // self._words_per_cycle)
+            cost = cost + Cycles(words, words, words)
+        if insn.literal:
+            cost = cost + self._rules[Rule.LITERAL_LOAD_PENALTY]
+        found = _Own(cost.low, cost.nominal, cost.high, insn.kind in _FELT, False, 0)
+        if insn.dynamic in _BY_OPERANDS:
+            shortest = max(cost.low, self._least_divide) if insn.dynamic is Dynamic.DIVIDE else cost.low
+            slot = self._base[CostClass.SKIPPED] if insn.predicated else NO_CYCLES
+            found = _Own(slot.low, slot.nominal, slot.high, False, True, shortest)
+        self._known[insn] = found
+        return found
 
     def _neighbour(self, insn: Insn, state: _State) -> Cycles:
         """What the instruction before adds or takes off."""
@@ -247,7 +288,9 @@ class ScalarPipeline:
         cost = cost + Cycles(wait, wait, wait)
         state.divide_left = 0
         if insn.kind is Kind.FP_DIVIDE:
-            hidden = min(self._rules[Rule.FP_DIVIDE_OVERLAP].nominal, self._own(insn).nominal)
+            hidden = min(
+                self._rules[Rule.FP_DIVIDE_OVERLAP].nominal, (self._known.get(insn) or self._own(insn)).nominal
+            )
             state.divide_left = hidden
             cost = cost + Cycles(-hidden, -hidden, -hidden)
         return cost

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vtarget.data.cycles import Cycles
 from vtarget.data.insn import Insn
 from vtarget.logic.decode import Block
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """``cycles`` of a block, ``nominal_before`` each of its instructions, and the ``state`` it leaves the core in.
-    ``queued``: the prefetch queue has held something up."""
+    ``quiet``: what each takes where the prefetch queue holds nothing up; None if it didn't."""
 
     cycles: Cycles
     nominal_before: tuple[int, ...]
     state: object
-    queued: bool = False
+    quiet: tuple[int, ...] | None = None
 
 
 class Pipeline(Protocol):

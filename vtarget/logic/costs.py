@@ -22,6 +22,7 @@ from vtarget.logic.selfcheck import executed_per_edge
 from vtarget.logic.zones import fingerprint, zone_number, zones
 
 Prices = NDArray[np.int64]  # n x 3: low, nominal, high
+Events = tuple[NDArray[np.intp], ...]  # the rows and classes of the sites that counted something
 CODE_KINDS = frozenset({"flash", "mram", "xip", "rom"})
 
 
@@ -38,6 +39,8 @@ class Part:
     lengths: NDArray[np.int64]  # instructions per node
     cycles: Prices  # own cycles per node
     total: Bound
+    ways: Transitions
+    events: Events
 
     @property
     def seconds(self) -> Bound:
@@ -93,13 +96,14 @@ def _epoch_pricers(record: ExecutionRecord, pricer: Pricer) -> list[Pricer]:
 
 
 def _part(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], power_state: str | None) -> Part:
-    edges, sites = _price(record, pricer, blocks)
+    ways, events = transitions(record), np.nonzero(record.site_counts)
+    edges, sites = _price(pricer, blocks, ways), _price_sites(record, pricer, blocks, events)
     final = _final(record, pricer, blocks)
-    cycles = _node_cycles(record, edges, sites, final)
+    cycles = _node_cycles(record, edges, sites, final, events)
     lengths = np.array([len(b.insns) for b in blocks], dtype=np.int64)[record.node_block]
     total = _with_budget(record, pricer, blocks, cycles)
     power = power_at(pricer.board, pricer.clock_hz, power_state)
-    return Part(record, pricer, power, edges, sites, final, lengths, cycles, total)
+    return Part(record, pricer, power, edges, sites, final, lengths, cycles, total, ways, events)
 
 
 def watching(record: ExecutionRecord, pricer: Pricer) -> Pricer:
@@ -125,10 +129,20 @@ def branches_followed(record: ExecutionRecord) -> bool:
 def relocated_blocks(record: ExecutionRecord, board: Board) -> list[Block]:
     """The record's blocks where they would lie on ``board``: in place if it has memory there, else in the region of
     the same role (code in the boot region, data in the largest RAM), at the same offset."""
-    return [
-        Block(_relocated(record, board, int(address), len(code)), code)
-        for address, code in zip(record.block_address, record.block_code, strict=True)
-    ]
+    codes = record.block_code
+    places = zip(record.block_address.tolist(), codes, strict=True)
+    addresses = [_relocated(record, board, address, len(code)) for address, code in places]
+    for known, at, blocks in _PLACED:
+        if known is codes and at == addresses:
+            return blocks
+    blocks = [Block(*place) for place in zip(addresses, codes, strict=True)]
+    _PLACED[:] = [(codes, addresses, blocks), *_PLACED][:_MOST_PLACED]
+    return blocks
+
+
+# The last ones: blocks keep what was decoded of them, and a record is mostly priced for several boards in turn.
+_PLACED: list[tuple[tuple[bytes, ...], list[int], list[Block]]] = []
+_MOST_PLACED = 8
 
 
 def _relocated(record: ExecutionRecord, board: Board, address: int, size_bytes: int) -> int:
@@ -185,15 +199,14 @@ def _distinct(columns: Sequence[NDArray[Any]]) -> tuple[tuple[Any, ...], NDArray
     return tuple(number), np.array(found, dtype=np.intp)
 
 
-def _price(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> tuple[Prices, NDArray[np.int64]]:
-    distinct = transitions(record)
-    prices = np.array([pricer.edge(*way).bounds for way in distinct.each(blocks)], dtype=np.int64).reshape(-1, 3)
-    return prices[distinct.of_edge], _price_sites(record, pricer, blocks)
+def _price(pricer: Pricer, blocks: list[Block], ways: Transitions) -> Prices:
+    prices = np.array([pricer.edge(*way).bounds for way in ways.each(blocks)], dtype=np.int64).reshape(-1, 3)
+    return prices[ways.of_edge]
 
 
-def _price_sites(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> NDArray[np.int64]:
+def _price_sites(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], events: Events) -> NDArray[np.int64]:
     sites = np.zeros((len(record.site_node), OPERAND_CLASSES, 3), dtype=np.int64)
-    rows, classes = np.nonzero(record.site_counts)
+    rows, classes = events
     if not len(rows):
         return sites
     kinds, block_of = record.site_kind[rows], record.node_block[record.site_node[rows]]
@@ -229,12 +242,14 @@ def _final(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> Cycl
     return pricer.edge(block.first(record.final_instructions), Exit.END, None)
 
 
-def _node_cycles(record: ExecutionRecord, edges: Prices, sites: NDArray[np.int64], final: Cycles) -> Prices:
+def _node_cycles(
+    record: ExecutionRecord, edges: Prices, sites: NDArray[np.int64], final: Cycles, events: Events
+) -> Prices:
     """Own cycles per node, nodes x 3. What leads into a handler belongs to the handler."""
     cycles = np.zeros((len(record.node_block), 3), dtype=np.int64)
     owner = np.where(record.edge_source >= 0, record.edge_source, record.edge_target)
     np.add.at(cycles, owner, edges * record.edge_count[:, None])
-    np.add.at(cycles, record.site_node, (sites * record.site_counts[:, :, None]).sum(axis=1))
+    np.add.at(cycles, record.site_node[events[0]], sites[events] * record.site_counts[events][:, None])
     if record.final_node >= 0:
         cycles[record.final_node] += (final.low, final.nominal, final.high)
     return cycles
@@ -258,8 +273,8 @@ def _with_budget(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], n
     budget = pricer.core.error_budget
     by_region: dict[str, int] = {}
     regions = {}
-    for node, cycles in enumerate(node_cycles[:, 2].tolist()):
-        region = pricer.memory.region(blocks[record.node_block[node]].address)
+    for block, cycles in zip(record.node_block.tolist(), node_cycles[:, 2].tolist(), strict=True):
+        region = pricer.memory.region(blocks[block].address)
         if region is not None:
             regions[region.name] = region
             by_region[region.name] = by_region.get(region.name, 0) + cycles

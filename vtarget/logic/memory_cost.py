@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, floor
 
 from vtarget.data.board import Board, Region
@@ -91,7 +92,15 @@ class MemoryModel:
 
     def region(self, address: int) -> Region | None:
         """The region that what lies at ``address`` is priced in."""
-        return self.moved(address, address) or self.board.region_at(address)
+        known = self._regions
+        if address not in known:
+            known[address] = self.moved(address, address) or self.board.region_at(address)
+        return known[address]
+
+    @cached_property
+    def _regions(self) -> dict[int, Region | None]:
+        """Those that were asked for, by address."""
+        return {}
 
     def moved(self, low: int, high: int) -> Region | None:
         """The region that all of ``low`` .. ``high`` (included) is supposed to lie in, if it is another."""

@@ -67,6 +67,8 @@ class Pricer:
         """The same prices for a record whose data events are counted by these zones; ``simulated``: as this board's
         caches and regions need it. ``branches``: how they were predicted is known."""
         model = _model(self.core.following_branches if branches else self.core)
+        if (zones, simulated, model) == (self.zones, self.memory.simulated, self.model):
+            return self
         return replace(self, zones=zones, memory=replace(self.memory, simulated=simulated), model=model)
 
     @cached_property

@@ -55,6 +55,7 @@ def build_profile(
     InputError if the board's core lacks an instruction that ran; RunError if sums disagree.
     """
     check_runnable(record, pricer)
+    pricer = watching(record, pricer)
     parts = price_parts(record, pricer, power_state)
     _check_live(record, pricer, sum(int(part.cycles[:, 1].sum()) for part in parts))
     blocks, board, applied = relocated_blocks(record, pricer.board), pricer.board, pricer.calibration
@@ -88,7 +89,7 @@ def build_profile(
         memory=_memory(record, pricer.board),
         console=record.console,
         not_modelled=(
-            *_not_modelled(record, watching(record, pricer), power),
+            *_not_modelled(record, pricer, power),
             *(calibration_notes(record, pricer, applied) if applied is not None else ()),
         ),
         sleep=asleep,
@@ -155,24 +156,28 @@ def restricted(record: ExecutionRecord, span: SpanFacts) -> ExecutionRecord:
 
 def check_runnable(record: ExecutionRecord, pricer: Pricer) -> None:
     """InputError if an executed instruction is not one of the board's core."""
-    for address, code in zip(record.block_address, record.block_code, strict=True):
-        block = Block(int(address), code)
+    if record.board == pricer.board.name:
+        return
+    provided = frozenset(pricer.core.features)
+    for start, block in zip(record.block_address.tolist(), relocated_blocks(record, pricer.board), strict=True):
+        if provided.issuperset([insn.feature for insn in block.insns]):
+            continue
         for at, insn in zip(block.addresses, block.insns, strict=True):
-            missing = missing_feature(pricer.core, insn)
-            if missing is not None and record.board != pricer.board.name:
+            if (missing := missing_feature(pricer.core, insn)) is not None:
                 raise InputError(
-                    f"the record executed '{insn.text}' at 0x{at:08x}, which {pricer.board.core} of board "
-                    f"{pricer.board.name} lacks ({missing})",
+                    f"the record executed '{insn.text}' at 0x{at - block.address + start:08x}, which "
+                    f"{pricer.board.core} of board {pricer.board.name} lacks ({missing})",
                     hint=f"it was made on {record.board} ({record.core})",
                 )
 
 
 def _as_it_ran(record: ExecutionRecord, pricer: Pricer) -> bool:
     """Whether this prices the very board, clock and placement that the record was made with."""
-    same_board = record.board_sha256 == pricer.board_sha256
+    if record.board != pricer.board.name or pricer.memory.what_if:
+        return False
     asked = record.clock_hz == pricer.clock_hz and not any(epoch.clock_hz for epoch in record.epochs)
     same_clock = follows_firmware(record, pricer) or asked
-    return same_board and same_clock and not pricer.memory.what_if
+    return same_clock and record.board_sha256 == pricer.board_sha256
 
 
 def _check_live(record: ExecutionRecord, pricer: Pricer, total: int) -> None:

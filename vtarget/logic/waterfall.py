@@ -14,7 +14,7 @@ from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, SiteKind, Span
 from vtarget.data.waterfall import CyclePart, Waterfall
 from vtarget.logic.attribution import Attribution, Charge, sum_parts
 from vtarget.logic.cost import CostModel, Exit
-from vtarget.logic.costs import Part, Transitions, transitions
+from vtarget.logic.costs import Part
 from vtarget.logic.decode import Block
 
 Counts = NDArray[np.int64]
@@ -23,6 +23,7 @@ _WAITS = {
     SiteKind.FETCH: CyclePart.FETCH_WAIT,
     SiteKind.BRANCH: CyclePart.BRANCH_REFILL,
 }
+_PART_OF_KIND = np.array([_WAITS.get(kind, CyclePart.ISSUE) for kind in SiteKind])
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,8 @@ def by_function(record: ExecutionRecord, splits: Sequence[Split]) -> Counts:
 
 def split(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Split:
     """The cycles of one epoch; ``blocks`` are those that it was priced with. RunError if a node's don't add up."""
-    distinct = transitions(part.record)
-    sums = [attribution.parts(*way, cycles) for way, cycles in _ways(part, blocks, distinct)]
-    edges = np.array(sums, dtype=np.int64).reshape(-1, len(CyclePart))[distinct.of_edge]
+    sums = [attribution.parts(*way, cycles) for way, cycles in _ways(part, blocks)]
+    edges = np.array(sums, dtype=np.int64).reshape(-1, len(CyclePart))[part.ways.of_edge]
     sites = _sites(part, blocks, attribution)
     nodes = _nodes(part, edges, sites)
     final = final_charges(part, blocks, attribution)
@@ -88,18 +88,15 @@ def span_waterfall(part: Part, found: Split, span: SpanFacts) -> Waterfall:
 
 def edge_charges(part: Part, blocks: Sequence[Block], attribution: Attribution) -> list[list[Charge]]:
     """What every transition of the record consists of."""
-    distinct = transitions(part.record)
-    found = [attribution.edge(*way, cycles) for way, cycles in _ways(part, blocks, distinct)]
-    return [found[position] for position in distinct.of_edge.tolist()]
+    found = [attribution.edge(*way, cycles) for way, cycles in _ways(part, blocks)]
+    return [found[position] for position in part.ways.of_edge.tolist()]
 
 
-def _ways(
-    part: Part, blocks: Sequence[Block], distinct: Transitions
-) -> Iterator[tuple[tuple[Block | None, Exit, Block | None], int]]:
+def _ways(part: Part, blocks: Sequence[Block]) -> Iterator[tuple[tuple[Block | None, Exit, Block | None], int]]:
     """The distinct transitions with their nominal cycles."""
-    nominal = np.zeros(len(distinct.rows), dtype=np.int64)
-    nominal[distinct.of_edge] = part.edges[:, 1]
-    return zip(distinct.each(blocks), nominal.tolist(), strict=True)
+    nominal = np.zeros(len(part.ways.rows), dtype=np.int64)
+    nominal[part.ways.of_edge] = part.edges[:, 1]
+    return zip(part.ways.each(blocks), nominal.tolist(), strict=True)
 
 
 def final_charges(part: Part, blocks: Sequence[Block], attribution: Attribution) -> list[Charge]:
@@ -114,13 +111,13 @@ def final_charges(part: Part, blocks: Sequence[Block], attribution: Attribution)
 def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Counts:
     record, prices = part.record, part.sites[:, :, 1]
     sites = np.zeros((len(record.site_node), OPERAND_CLASSES, len(CyclePart)), dtype=np.int64)
-    for kind, where in _WAITS.items():
-        rows = record.site_kind == kind
-        sites[rows, :, where] = prices[rows]
+    rows, classes = part.events
+    kinds = record.site_kind[rows]
+    waits = kinds != SiteKind.OPERANDS
+    sites[rows[waits], classes[waits], _PART_OF_KIND[kinds[waits]]] = prices[rows[waits], classes[waits]]
     block_of, insns = record.node_block[record.site_node].tolist(), record.site_insn.tolist()
     known: dict[tuple[int, int, int], list[int]] = {}
-    observed = np.where(record.site_kind[:, None] == SiteKind.OPERANDS, record.site_counts, 0)
-    for row, klass in zip(*(found.tolist() for found in np.nonzero(observed)), strict=True):
+    for row, klass in zip(rows[~waits].tolist(), classes[~waits].tolist(), strict=True):
         key = (block_of[row], insns[row], int(prices[row, klass]))
         if key not in known:
             known[key] = sum_parts(attribution.site(blocks[key[0]], key[1], key[2]))
@@ -134,5 +131,5 @@ def _nodes(part: Part, edges: Counts, sites: Counts) -> Counts:
     nodes = np.zeros((len(record.node_block), len(CyclePart)), dtype=np.int64)
     owner = np.where(record.edge_source >= 0, record.edge_source, record.edge_target)
     np.add.at(nodes, owner, edges * record.edge_count[:, None])
-    np.add.at(nodes, record.site_node, (sites * record.site_counts[:, :, None]).sum(axis=1))
+    np.add.at(nodes, record.site_node[part.events[0]], sites[part.events] * record.site_counts[part.events][:, None])
     return nodes

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from branch_kernels import BRANCH_KERNELS
 from corelib import assemble, model, needs_assembler
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from kernels import KERNELS, Kernel
 
@@ -125,11 +125,14 @@ PALETTE = [
     *("2068", "0168", "54f8040b", "2060", "6051", "0ec8", "f0b5", "4018", "00eb0800", "4843", "30ee200a", "a0ee810a"),
     *("90ed000a", "00bf", "0148", "d4e90001", "06d0", "bff35f8f"),
 ]
+CONDITIONAL = "06d0"
 codes = st.lists(st.sampled_from(PALETTE), min_size=1, max_size=8)
 
 
 @given(codes, codes, st.sampled_from(SCALAR), st.booleans())
 def test_pricing_two_halves_equals_pricing_the_whole(first: list[str], second: list[str], core: str, odd: bool) -> None:
+    # The queue sees that a conditional branch fetched its target only at the end of a block, where branches stand.
+    assume(first[-1] != CONDITIONAL)
     address = 0x8002 if odd else 0x8000
     a = block("".join(first), address)
     b = block("".join(second), address + a.size)

@@ -120,7 +120,8 @@ class Pricer:
         unit = None if region is None else self.memory.instruction_cache(region)
         if region is None or unit is None or unit.line is None:
             return NO_CYCLES
-        return self.memory.fetched(region, event, self._cycles_per_byte(block) * unit.line)
+        pace = self._cycles_per_byte(block) if self.memory.prefetches(region) else 0.0
+        return self.memory.fetched(region, event, pace * unit.line)
 
     def branch(self, block: Block, index: int, event: int) -> Cycles:
         """What one misprediction of the branch at ``index``, the block's last instruction, adds."""

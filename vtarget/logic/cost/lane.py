@@ -16,6 +16,7 @@ _STORE_BUFFER = 5
 _EARLY_FLAGS = 3
 _NARROW = 2
 NOBODY = -1
+_ACCUMULATE = Use.ACCUMULATE
 # When the slowest use of a result can have it, when it was made, its registers, latencies, and whether it is awaited.
 Pending = tuple[int, int, int, tuple[int, ...], bool]
 
@@ -77,7 +78,7 @@ class Lane:
     def run(self, state: State, steps: Sequence[Step]) -> Run:
         """Issue instructions one after the other. Most of the time of pricing is spent in this loop over locals."""
         clock, pending, latest, open_sort, open_cycle, fp_free, add_free, drained, last_store, flags = state
-        bit, alike, pairs = self._bit, self._watched, self._pairing.bounds
+        bit, alike, known = self._bit, self._watched, self._pairing.known
         clocks, forks = [], []
         for step in steps:
             clocks.append(clock)
@@ -97,7 +98,9 @@ class Lane:
                             left &= ~writes
             pair = False
             if open_sort >= 0 and ready <= open_cycle and issue and not (transfer and add_free > open_cycle):
-                bounds = pairs(open_sort, sort)
+                bounds = known.get((open_sort, sort), -1)
+                if bounds < 0:
+                    bounds = self._pairing.bounds(open_sort, sort)
                 pair = bounds & bit != 0
                 same &= bounds if pair else ~bounds
             if alike & ~same:
@@ -134,9 +137,12 @@ class Lane:
     def joins(self, block: Block) -> bool:
         """Whether a direct branch at the block's end, taken, issues beside what it leads to: behind two 16-bit
         instructions (JNK cortex_m7.md, branching: highly sensitive to alignment; that decides at the bounds)."""
-        if not self._joins or not block.insns or block.insns[-1].branch_offset is None:
+        last = block.insns[-1]
+        if not self._joins or last.branch_offset is None:
             return False
-        return self._bound == LOW or sum(insn.size == 2 for insn in block.insns[:-1]) >= _NARROW
+        before = len(block.insns) - 1
+        narrow = (4 * before - (block.size - last.size)) // 2  # each of them is 2 bytes short of 4
+        return self._bound == LOW or narrow >= _NARROW
 
     def early_flags(self, state: State) -> int:
         """What a misprediction costs less if the flags were set long before the branch, the last instruction."""
@@ -154,7 +160,7 @@ def _operands_ready(pending: Sequence[Pending], needs: Needs, ahead: int = 0) ->
         for _, made, writes, latencies, awaited in pending:
             if writes & left:
                 at = made + latencies[use]
-                if ahead and awaited and use is not Use.ACCUMULATE:
+                if ahead and awaited and use is not _ACCUMULATE:
                     at -= ahead
                 if at > ready:
                     ready = at

@@ -63,6 +63,8 @@ class Pace(NamedTuple):
     late: tuple[int, ...]
     early: tuple[int, ...]
     base: tuple[int, ...]
+    longest: int
+    longest_early: int
 
 
 class LatencyTable:
@@ -72,6 +74,7 @@ class LatencyTable:
         self._rows = {row: figure.cycles.bounds for row, figure in core.latency.items()}
         self._predicts = core.pipeline == "m7"
         self._two_stages = Latency.EARLY_ALU in self._rows
+        self._paces: dict[tuple[Latency | None, Rows, bool, bool, bool], tuple[Pace, ...]] = {}
 
     def __getitem__(self, row: Latency | None) -> tuple[int, ...]:
         """The row at each bound, 1 if the core doesn't have it."""
@@ -83,7 +86,12 @@ class LatencyTable:
 
     def paces(self, insn: Insn) -> tuple[Pace, ...]:
         """What the scoreboard must know of the results of all instructions of its form, at each bound."""
-        return tuple(self._pace(insn, bound) for bound in BOUNDS)
+        early = self.can_be_early(insn)
+        key = (self._plain(insn), self._exceptions(insn), early, early and is_reverse(insn), insn.writeback)
+        found = self._paces.get(key)
+        if found is None:
+            found = self._paces[key] = tuple(self._pace(bound, *key) for bound in BOUNDS)
+        return found
 
     def can_be_early(self, insn: Insn) -> bool:
         """Whether the core has two stages of ALUs, and the first one can execute it."""
@@ -93,14 +101,16 @@ class LatencyTable:
         """Branches don't wait for flags: their resolution is part of the refill. Predicted ones wait for nothing."""
         return insn.kind is Kind.BRANCH and self._predicts
 
-    def _pace(self, insn: Insn, bound: int) -> Pace:
-        late = [self[self._plain(insn)][bound]] * len(Use)
-        for use, rows in self._exceptions(insn):
+    def _pace(
+        self, bound: int, plain: Latency | None, exceptions: Rows, early: bool, reverse: bool, writeback: bool
+    ) -> Pace:
+        late = [self[plain][bound]] * len(Use)
+        for use, rows in exceptions:
             late[use] = next((self._rows[row][bound] for row in rows if row in self._rows), late[Use.PLAIN])
-        early = self._early_latencies(late, bound, is_reverse(insn)) if self.can_be_early(insn) else ()
+        quick = self._early_latencies(late, bound, reverse) if early else ()
         base = list(_AT_ONCE)
         base[Use.PLAIN] = self[Latency.EARLY_ALU][bound]
-        return Pace(tuple(late), tuple(early), tuple(base) if insn.writeback else ())
+        return Pace(tuple(late), tuple(quick), tuple(base) if writeback else (), max(late), max(quick, default=0))
 
     def _early_latencies(self, late: list[int], bound: int, reverse: bool) -> list[int]:
         """Flags come out of the late stage all the same."""
@@ -169,7 +179,6 @@ class LatencyTable:
         return _OF_FP_ALU if kind is Kind.FP_ALU and not insn.double else ()
 
 
-@cache
 def needs(insn: Insn) -> Needs:
     """What it waits for; a branch doesn't wait for flags."""
     address = insn.address_reads
@@ -180,7 +189,7 @@ def needs(insn: Insn) -> Needs:
         (accumulator, Use.ACCUMULATE),
         (addend, Use.EXTEND_ADD),
         (early, Use.EARLY),
-        (insn.reads & ~(address | accumulator | addend | early | FLAGS), _plain_use(insn)),
+        (insn.reads & ~(address | accumulator | addend | early | FLAGS), plain_use(insn)),
         (0 if insn.kind is Kind.BRANCH else insn.reads & FLAGS, Use.FLAGS),
     )
     return tuple([need for need in found if need[0]])
@@ -272,7 +281,8 @@ def _can_be_early(insn: Insn) -> bool:
     return simple or is_shift(insn) or is_reverse(insn)
 
 
-def _plain_use(insn: Insn) -> Use:
+def plain_use(insn: Insn) -> Use:
+    """What it needs registers for that are neither an address nor an addend and aren't shifted first."""
     if insn.kind in isa.STORES:
         return Use.STORE_DATA
     if is_multiply(insn) or insn.kind is Kind.DIVIDE:

@@ -209,7 +209,7 @@ class CostModel:
         return self._refill.get(Refill.FORWARD_TAKEN if taken else Refill.FORWARD_NOT_TAKEN, NO_CYCLES)
 
     def _timing(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
-        pairs = taken and self._taken_pairs
+        pairs = taken and self._taken_pairs and _decides_pair(block)
         key = (*placeless(block), skipped, pairs)
         found = self._timings.get(key)
         if found is None:
@@ -247,6 +247,11 @@ class CostModel:
         without = self._timing(block, before, False).cycles
         executed = self._timing(block, before - {index}, False).cycles
         return _sane(executed + without * -1)
+
+
+def _decides_pair(block: Block) -> bool:
+    """Whether a Cortex-M33 may pair the branch at its end otherwise if it is taken: behind flags that are set."""
+    return len(block.insns) > 1 and block.insns[-2].sets_flags
 
 
 def _is_misaligned(target: Block | None) -> bool:

@@ -150,39 +150,50 @@ def _different_banks(older: Insn, younger: Insn) -> bool:
     return (a.offset - b.offset) % 8 == 4
 
 
+_LOAD_KINDS = frozenset({Kind.LOAD, Kind.FP_LOAD})
+
+
 class Pairing:
-    """Which places in a cycle two instructions can share, by their sorts: numbers that ``sort`` gives to all that the
-    core's rule looks at. Remembers every pair of sorts that it was asked for."""
+    """Which places in a cycle two instructions can share, by their sorts: numbers of all that the core's rule looks at.
+    Remembers every pair of sorts that it was asked for."""
 
     def __init__(self, pipeline: str) -> None:
-        self._rule = _RULES[pipeline]
+        self._rule, self._facts = _RULES[pipeline]
         self._banked = pipeline == "m7"
         self._sorts: dict[tuple[object, ...], int] = {}
         self._examples: list[tuple[Insn, bool, bool]] = []
-        self._bounds: dict[tuple[int, int], int] = {}
+        self.known: dict[tuple[int, int], int] = {}
 
-    def bank(self, insn: Insn) -> tuple[object, ...] | None:
-        """What the rule looks at beyond the instruction's form: where a load goes."""
+    def sort(self, insn: Insn, *, skipped: bool = False, taken: bool = False) -> int:
+        """Of an instruction but for its bank; ``skipped``: its condition is false; ``taken``: it branches."""
+        return self._number((*self._facts(insn), skipped, taken), insn, skipped, taken)
+
+    def banked(self, insn: Insn, sort: int) -> int:
+        """The sort of an instruction that is of this ``sort``: for loads it matters where they go, too."""
         address = insn.address
-        if not self._banked or address is None or insn.kind not in (Kind.LOAD, Kind.FP_LOAD):
-            return None
-        return address.base, address.index >= 0, address.offset % 8
+        if not self._banked or address is None or insn.kind not in _LOAD_KINDS:
+            return sort
+        return self._number((sort, address.base, address.index >= 0, address.offset % 8), insn, False, False)
 
-    def sort(self, insn: Insn, form: object, *, skipped: bool = False, taken: bool = False) -> int:
-        """Of an instruction of that form (its bank included) whose condition is false, or that is a taken branch."""
-        found = self._sorts.setdefault((form, skipped, taken), len(self._examples))
+    def _number(self, facts: tuple[object, ...], insn: Insn, skipped: bool, taken: bool) -> int:
+        found = self._sorts.setdefault(facts, len(self._examples))
         if found == len(self._examples):
             self._examples.append((insn, skipped, taken))
         return found
 
     def bounds(self, older: int, younger: int) -> int:
-        """The bounds at which two sorts pair."""
-        found = self._bounds.get((older, younger))
+        """The bounds at which two sorts pair; ``known`` has those that were asked for."""
+        found = self.known.get((older, younger))
         if found is None:
             (first, first_skipped, _), (second, second_skipped, taken) = self._examples[older], self._examples[younger]
             found = self._rule(first, second, skipped=(first_skipped, second_skipped), taken=taken)
-            self._bounds[older, younger] = found
+            self.known[older, younger] = found
         return found
 
 
-_RULES: dict[str, Callable[..., int]] = {"m33": pairs_m33, "m55": pairs_m55, "m7": pairs_m7}
+# The rule of each kind of core, and what it looks at.
+_RULES: dict[str, tuple[Callable[..., int], Callable[[Insn], tuple[object, ...]]]] = {
+    "m33": (pairs_m33, lambda insn: (insn.size, insn.kind, insn.sets_flags)),
+    "m55": (pairs_m55, lambda insn: (insn.size, insn.kind, _is_m55_partner(insn))),
+    "m7": (pairs_m7, lambda insn: (_unit(insn), insn.kind is Kind.IT, insn.writeback, insn.access_bytes)),
+}

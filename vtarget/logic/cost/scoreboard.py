@@ -14,7 +14,7 @@ from vtarget.data.insn import Flow, Insn, Kind
 from vtarget.logic.cost.lane import AT_REST, NOBODY, Lane, Run, State
 from vtarget.logic.cost.latency import BOUNDS, HIGH, LOW, NOMINAL
 from vtarget.logic.cost.pairing import Pairing
-from vtarget.logic.cost.steps import Step, Steps, StepTable
+from vtarget.logic.cost.steps import Step, StepTable
 from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
 
@@ -42,7 +42,6 @@ class ScoreboardPipeline:
         pairing = Pairing(core.pipeline)
         self._steps = StepTable(core, pairing)
         self._lanes = tuple(Lane(core, bound, pairing) for bound in BOUNDS)
-        self._bodies: dict[_Key, Runs] = {}
         self._runs: dict[_Key, Runs] = {}
         self._begun: dict[tuple[bytes, int], tuple[Columns, list[int]]] = {}
 
@@ -65,32 +64,23 @@ class ScoreboardPipeline:
         return self._steps(insn)[NOMINAL].issue
 
     def _run(self, block: Block, skipped: frozenset[int], taken: bool) -> Runs:
-        """All lanes through a block, from rest. Its last instruction differs with the way it is left, the rest not."""
+        """All lanes through a block, from rest."""
         key = (block.code, block.address & 2, skipped, taken)
         found = self._runs.get(key)
         if found is None:
-            last = len(block.insns) - 1
-            body = self._body(block, skipped - {last})
-            step = self._step(block.insns[last], last in skipped, taken)
-            ends = self._together([run.state for run in body], [(at_bound,) for at_bound in step])
-            both = zip(body, ends, strict=True)
-            found = self._runs[key] = tuple([Run(end.state, run.clocks[:-1] + end.clocks) for run, end in both])
+            found = self._runs[key] = self._together(_ALL_AT_REST, self._columns(block.insns, skipped, taken))
         return found
 
-    def _body(self, block: Block, skipped: frozenset[int]) -> Runs:
-        key = (block.code, block.address & 2, skipped, False)
-        found = self._bodies.get(key)
-        if found is None:
-            columns = self._columns(block.insns[:-1], skipped)
-            found = self._bodies[key] = self._together(_ALL_AT_REST, columns)
-        return found
-
-    def _columns(self, insns: Sequence[Insn], skipped: frozenset[int]) -> Columns:
-        steps = [self._step(insn, index in skipped, False) for index, insn in enumerate(insns)]
-        return list(zip(*steps, strict=True)) or [(), (), ()]
-
-    def _step(self, insn: Insn, skipped: bool, taken: bool) -> Steps:
-        return self._steps.special(insn, skipped=skipped, taken=taken) if skipped or taken else self._steps(insn)
+    def _columns(self, insns: Sequence[Insn], skipped: frozenset[int], taken: bool = False) -> Columns:
+        """The steps of each bound; ``taken``: the last instruction branches."""
+        steps = [self._steps(insn) for insn in insns]
+        for index in skipped:
+            if index < len(insns):
+                steps[index] = self._steps.special(insns[index], skipped=True, taken=False)
+        if taken:
+            last = len(insns) - 1
+            steps[last] = self._steps.special(insns[last], skipped=last in skipped, taken=True)
+        return list(zip(*steps, strict=True))
 
     def _together(self, states: Sequence[State], columns: Columns) -> Runs:
         """All lanes through the same instructions; those with the nominal lane's very state go with it."""

@@ -8,7 +8,7 @@ from vtarget.data.core import Core, CostClass, Latency, Rule
 from vtarget.data.insn import FLAGS, FLOATS, Dynamic, Insn, Kind
 from vtarget.logic import isa
 from vtarget.logic.cost.classes import cost_class
-from vtarget.logic.cost.forms import form, has_shifted_constant, is_shift
+from vtarget.logic.cost.forms import extracted, form, has_shifted_constant, is_extend_add, is_shift
 from vtarget.logic.cost.latency import (
     BOUNDS,
     HIGH,
@@ -20,6 +20,7 @@ from vtarget.logic.cost.latency import (
     Result,
     Use,
     needs,
+    plain_use,
     results,
 )
 from vtarget.logic.cost.pairing import Pairing
@@ -64,7 +65,11 @@ class Step(NamedTuple):
 
 
 class _Model(NamedTuple):
-    """What the steps of all instructions of a form have in common; ``plain``: one result, none written back."""
+    """What the steps of all instructions of a form have in common.
+
+    ``plain``: one result, none written back. ``whole``: no register goes through a shifter first; then what they read
+    is for ``use``, but for addresses, accumulators and flags.
+    """
 
     paces: tuple[Pace, ...]
     figures: tuple[tuple[int, int, int, Fpu | None], ...]  # issue, results_at, alike, fpu; at each bound
@@ -72,6 +77,8 @@ class _Model(NamedTuple):
     early: bool
     waits_for_nothing: bool
     plain: bool
+    whole: bool
+    use: Use
     is_small_store: bool
     is_fp_transfer: bool
     is_shift: bool
@@ -101,6 +108,7 @@ class StepTable:
         self._latency = LatencyTable(core)
         self._words_per_cycle = core.words_per_cycle
         self._two_wide = core.pipeline == "m7"
+        self._skipped_row = self._issue[CostClass.SKIPPED]
         self._pairing = pairing
         self._models: dict[object, _Model] = {}
         self._known: dict[Insn, Steps] = {}
@@ -121,37 +129,39 @@ class StepTable:
         if found is None:
             found = self._special[key] = self._idle(insn) if skipped and not self._two_wide else self(insn)
             if taken:
-                sort = self._pairing.sort(insn, self._key(insn), skipped=skipped, taken=True)
+                sort = self._pairing.sort(insn, skipped=skipped, taken=True)
                 low, nominal, high = (step._replace(sort=sort) for step in found)
                 found = self._special[key] = (low, nominal, high)
         return found
 
-    def _key(self, insn: Insn) -> object:
-        bank = self._pairing.bank(insn)
-        return form(insn) if bank is None else (form(insn), bank)
-
     def _new(self, insn: Insn) -> Steps:
-        key = self._key(insn)
+        key = form(insn)
         model = self._models.get(key)
         if model is None:
-            model = self._models[key] = self._new_model(insn, key)
-        step, alike = _step(insn, model, NOMINAL), model.figures[NOMINAL][2]
+            model = self._models[key] = self._new_model(insn)
+        alike = model.figures[NOMINAL][2]
+        sort, needed, early_needs = self._pairing.banked(insn, model.sort), _NO_NEEDS, _NO_NEEDS
+        if not model.waits_for_nothing:
+            needed = _whole_needs(insn, model.use) if model.whole else needs(insn)
+            if model.early:
+                early_needs = tuple([(mask, _EARLY if use is _PLAIN else use) for mask, use in needed])
+        step = _step(insn, model, NOMINAL, sort, needed, early_needs)
         return (
-            step if alike >> LOW & 1 else _step(insn, model, LOW),
+            step if alike & 1 << LOW else _step(insn, model, LOW, sort, needed, early_needs),
             step,
-            step if alike >> HIGH & 1 else _step(insn, model, HIGH),
+            step if alike & 1 << HIGH else _step(insn, model, HIGH, sort, needed, early_needs),
         )
 
     def _idle(self, insn: Insn) -> Steps:
-        cycles = self._issue[CostClass.SKIPPED]
-        sort, transfer = self._pairing.sort(insn, self._key(insn), skipped=True), insn.kind in _FP_TRANSFERS
+        cycles = self._skipped_row
+        sort, transfer = self._pairing.sort(insn, skipped=True), insn.kind in _FP_TRANSFERS
         low, nominal, high = (
             Step(cycles[bound], (), (), (), (), 0, same_at(cycles, bound), sort, None, None, transfer, False, False)
             for bound in BOUNDS
         )
         return low, nominal, high
 
-    def _new_model(self, insn: Insn, key: object) -> _Model:
+    def _new_model(self, insn: Insn) -> _Model:
         paces, issue, late = self._latency.paces(insn), self._issue_cycles(insn), self._two_stage_penalty(insn)
         ahead = self._rules[Rule.FP_ISSUES_EARLY] if insn.kind in _FP_ARITHMETIC else NOTHING
         mac, divide = insn.kind is Kind.FP_MAC, insn.kind is Kind.FP_DIVIDE
@@ -172,10 +182,12 @@ class StepTable:
         return _Model(
             paces,
             tuple(figures),
-            self._pairing.sort(insn, key),
+            self._pairing.sort(insn),
             self._latency.can_be_early(insn),
             self._latency.waits_for_nothing(insn),
             insn.kind not in (Kind.LOAD_MULTIPLE, Kind.FP_MOVE) and not insn.writeback,
+            not extracted(insn) and not is_extend_add(insn),
+            plain_use(insn),
             small,
             insn.kind in _FP_TRANSFERS,
             is_shift(insn),
@@ -204,33 +216,46 @@ class StepTable:
         return cycles
 
 
-def _step(insn: Insn, model: _Model, bound: int) -> Step:
-    issue, results_at, alike, fpu = model.figures[bound]
-    pace, needed, writes = model.paces[bound], needs(insn), insn.writes
-    early: tuple[Result, ...] = ()
-    early_needs: Needs = ()
-    if model.waits_for_nothing:
-        needed = tuple([need for need in needed if need[1] is not Use.PLAIN])
-    if model.early:
-        early = (Result(writes, pace.early, max(pace.early)),)
-        early_needs = tuple([(mask, Use.EARLY if use is Use.PLAIN else use) for mask, use in needed])
+_NO_NEEDS: Needs = ()
+# Looking up members of an enum takes a while.
+_PLAIN, _EARLY, _ADDRESS, _ACCUMULATE, _FLAGS = Use.PLAIN, Use.EARLY, Use.ADDRESS, Use.ACCUMULATE, Use.FLAGS
+_BRANCH = Kind.BRANCH
+
+
+def _whole_needs(insn: Insn, use: Use) -> Needs:
+    """``needs`` of the many instructions that shift no register on the way."""
+    reads, address, found = insn.reads, insn.address_reads, []
+    accumulator = insn.accumulator & ~address
+    if address:
+        found.append((address, _ADDRESS))
+    if accumulator:
+        found.append((accumulator, _ACCUMULATE))
+    if rest := reads & ~(address | accumulator | FLAGS):
+        found.append((rest, use))
+    if reads & FLAGS and insn.kind is not _BRANCH:
+        found.append((FLAGS, _FLAGS))
+    return tuple(found)
+
+
+def _step(insn: Insn, model: _Model, bound: int, sort: int, needed: Needs, early_needs: Needs) -> Step:
+    issue, results_at, _, fpu = figures = model.figures[bound]
+    pace, writes = model.paces[bound], insn.writes
     made: tuple[Result, ...] = ()
     if not model.plain:
         made = results(insn, pace)
     elif writes:
-        made = (Result(writes, pace.late, max(pace.late)),)
-    store = insn if model.is_small_store else None
+        made = (Result(writes, pace.late, pace.longest, True),)
     return Step(
         issue,
         needed,
         made,
-        early,
+        (Result(writes, pace.early, pace.longest_early, True),) if model.early else (),
         early_needs,
         results_at,
-        alike,
-        model.sort,
+        figures[2],
+        sort,
         fpu,
-        store,
+        insn if model.is_small_store else None,
         model.is_fp_transfer,
         model.is_shift,
         model.sets_flags,

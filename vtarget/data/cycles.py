@@ -19,6 +19,8 @@ class Cycles:
         return self.low, self.nominal, self.high
 
     def __add__(self, other: Cycles) -> Cycles:
+        if other is NO_CYCLES:  # most of what is added
+            return self
         return Cycles(self.low + other.low, self.nominal + other.nominal, self.high + other.high)
 
     def __mul__(self, count: int) -> Cycles:

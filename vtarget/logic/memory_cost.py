@@ -97,9 +97,18 @@ class MemoryModel:
             known[address] = self.moved(address, address) or self.board.region_at(address)
         return known[address]
 
+    # What was asked for once is asked for often.
+
     @cached_property
     def _regions(self) -> dict[int, Region | None]:
-        """Those that were asked for, by address."""
+        return {}
+
+    @cached_property
+    def _caches(self) -> dict[tuple[str, bool], Cache | None]:
+        return {}
+
+    @cached_property
+    def _accesses(self) -> dict[tuple[Kind, int, bool, str, bool], Cycles]:
         return {}
 
     def moved(self, low: int, high: int) -> Region | None:
@@ -127,13 +136,19 @@ class MemoryModel:
 
     def instruction_cache(self, region: Region) -> Cache | None:
         """The cache in force for instructions of ``region``."""
-        unit = instruction_cache(self.board, region)
-        return unit if unit is not None and self.is_on(unit.switch, unit.typical) else None
+        return self._in_force(region, instructions=True)
 
     def data_cache(self, region: Region) -> Cache | None:
         """The cache in force for loads from ``region``."""
-        unit = data_cache(self.board, region)
-        return unit if unit is not None and self.is_on(unit.switch, unit.typical) else None
+        return self._in_force(region, instructions=False)
+
+    def _in_force(self, region: Region, *, instructions: bool) -> Cache | None:
+        key = (region.name, instructions)
+        if key not in self._caches:
+            unit = instruction_cache(self.board, region) if instructions else data_cache(self.board, region)
+            on = unit is not None and self.is_on(unit.switch, unit.typical)
+            self._caches[key] = unit if on else None
+        return self._caches[key]
 
     def prefetches(self, region: Region) -> bool:
         """Whether the next line of ``region`` is read while one executes."""
@@ -194,6 +209,14 @@ class MemoryModel:
 
     def data(self, insn: Insn, before: Insn | None, region: Region, *, missed: bool) -> Cycles:
         """What one load or store of ``region`` (for a cache: one line of it) adds to the core's own cycles."""
+        behind_load = before is not None and before.kind in LOADS
+        key = (insn.kind, insn.register_count, behind_load, region.name, missed)
+        found = self._accesses.get(key)
+        if found is None:
+            found = self._accesses[key] = self._access(insn, behind_load, region, missed)
+        return found
+
+    def _access(self, insn: Insn, behind_load: bool, region: Region, missed: bool) -> Cycles:
         unit = self.data_cache(region)
         store = insn.kind in STORES
         if unit is not None and (unit.write != "around" or not store):
@@ -209,7 +232,7 @@ class MemoryModel:
         elif insn.kind in MULTIPLE:
             amount = extra.multiple
         else:
-            amount = extra.next_load if before is not None and before.kind in LOADS else extra.load
+            amount = extra.next_load if behind_load else extra.load
         return total + _cycles(amount)
 
     def _wait(self, wait: Wait, region: Region) -> Cycles:

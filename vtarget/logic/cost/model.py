@@ -261,5 +261,7 @@ def _is_misaligned(target: Block | None) -> bool:
 
 def _sane(cycles: Cycles) -> Cycles:
     """Bounds in order and no time gained."""
+    if 0 <= cycles.low <= cycles.nominal <= cycles.high:
+        return cycles
     nominal = max(cycles.nominal, 0)
     return Cycles(max(0, min(cycles.low, nominal)), nominal, max(cycles.high, nominal))

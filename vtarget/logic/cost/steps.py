@@ -112,6 +112,7 @@ class StepTable:
         self._pairing = pairing
         self._models: dict[object, _Model] = {}
         self._known: dict[Insn, Steps] = {}
+        self._alike: dict[object, Steps] = {}  # of instructions that differ in nothing that counts
         self._special: dict[tuple[Insn, bool, bool], Steps] = {}
 
     def __call__(self, insn: Insn) -> Steps:
@@ -139,18 +140,14 @@ class StepTable:
         model = self._models.get(key)
         if model is None:
             model = self._models[key] = self._new_model(insn)
-        alike = model.figures[NOMINAL][2]
-        sort, needed, early_needs = self._pairing.banked(insn, model.sort), _NO_NEEDS, _NO_NEEDS
-        if not model.waits_for_nothing:
-            needed = _whole_needs(insn, model.use) if model.whole else needs(insn)
-            if model.early:
-                early_needs = tuple([(mask, _EARLY if use is _PLAIN else use) for mask, use in needed])
-        step = _step(insn, model, NOMINAL, sort, needed, early_needs)
-        return (
-            step if alike & 1 << LOW else _step(insn, model, LOW, sort, needed, early_needs),
-            step,
-            step if alike & 1 << HIGH else _step(insn, model, HIGH, sort, needed, early_needs),
-        )
+        sort = self._pairing.banked(insn, model.sort)
+        whole = model.whole and model.plain and not model.is_small_store
+        masks = (insn.reads, insn.writes, insn.address_reads, insn.accumulator)
+        alike: object = (key, sort, masks) if whole else insn
+        found = self._alike.get(alike)
+        if found is None:
+            found = self._alike[alike] = _steps(insn, model, sort)
+        return found
 
     def _idle(self, insn: Insn) -> Steps:
         cycles = self._skipped_row
@@ -235,6 +232,21 @@ def _whole_needs(insn: Insn, use: Use) -> Needs:
     if reads & FLAGS and insn.kind is not _BRANCH:
         found.append((FLAGS, _FLAGS))
     return tuple(found)
+
+
+def _steps(insn: Insn, model: _Model, sort: int) -> Steps:
+    needed, early_needs = _NO_NEEDS, _NO_NEEDS
+    if not model.waits_for_nothing:
+        needed = _whole_needs(insn, model.use) if model.whole else needs(insn)
+        if model.early:
+            early_needs = tuple([(mask, _EARLY if use is _PLAIN else use) for mask, use in needed])
+    same = model.figures[NOMINAL][2]
+    step = _step(insn, model, NOMINAL, sort, needed, early_needs)
+    return (
+        step if same & 1 << LOW else _step(insn, model, LOW, sort, needed, early_needs),
+        step,
+        step if same & 1 << HIGH else _step(insn, model, HIGH, sort, needed, early_needs),
+    )
 
 
 def _step(insn: Insn, model: _Model, bound: int, sort: int, needed: Needs, early_needs: Needs) -> Step:

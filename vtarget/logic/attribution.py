@@ -75,6 +75,7 @@ _ARITHMETIC = frozenset({Kind.ALU, Kind.MUL, Kind.MLA, Kind.LONG_MUL, Kind.LONG_
 _BY_OPERANDS = (Dynamic.DIVIDE, Dynamic.LONG_MULTIPLY)
 _REACH = 4
 _BUSY = frozenset({Kind.FP_MAC, Kind.FP_DIVIDE})
+_ISSUE = CyclePart.ISSUE
 _NOP = b"\x00\xbf"
 _LATENCIES = {
     Kind.LOAD: Latency.LOAD,
@@ -94,6 +95,9 @@ _LATENCIES = {
 }
 
 
+_Key = tuple[int, bytes, frozenset[int], bool]
+
+
 class Attribution:
     """Charges of one core's transitions; remembers those of blocks."""
 
@@ -102,6 +106,7 @@ class Attribution:
         self._model = model
         self._remarks = remarks
         self._scalar = model.core.pipeline == "scalar"
+        self._pairs = model.core.pipeline == "m33"  # elsewhere a block costs the same whichever way it is left
         self._own: dict[Insn, int] = {}
         self._blocks: dict[_Key, tuple[Charge, ...]] = {}
         self._sums: dict[_Key, list[int]] = {}
@@ -121,11 +126,13 @@ class Attribution:
             return sum_parts(self.edge(source, leaving, target, nominal))
         core_exit = leaving if target is not None else Exit.END
         terms = self._model.terms(source, core_exit, target)
-        key = _key(source, core_exit, terms)
-        sums = self._sums.get(key)
-        if sums is None:
-            sums = self._sums[key] = sum_parts(self._block(source, core_exit, terms))
-        sums = list(sums)
+        key = self._key(source, core_exit, terms)
+        found = self._sums.get(key)
+        if found is None:
+            found = sum_parts(self._charges(source, terms, slots=False))
+            found[_ISSUE] += terms.timing.cycles.nominal - sum(found)
+            self._sums[key] = found
+        sums = list(found)
         for charge in self._beyond(source, leaving, target, terms, nominal, sum(sums)):
             sums[charge.part] += charge.cycles
         return sums
@@ -162,21 +169,28 @@ class Attribution:
 
     def _block(self, source: Block, leaving: Exit, terms: Terms) -> tuple[Charge, ...]:
         """What the block takes by itself; which branch leaves it matters to pairs on the Cortex-M33 only."""
-        key = _key(source, leaving, terms)
+        key = self._key(source, leaving, terms)
         found = self._blocks.get(key)
         if found is None:
-            taken = _differences(terms)
-            charges: list[Charge] = []
-            for index, (cycles, unhindered) in enumerate(zip(taken, terms.timing.quiet or taken, strict=True)):
-                if cycles > unhindered:
-                    charges.append(Charge(index, CyclePart.FETCH_WAIT, cycles - unhindered, Cause.QUEUE))
-                    cycles = unhindered
-                if cycles > 1 or self._remarks or source.insns[index].dynamic in _BY_OPERANDS:
-                    charges += self._instruction(source, index, cycles, index in terms.skipped, terms)
-                elif cycles:
-                    charges.append(_slot(index))
-            found = self._blocks[key] = tuple(charges)
+            found = self._blocks[key] = tuple(self._charges(source, terms, slots=True))
         return found
+
+    def _key(self, source: Block, leaving: Exit, terms: Terms) -> _Key:
+        return (*placeless(source), terms.skipped, self._pairs and leaving is Exit.TAKEN)
+
+    def _charges(self, source: Block, terms: Terms, *, slots: bool) -> list[Charge]:
+        """Of all instructions of a block; those that take nothing but their slots are left out without ``slots``."""
+        taken = _differences(terms)
+        charges: list[Charge] = []
+        for index, (cycles, unhindered) in enumerate(zip(taken, terms.timing.quiet or taken, strict=True)):
+            if cycles > unhindered:
+                charges.append(Charge(index, CyclePart.FETCH_WAIT, cycles - unhindered, Cause.QUEUE))
+                cycles = unhindered
+            if cycles > 1 or self._remarks or source.insns[index].dynamic in _BY_OPERANDS:
+                charges += self._instruction(source, index, cycles, index in terms.skipped, terms)
+            elif cycles and slots:
+                charges.append(_slot(index))
+        return charges
 
     def _instruction(self, block: Block, index: int, cycles: int, skipped: bool, terms: Terms) -> list[Charge]:
         insn = block.insns[index]
@@ -278,13 +292,6 @@ class Attribution:
         busy = _last_of(source.insns, isa.FP_KINDS)
         part = CyclePart.FPU_DIVIDE if busy is not None else part_of(target.insns[0])
         return Charge(last, part, cycles, Cause.NEXT, busy or target.insns[0])
-
-
-_Key = tuple[int, bytes, frozenset[int], bool]
-
-
-def _key(source: Block, leaving: Exit, terms: Terms) -> _Key:
-    return (*placeless(source), terms.skipped, leaving is Exit.TAKEN)
 
 
 @cache

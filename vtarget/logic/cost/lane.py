@@ -82,12 +82,15 @@ class Lane:
         clocks, forks = [], []
         for step in steps:
             clocks.append(clock)
-            issue, needs, results, early, early_needs, results_at, same, sort, fpu, store, transfer, shift, sets = step
+            issue, needs, results, early, early_needs, results_at, same, sort, shift, sets, special = step
             free = ready = 0
-            if fpu is not None:
-                free = ready = max(fp_free, add_free) if fpu.waits_add else fp_free
-            elif store is not None:
-                free = ready = drained - _STORE_BUFFER * self._drain(last_store, store)
+            fpu, transfer = None, False
+            if special is not None:
+                fpu, store, transfer = special
+                if fpu is not None:
+                    free = ready = max(fp_free, add_free) if fpu.waits_add else fp_free
+                elif store is not None:
+                    free = ready = drained - _STORE_BUFFER * self._drain(last_store, store)
             if pending:
                 for left, use in needs:
                     for _, made, writes, latencies, _ in pending:
@@ -123,11 +126,12 @@ class Lane:
                 if until > latest:
                     latest = until
                 pending = [(until, made, writes, latencies, awaited), *pending]
-            if fpu is not None:
-                fp_free = max(fp_free, cycle + (fpu.blocks or issued < cycle))
-                add_free = max(add_free, cycle + fpu.blocks_add)
-            elif store is not None:
-                drained, last_store = max(drained, cycle) + self._drain(last_store, store), store
+            if special is not None:
+                if fpu is not None:
+                    fp_free = max(fp_free, cycle + (fpu.blocks or issued < cycle))
+                    add_free = max(add_free, cycle + fpu.blocks_add)
+                elif store is not None:
+                    drained, last_store = max(drained, cycle) + self._drain(last_store, store), store
             if sets:
                 flags = cycle
         clocks.append(clock)

@@ -41,12 +41,20 @@ class Fpu(NamedTuple):
     waits_add: bool
 
 
+class Special(NamedTuple):
+    """What most instructions haven't: a use of the FPU, and itself if it is a store of less than a word that the core's
+    store buffer merges. ``is_fp_transfer``: it can't be paired while a multiply-add holds up others."""
+
+    fpu: Fpu | None
+    store: Insn | None
+    is_fp_transfer: bool
+
+
 class Step(NamedTuple):
     """One instruction at one bound, as far as it doesn't depend on its place.
 
     ``early`` and ``early_needs`` are its results and needs in the first of two stages of ALUs, empty where that can't
-    execute it. ``alike``: the bounds at which all of this is the same, a bit each. ``store``: itself, if it is one of
-    less than a word that the core's store buffer merges.
+    execute it. ``alike``: the bounds at which all of this is the same, a bit each.
     """
 
     issue: int
@@ -57,11 +65,9 @@ class Step(NamedTuple):
     results_at: int
     alike: int
     sort: int
-    fpu: Fpu | None
-    store: Insn | None
-    is_fp_transfer: bool
     is_shift: bool
     sets_flags: bool
+    special: Special | None
 
 
 class _Model(NamedTuple):
@@ -72,7 +78,7 @@ class _Model(NamedTuple):
     """
 
     paces: tuple[Pace, ...]
-    figures: tuple[tuple[int, int, int, Fpu | None], ...]  # issue, results_at, alike, fpu; at each bound
+    figures: tuple[tuple[int, int, int, Special | None], ...]  # issue, results_at, alike, special; at each bound
     sort: int
     early: bool
     waits_for_nothing: bool
@@ -80,7 +86,6 @@ class _Model(NamedTuple):
     whole: bool
     use: Use
     is_small_store: bool
-    is_fp_transfer: bool
     is_shift: bool
     sets_flags: bool
 
@@ -151,9 +156,10 @@ class StepTable:
 
     def _idle(self, insn: Insn) -> Steps:
         cycles = self._skipped_row
-        sort, transfer = self._pairing.sort(insn, skipped=True), insn.kind in _FP_TRANSFERS
+        sort = self._pairing.sort(insn, skipped=True)
+        special = Special(None, None, True) if insn.kind in _FP_TRANSFERS else None
         low, nominal, high = (
-            Step(cycles[bound], (), (), (), (), 0, same_at(cycles, bound), sort, None, None, transfer, False, False)
+            Step(cycles[bound], (), (), (), (), 0, same_at(cycles, bound), sort, False, False, special)
             for bound in BOUNDS
         )
         return low, nominal, high
@@ -169,13 +175,14 @@ class StepTable:
         columns = list(zip(paces, issue, late, ahead, blocks, blocks_add, drains if small else NOTHING, strict=True))
         figures = []
         for bound in BOUNDS:
-            fpu = None
+            special = None
             if insn.kind in isa.FP_KINDS:
                 busy = max(paces[bound].late) if divide else blocks[bound]
                 fpu = Fpu(busy, blocks_add[bound], ahead[bound], _waits_add(insn))
+                special = Special(fpu, None, insn.kind in _FP_TRANSFERS)
             alike = sum(1 << other for other in BOUNDS if columns[other] == columns[bound])
             results_at = 0 if divide else max(issue[bound], 1) - 1
-            figures.append((issue[bound] + late[bound], results_at, alike, fpu))
+            figures.append((issue[bound] + late[bound], results_at, alike, special))
         return _Model(
             paces,
             tuple(figures),
@@ -186,7 +193,6 @@ class StepTable:
             not extracted(insn) and not is_extend_add(insn),
             plain_use(insn),
             small,
-            insn.kind in _FP_TRANSFERS,
             is_shift(insn),
             bool(insn.writes & FLAGS),
         )
@@ -250,7 +256,7 @@ def _steps(insn: Insn, model: _Model, sort: int) -> Steps:
 
 
 def _step(insn: Insn, model: _Model, bound: int, sort: int, needed: Needs, early_needs: Needs) -> Step:
-    issue, results_at, _, fpu = figures = model.figures[bound]
+    issue, results_at, same, special = model.figures[bound]
     pace, writes = model.paces[bound], insn.writes
     made: tuple[Result, ...] = ()
     if not model.plain:
@@ -264,13 +270,11 @@ def _step(insn: Insn, model: _Model, bound: int, sort: int, needed: Needs, early
         (Result(writes, pace.early, pace.longest_early, True),) if model.early else (),
         early_needs,
         results_at,
-        figures[2],
+        same,
         sort,
-        fpu,
-        insn if model.is_small_store else None,
-        model.is_fp_transfer,
         model.is_shift,
         model.sets_flags,
+        Special(None, insn, False) if model.is_small_store else special,
     )
 
 

@@ -15,6 +15,7 @@ from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.boardlib import load_board, load_core
+from vtarget.shell.collector import held_off
 
 if TYPE_CHECKING:
     from vtarget.data.consoles import ConsoleOptions
@@ -148,7 +149,8 @@ def price(
 
     if calibration is not None:
         pricer = replace(pricer, calibration=calibration)
-    return build_profile(record, pricer, power_state=power_state, battery_mah=battery_mah, waterfall=waterfall)
+    with held_off():
+        return build_profile(record, pricer, power_state=power_state, battery_mah=battery_mah, waterfall=waterfall)
 
 
 def with_notes(profile: Profile, *notes: str) -> Profile:

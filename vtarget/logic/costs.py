@@ -222,13 +222,16 @@ def _price_sites(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], e
     return sites
 
 
+_DATA, _FETCH, _BRANCH = int(SiteKind.DATA), int(SiteKind.FETCH), int(SiteKind.BRANCH)
+
+
 def _event(pricer: Pricer, block: Block, row: tuple[int, int, int, int, int, int]) -> Cycles:
     kind, _, index, event, low, high = row
-    if kind == SiteKind.DATA:
+    if kind == _DATA:
         return pricer.data(block, index, event, (low, high))
-    if kind == SiteKind.FETCH:
+    if kind == _FETCH:
         return pricer.fetch(block, index, event)
-    return pricer.branch(block, index, event) if kind == SiteKind.BRANCH else pricer.site(block, index, event)
+    return pricer.branch(block, index, event) if kind == _BRANCH else pricer.site(block, index, event)
 
 
 def _left(block: Block, executed: int) -> Block:

@@ -14,6 +14,7 @@ from vtarget.logic.reading import Reading
 _ORIGIN = 0x10000
 _FIRST_WIDE = 0xE800
 _WORD = 0xFFFFFFFF
+_PREDICATED = Dynamic.PREDICATED  # looking up the member of an enum takes a while
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Block:
     @cached_property
     def observed(self) -> frozenset[int]:
         """Those of its instructions of which the run observed whether their condition was true."""
-        return frozenset([i for i, insn in enumerate(self.insns) if insn.dynamic is Dynamic.PREDICATED])
+        return frozenset([i for i, insn in enumerate(self.insns) if insn.dynamic is _PREDICATED])
 
     @cached_property
     def addresses(self) -> tuple[int, ...]:

@@ -62,15 +62,15 @@ def _arithmetic_class(insn: Insn) -> CostClass:
     return CostClass.FP_MUL_DOUBLE if multiply else CostClass.FP_ALU_DOUBLE
 
 
+_DIRECT = dict.fromkeys((Flow.NONE, Flow.TRAP)) | dict.fromkeys((Flow.BRANCH, Flow.CONDITIONAL), Refill.DIRECT)
+_DIRECT[Flow.CALL] = Refill.CALL
+_COMPARE = Refill.COMPARE
+
+
 def refill_class(insn: Insn) -> Refill | None:
     """What a taken ``insn`` pays to reach its target; None for what doesn't branch (or traps)."""
-    match insn.flow:
-        case Flow.NONE | Flow.TRAP:
-            return None
-        case Flow.BRANCH | Flow.CONDITIONAL:
-            return Refill.COMPARE if is_late(insn) else Refill.DIRECT
-        case Flow.CALL:
-            return Refill.CALL
+    if insn.flow in _DIRECT:
+        return _COMPARE if is_late(insn) else _DIRECT[insn.flow]
     match insn.kind:
         case Kind.LOAD:
             return Refill.LOAD_PC

@@ -16,6 +16,7 @@ _STORE_BUFFER = 5
 _EARLY_FLAGS = 3
 _NARROW = 2
 NOBODY = -1
+ANY = (1 << 49) - 1  # all registers and the flags
 _ACCUMULATE = Use.ACCUMULATE
 # When the slowest use of a result can have it, when it was made, its registers, latencies, and whether it is awaited.
 Pending = tuple[int, int, int, tuple[int, ...], bool]
@@ -48,7 +49,9 @@ class State(NamedTuple):
 
     def behind(self, gap: int, *, apart: bool) -> State:
         """The same, ``gap`` cycles later; ``apart``: what follows can't be paired with what came before."""
-        return self._replace(clock=self.clock + gap, open_sort=NOBODY if apart else self.open_sort)
+        clock, pending, latest, open_sort, open_cycle, fp_free, add_free, drained, last_store, flags = self
+        sort = NOBODY if apart else open_sort
+        return State(clock + gap, pending, latest, sort, open_cycle, fp_free, add_free, drained, last_store, flags)
 
 
 AT_REST = State()
@@ -80,9 +83,10 @@ class Lane:
         clock, pending, latest, open_sort, open_cycle, fp_free, add_free, drained, last_store, flags = state
         bit, alike, known = self._bit, self._watched, self._pairing.known
         clocks, forks = [], []
+        under_way = ANY if pending else 0
         for step in steps:
             clocks.append(clock)
-            issue, needs, results, early, early_needs, results_at, same, sort, shift, sets, special = step
+            issue, reads, needs, results, early, early_needs, results_at, same, sort, shift, sets, special = step
             free = ready = 0
             fpu, transfer = None, False
             if special is not None:
@@ -91,7 +95,8 @@ class Lane:
                     free = ready = max(fp_free, add_free) if fpu.waits_add else fp_free
                 elif store is not None:
                     free = ready = drained - _STORE_BUFFER * self._drain(last_store, store)
-            if pending:
+            depends = reads & under_way  # else nothing that it reads can still be under way
+            if depends:
                 for left, use in needs:
                     for _, made, writes, latencies, _ in pending:
                         if writes & left:
@@ -108,24 +113,27 @@ class Lane:
                 same &= bounds if pair else ~bounds
             if alike & ~same:
                 before = clock, pending, latest, open_sort, open_cycle, fp_free, add_free, drained, last_store, flags
-                forks.append((alike & ~same, len(clocks) - 1, State(*before)))
+                forks.append((alike & ~same, len(clocks) - 1, State(*before) if len(clocks) > 1 else state))
                 alike &= same
             cycle = issued = open_cycle if pair else clock if clock > ready else ready
             if fpu is not None and fpu.ahead and cycle > clock:
                 issued = max(clock, free, _operands_ready(pending, needs, fpu.ahead))
-            if early and (not pair or shift) and (not pending or _operands_ready(pending, early_needs) <= cycle):
+            if early and (not pair or shift) and (not depends or _operands_ready(pending, early_needs) <= cycle):
                 results = early
             if issued + issue > clock:
                 clock = issued + issue
             open_sort, open_cycle = NOBODY if pair or not issue else sort, issued
-            if pending:
-                pending = [result for result in pending if result[0] > clock] if latest > clock else ()
+            if latest <= clock:
+                pending, under_way = (), 0
+            elif pending:
+                pending = [result for result in pending if result[0] > clock]
             made = cycle + results_at
             for writes, latencies, longest, awaited in results:
                 until = made + longest
                 if until > latest:
                     latest = until
                 pending = [(until, made, writes, latencies, awaited), *pending]
+                under_way |= writes
             if special is not None:
                 if fpu is not None:
                     fp_free = max(fp_free, cycle + (fpu.blocks or issued < cycle))

@@ -55,6 +55,8 @@ class Terms(NamedTuple):
     total: Cycles
 
 
+# Looking up the member of an enum takes a while.
+_FALLTHROUGH, _TAKEN, _END = Exit.FALLTHROUGH, Exit.TAKEN, Exit.END
 _LIKE = {Refill.COMPARE: Refill.DIRECT, Refill.LINK: Refill.REGISTER}
 
 
@@ -174,24 +176,24 @@ class CostModel:
         if not source.insns:
             return Terms(Timing(NO_CYCLES, (), None), frozenset(), NO_CYCLES, NO_CYCLES, NO_CYCLES)
         last = source.insns[-1]
-        taken = exit is Exit.TAKEN
+        taken = exit is _TAKEN
         skipped = source.observed
-        if exit is Exit.FALLTHROUGH and last.predicated and last.flow is not Flow.NONE:
+        if exit is _FALLTHROUGH and last.predicated and last.flow is not Flow.NONE:
             skipped |= {len(source.insns) - 1}
         timing = self._timing(source, skipped, taken)
         gap = self._gap(source, exit, target)
         overlap = NO_CYCLES
-        if target is not None and exit is not Exit.END:
+        if target is not None and exit is not _END:
             overlap = self._pipeline.overlap(timing, target, gap, taken)
         return Terms(timing, skipped, gap, overlap, _sane(timing.cycles + gap + overlap))
 
     def _gap(self, source: Block, exit: Exit, target: Block | None) -> Cycles:
         """Cycles between the block's last instruction and the next block's first."""
         last = source.insns[-1]
-        if exit is Exit.FALLTHROUGH:
+        if exit is _FALLTHROUGH:
             return self._mispredictions(last, taken=False)
         kind = refill_class(last)
-        if exit is not Exit.TAKEN or kind is None:
+        if exit is not _TAKEN or kind is None:
             return NO_CYCLES
         if kind is Refill.LINK and len(source.insns) > 1 and source.insns[-2].writes >> LR & 1:
             kind = Refill.REGISTER  # DDI0337G Table 15-3: LR must not be written while the branch is decoded

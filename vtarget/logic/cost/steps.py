@@ -23,7 +23,7 @@ from vtarget.logic.cost.latency import (
     plain_use,
     results,
 )
-from vtarget.logic.cost.pairing import Pairing
+from vtarget.logic.cost.pairing import ALWAYS, Pairing
 
 _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC})
 _FP_TRANSFERS = frozenset({Kind.FP_LOAD, Kind.FP_STORE, Kind.FP_MOVE})
@@ -53,11 +53,13 @@ class Special(NamedTuple):
 class Step(NamedTuple):
     """One instruction at one bound, as far as it doesn't depend on its place.
 
-    ``early`` and ``early_needs`` are its results and needs in the first of two stages of ALUs, empty where that can't
-    execute it. ``alike``: the bounds at which all of this is the same, a bit each.
+    ``reads`` has all registers of ``needs``; ``early`` and ``early_needs`` are its results and needs in the first of 2
+    stages of ALUs, empty where that can't execute it. ``alike``: the bounds at which all of this is the same, a bit
+    each.
     """
 
     issue: int
+    reads: int
     needs: Needs
     results: tuple[Result, ...]
     early: tuple[Result, ...]
@@ -159,7 +161,7 @@ class StepTable:
         sort = self._pairing.sort(insn, skipped=True)
         special = Special(None, None, True) if insn.kind in _FP_TRANSFERS else None
         low, nominal, high = (
-            Step(cycles[bound], (), (), (), (), 0, same_at(cycles, bound), sort, False, False, special)
+            Step(cycles[bound], 0, (), (), (), (), 0, same_at(cycles, bound), sort, False, False, special)
             for bound in BOUNDS
         )
         return low, nominal, high
@@ -172,7 +174,8 @@ class StepTable:
         blocks_add = self._latency.get(Latency.FP_MAC_BLOCKS_ADD) if mac else NOTHING
         drains = self._rules[Rule.SMALL_STORE_DRAIN]
         small = insn.kind is Kind.STORE and insn.access_bytes < 4 and drains != NOTHING
-        columns = list(zip(paces, issue, late, ahead, blocks, blocks_add, drains if small else NOTHING, strict=True))
+        rows = paces, issue, late, ahead, blocks, blocks_add, drains if small else NOTHING
+        alike = sum([1 << bound for bound in BOUNDS if all(row[bound] == row[NOMINAL] for row in rows)])
         figures = []
         for bound in BOUNDS:
             special = None
@@ -180,9 +183,8 @@ class StepTable:
                 busy = max(paces[bound].late) if divide else blocks[bound]
                 fpu = Fpu(busy, blocks_add[bound], ahead[bound], _waits_add(insn))
                 special = Special(fpu, None, insn.kind in _FP_TRANSFERS)
-            alike = sum(1 << other for other in BOUNDS if columns[other] == columns[bound])
             results_at = 0 if divide else max(issue[bound], 1) - 1
-            figures.append((issue[bound] + late[bound], results_at, alike, special))
+            figures.append((issue[bound] + late[bound], results_at, alike if bound == NOMINAL else ALWAYS, special))
         return _Model(
             paces,
             tuple(figures),
@@ -265,6 +267,7 @@ def _step(insn: Insn, model: _Model, bound: int, sort: int, needed: Needs, early
         made = (Result(writes, pace.late, pace.longest, True),)
     return Step(
         issue,
+        insn.reads,
         needed,
         made,
         (Result(writes, pace.early, pace.longest_early, True),) if model.early else (),

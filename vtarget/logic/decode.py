@@ -9,6 +9,7 @@ from struct import unpack
 from typing import Any
 
 from vtarget.data.insn import ALWAYS, PC, Dynamic, Feature, Flow, Insn, Kind
+from vtarget.logic.forms import alike
 from vtarget.logic.reading import Reading
 
 _ORIGIN = 0x10000
@@ -142,8 +143,9 @@ def _decode(encoding: int, size: int, phase: int, condition: int) -> Insn:
         found = list(engine.disasm(it + code, address - 2, 2))[1:]
     if not found or found[0].size != size:
         return _undefined(encoding, size, condition)
-    insn = Reading(found[0], masks, condition).insn()
-    return insn if insn is not None else _undefined(encoding, size, condition)
+    insn = Reading(found[0], masks, condition).insn() or _undefined(encoding, size, condition)
+    alike(insn)  # found out once here, wanted whenever a block is priced
+    return insn
 
 
 def _undefined(encoding: int, size: int, condition: int) -> Insn:

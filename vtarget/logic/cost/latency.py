@@ -10,7 +10,7 @@ from vtarget.data.core import Core, Latency
 from vtarget.data.insn import FLAGS, FLOATS, Insn, Kind
 from vtarget.logic import isa
 from vtarget.logic.cost.classes import is_multiply
-from vtarget.logic.cost.forms import (
+from vtarget.logic.forms import (
     extracted,
     has_shifted_constant,
     is_extend_add,

@@ -9,7 +9,7 @@ from vtarget.data.core import CostClass
 from vtarget.data.insn import Flow, Insn, Kind
 from vtarget.logic import isa
 from vtarget.logic.cost.classes import cost_class, is_multiply
-from vtarget.logic.cost.forms import has_shifted_constant, is_bit_field, is_extend, is_shift
+from vtarget.logic.forms import has_shifted_constant, is_bit_field, is_extend, is_shift
 
 # Sets of the bounds low, nominal and high, a bit each.
 NEVER, AT_BEST, NOT_AT_WORST, ALWAYS = 0, 1, 3, 7

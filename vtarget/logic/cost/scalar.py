@@ -16,6 +16,7 @@ from vtarget.logic.cost.classes import cost_class
 from vtarget.logic.cost.fetch import Prefetch, at_target
 from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
+from vtarget.logic.forms import alike
 
 _LOADS = frozenset({Kind.LOAD, Kind.FP_LOAD})
 _DATA = _LOADS | {Kind.STORE, Kind.FP_STORE}
@@ -77,7 +78,7 @@ class ScalarPipeline:
         self._queue = core.fetch
         self._least_divide = core.divide.least if core.divide is not None else 0
         self._words_per_cycle = core.words_per_cycle
-        self._known: dict[Insn, _Own] = {}
+        self._known: dict[int, _Own] = {}
         self._alone: dict[tuple[int, bytes], Cycles] = {}
         self._quiet: dict[tuple[int, bytes], int] = {}
 
@@ -172,7 +173,7 @@ class ScalarPipeline:
         if skipped:
             low, nominal, high = self._base[CostClass.SKIPPED].bounds
         else:
-            low, nominal, high, felt, by_operands, shortest = self._known.get(insn) or self._own(insn)
+            low, nominal, high, felt, by_operands, shortest = self._known.get(alike(insn)) or self._own(insn)
             if by_operands:
                 state.clock += shortest
             elif felt:
@@ -210,7 +211,7 @@ class ScalarPipeline:
             shortest = max(cost.low, self._least_divide) if insn.dynamic is Dynamic.DIVIDE else cost.low
             slot = self._base[CostClass.SKIPPED] if insn.predicated else NO_CYCLES
             found = _Own(slot.low, slot.nominal, slot.high, False, True, shortest)
-        self._known[insn] = found
+        self._known[alike(insn)] = found
         return found
 
     def _neighbour(self, insn: Insn, state: _State) -> Cycles:
@@ -289,7 +290,7 @@ class ScalarPipeline:
         state.divide_left = 0
         if insn.kind is Kind.FP_DIVIDE:
             hidden = min(
-                self._rules[Rule.FP_DIVIDE_OVERLAP].nominal, (self._known.get(insn) or self._own(insn)).nominal
+                self._rules[Rule.FP_DIVIDE_OVERLAP].nominal, (self._known.get(alike(insn)) or self._own(insn)).nominal
             )
             state.divide_left = hidden
             cost = cost + Cycles(-hidden, -hidden, -hidden)

@@ -19,6 +19,7 @@ from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
 
 _REACH = 4
+_NO_BRANCH = Flow.NONE  # looking up the member of an enum takes a while
 _ALL_AT_REST = (AT_REST, AT_REST, AT_REST)
 Runs = tuple[Run, ...]  # at each bound
 Columns = list[tuple[Step, ...]]  # the steps of a stretch of code at each bound
@@ -146,6 +147,6 @@ def _starts(left: _Left, gaps: Sequence[int], taken: bool) -> tuple[State, ...]:
 def _felt(insns: Sequence[Insn]) -> int:
     """How many instructions at the beginning of a block tell what it feels of the one before it."""
     for index, insn in enumerate(insns[:_REACH]):
-        if insn.flow is not Flow.NONE:
+        if insn.flow is not _NO_BRANCH:
             return index + 1
     return min(_REACH, len(insns))

@@ -8,7 +8,6 @@ from vtarget.data.core import Core, CostClass, Latency, Rule
 from vtarget.data.insn import FLAGS, FLOATS, Dynamic, Insn, Kind
 from vtarget.logic import isa
 from vtarget.logic.cost.classes import cost_class
-from vtarget.logic.cost.forms import extracted, form, has_shifted_constant, is_extend_add, is_shift
 from vtarget.logic.cost.latency import (
     BOUNDS,
     HIGH,
@@ -24,6 +23,7 @@ from vtarget.logic.cost.latency import (
     results,
 )
 from vtarget.logic.cost.pairing import ALWAYS, Pairing
+from vtarget.logic.forms import alike, extracted, form, has_shifted_constant, is_extend_add, is_shift
 
 _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC})
 _FP_TRANSFERS = frozenset({Kind.FP_LOAD, Kind.FP_STORE, Kind.FP_MOVE})
@@ -118,15 +118,15 @@ class StepTable:
         self._skipped_row = self._issue[CostClass.SKIPPED]
         self._pairing = pairing
         self._models: dict[object, _Model] = {}
-        self._known: dict[Insn, Steps] = {}
-        self._alike: dict[object, Steps] = {}  # of instructions that differ in nothing that counts
+        self._known: dict[int, Steps] = {}
         self._special: dict[tuple[Insn, bool, bool], Steps] = {}
 
     def __call__(self, insn: Insn) -> Steps:
         """Low, nominal and high; one object where they are the same."""
-        found = self._known.get(insn)
+        number = alike(insn)
+        found = self._known.get(number)
         if found is None:
-            found = self._known[insn] = self._new(insn)
+            found = self._known[number] = self._new(insn)
         return found
 
     def special(self, insn: Insn, *, skipped: bool, taken: bool) -> Steps:
@@ -147,14 +147,7 @@ class StepTable:
         model = self._models.get(key)
         if model is None:
             model = self._models[key] = self._new_model(insn)
-        sort = self._pairing.banked(insn, model.sort)
-        whole = model.whole and model.plain and not model.is_small_store
-        masks = (insn.reads, insn.writes, insn.address_reads, insn.accumulator)
-        alike: object = (key, sort, masks) if whole else insn
-        found = self._alike.get(alike)
-        if found is None:
-            found = self._alike[alike] = _steps(insn, model, sort)
-        return found
+        return _steps(insn, model, self._pairing.banked(insn, model.sort))
 
     def _idle(self, insn: Insn) -> Steps:
         cycles = self._skipped_row
@@ -175,7 +168,8 @@ class StepTable:
         drains = self._rules[Rule.SMALL_STORE_DRAIN]
         small = insn.kind is Kind.STORE and insn.access_bytes < 4 and drains != NOTHING
         rows = paces, issue, late, ahead, blocks, blocks_add, drains if small else NOTHING
-        alike = sum([1 << bound for bound in BOUNDS if all(row[bound] == row[NOMINAL] for row in rows)])
+        low, nominal, high = zip(*rows, strict=True)
+        same = (low == nominal) << LOW | 1 << NOMINAL | (high == nominal) << HIGH
         figures = []
         for bound in BOUNDS:
             special = None
@@ -184,7 +178,7 @@ class StepTable:
                 fpu = Fpu(busy, blocks_add[bound], ahead[bound], _waits_add(insn))
                 special = Special(fpu, None, insn.kind in _FP_TRANSFERS)
             results_at = 0 if divide else max(issue[bound], 1) - 1
-            figures.append((issue[bound] + late[bound], results_at, alike if bound == NOMINAL else ALWAYS, special))
+            figures.append((issue[bound] + late[bound], results_at, same if bound == NOMINAL else ALWAYS, special))
         return _Model(
             paces,
             tuple(figures),

@@ -21,6 +21,7 @@ from vtarget.logic.decode import Block
 _REACH = 4
 _NO_BRANCH = Flow.NONE  # looking up the member of an enum takes a while
 _ALL_AT_REST = (AT_REST, AT_REST, AT_REST)
+_NEVER = (False, False, False)
 Runs = tuple[Run, ...]  # at each bound
 Columns = list[tuple[Step, ...]]  # the steps of a stretch of code at each bound
 _Key = tuple[bytes, int, frozenset[int], bool]
@@ -49,7 +50,7 @@ class ScoreboardPipeline:
     def time(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
         """See ``Pipeline``."""
         if not block.insns:
-            return Timing(NO_CYCLES, (), _Left(_ALL_AT_REST, (False, False, False)))
+            return Timing(NO_CYCLES, (), _Left(_ALL_AT_REST, _NEVER))
         runs = self._run(block, skipped, taken)
         states = [run.state for run in runs]
         if any(state.fp_free > state.clock for state in states) and any(i.kind is Kind.FP_DIVIDE for i in block.insns):
@@ -57,7 +58,7 @@ class ScoreboardPipeline:
                 states[bound] = states[bound]._replace(clock=max(states[bound].clock, states[bound].fp_free))
         low, nominal, high = (state.clock for state in states)
         cycles = Cycles(min(low, nominal), nominal, max(high, nominal))
-        joins = tuple([lane.joins(block) for lane in self._lanes])
+        joins = _NEVER if block.insns[-1].branch_offset is None else tuple([lane.joins(block) for lane in self._lanes])
         return Timing(cycles, tuple(runs[NOMINAL].clocks[:-1]), _Left(tuple(states), joins))
 
     def alone(self, insn: Insn) -> int:
@@ -133,13 +134,14 @@ def _starts(left: _Left, gaps: Sequence[int], taken: bool) -> tuple[State, ...]:
     """Where each lane goes on behind a gap: at rest if it doesn't matter what came before, in the nominal lane's very
     state if it does the same."""
     found = list(_ALL_AT_REST)
+    usual = left.states[NOMINAL], gaps[NOMINAL], taken and left.joins[NOMINAL]
     for bound in (NOMINAL, LOW, HIGH):
-        state, gap = left.states[bound], gaps[bound]
-        apart = gap > 0 or (taken and not left.joins[bound])
-        same = state is left.states[NOMINAL] and gap == gaps[NOMINAL]
-        if bound != NOMINAL and same and (gap > 0 or not taken or left.joins[bound] == left.joins[NOMINAL]):
+        state, gap, joins = left.states[bound], gaps[bound], taken and left.joins[bound]
+        if bound != NOMINAL and state is usual[0] and gap == usual[1] and joins is usual[2]:
             found[bound] = found[NOMINAL]
-        elif state.busy_after(gap) or not (apart or state.open_sort == NOBODY):
+            continue
+        apart = gap > 0 or (taken and not joins)
+        if state.busy_after(gap) or not (apart or state.open_sort == NOBODY):
             found[bound] = state.behind(gap, apart=apart)
     return tuple(found)
 

@@ -32,7 +32,7 @@ class Split:
     and of one event are whole unless they are calibrated."""
 
     edges: Counts | NDArray[np.float64]  # n x parts, of one transition
-    sites: Counts | NDArray[np.float64]  # n x OPERAND_CLASSES x parts, of one event
+    sites: NDArray[np.int32] | NDArray[np.float64]  # n x OPERAND_CLASSES x parts, of one event
     nodes: Counts  # n x parts, all of a node's own cycles
 
 
@@ -108,9 +108,9 @@ def final_charges(part: Part, blocks: Sequence[Block], attribution: Attribution)
     return attribution.edge(block, Exit.END, None, part.final.nominal)
 
 
-def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Counts:
+def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> NDArray[np.int32]:
     record, prices = part.record, part.sites[:, :, 1]
-    sites = np.zeros((len(record.site_node), OPERAND_CLASSES, len(CyclePart)), dtype=np.int64)
+    sites = np.zeros((len(record.site_node), OPERAND_CLASSES, len(CyclePart)), dtype=np.int32)
     rows, classes = part.events
     kinds = record.site_kind[rows]
     waits = kinds != SiteKind.OPERANDS
@@ -125,7 +125,7 @@ def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Cou
     return sites
 
 
-def _nodes(part: Part, edges: Counts, sites: Counts) -> Counts:
+def _nodes(part: Part, edges: Counts, sites: NDArray[np.int32]) -> Counts:
     """What leads into a handler belongs to the handler, as in ``costs``."""
     record = part.record
     nodes = np.zeros((len(record.node_block), len(CyclePart)), dtype=np.int64)

@@ -19,6 +19,7 @@ from vtarget.logic.forms import (
     registers,
 )
 
+ByBound = tuple[int, int, int]  # low, nominal, high
 BOUNDS = (LOW, NOMINAL, HIGH) = (0, 1, 2)
 _NO_ROW = (1, 1, 1)
 
@@ -76,11 +77,11 @@ class LatencyTable:
         self._two_stages = Latency.EARLY_ALU in self._rows
         self._paces: dict[tuple[Latency | None, Rows, bool, bool, bool], tuple[Pace, ...]] = {}
 
-    def __getitem__(self, row: Latency | None) -> tuple[int, ...]:
+    def __getitem__(self, row: Latency | None) -> ByBound:
         """The row at each bound, 1 if the core doesn't have it."""
         return _NO_ROW if row is None else self._rows.get(row, _NO_ROW)
 
-    def get(self, row: Latency) -> tuple[int, ...]:
+    def get(self, row: Latency) -> ByBound:
         """The row at each bound, 0 if the core doesn't have it."""
         return self._rows.get(row, (0, 0, 0))
 

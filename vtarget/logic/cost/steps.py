@@ -13,6 +13,7 @@ from vtarget.logic.cost.latency import (
     HIGH,
     LOW,
     NOMINAL,
+    ByBound,
     LatencyTable,
     Needs,
     Pace,
@@ -27,7 +28,6 @@ from vtarget.logic.forms import alike, extracted, form, has_shifted_constant, is
 
 _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC})
 _FP_TRANSFERS = frozenset({Kind.FP_LOAD, Kind.FP_STORE, Kind.FP_MOVE})
-ByBound = tuple[int, int, int]  # low, nominal, high
 NOTHING: ByBound = (0, 0, 0)
 
 
@@ -112,6 +112,7 @@ class StepTable:
     def __init__(self, core: Core, pairing: Pairing) -> None:
         self._issue = {row: figure.cycles.bounds for row, figure in core.cycles.items()}
         self._rules = {rule: at_bounds(core, rule) for rule in Rule}
+        self._drains = self._rules[Rule.SMALL_STORE_DRAIN]
         self._latency = LatencyTable(core)
         self._words_per_cycle = core.words_per_cycle
         self._two_wide = core.pipeline == "m7"
@@ -161,37 +162,47 @@ class StepTable:
 
     def _new_model(self, insn: Insn) -> _Model:
         paces, issue, late = self._latency.paces(insn), self._issue_cycles(insn), self._two_stage_penalty(insn)
-        ahead = self._rules[Rule.FP_ISSUES_EARLY] if insn.kind in _FP_ARITHMETIC else NOTHING
-        mac, divide = insn.kind is Kind.FP_MAC, insn.kind is Kind.FP_DIVIDE
-        blocks = self._latency[Latency.FP_MAC_BLOCKS_FP] if mac else NOTHING
-        blocks_add = self._latency.get(Latency.FP_MAC_BLOCKS_ADD) if mac else NOTHING
-        drains = self._rules[Rule.SMALL_STORE_DRAIN]
-        small = insn.kind is Kind.STORE and insn.access_bytes < 4 and drains != NOTHING
-        rows = paces, issue, late, ahead, blocks, blocks_add, drains if small else NOTHING
+        kind = insn.kind
+        special = self._special_of(insn, paces) if kind in isa.FP_KINDS else _NOTHING_SPECIAL
+        small = kind is _STORE and insn.access_bytes < 4 and self._drains != NOTHING
+        rows = paces, issue, late, special, self._drains if small else NOTHING
         low, nominal, high = zip(*rows, strict=True)
         same = (low == nominal) << LOW | 1 << NOMINAL | (high == nominal) << HIGH
-        figures = []
-        for bound in BOUNDS:
-            special = None
-            if insn.kind in isa.FP_KINDS:
-                busy = max(paces[bound].late) if divide else blocks[bound]
-                fpu = Fpu(busy, blocks_add[bound], ahead[bound], _waits_add(insn))
-                special = Special(fpu, None, insn.kind in _FP_TRANSFERS)
-            results_at = 0 if divide else max(issue[bound], 1) - 1
-            figures.append((issue[bound] + late[bound], results_at, same if bound == NOMINAL else ALWAYS, special))
+        figures = [
+            (
+                issue[bound] + late[bound],
+                issue[bound] - 1 if issue[bound] > 1 and kind is not _FP_DIVIDE else 0,
+                same if bound == NOMINAL else ALWAYS,
+                special[bound],
+            )
+            for bound in BOUNDS
+        ]
         return _Model(
             paces,
             tuple(figures),
             self._pairing.sort(insn),
             self._latency.can_be_early(insn),
             self._latency.waits_for_nothing(insn),
-            insn.kind not in (Kind.LOAD_MULTIPLE, Kind.FP_MOVE) and not insn.writeback,
+            kind not in _SEVERAL_RESULTS and not insn.writeback,
             not extracted(insn) and not is_extend_add(insn),
             plain_use(insn),
             small,
             is_shift(insn),
             bool(insn.writes & FLAGS),
         )
+
+    def _special_of(self, insn: Insn, paces: tuple[Pace, ...]) -> tuple[Special, ...]:
+        """How an instruction of the FPU occupies it, at each bound."""
+        ahead = self._rules[Rule.FP_ISSUES_EARLY] if insn.kind in _FP_ARITHMETIC else NOTHING
+        blocks, blocks_add = NOTHING, NOTHING
+        if insn.kind is Kind.FP_MAC:
+            blocks, blocks_add = self._latency[Latency.FP_MAC_BLOCKS_FP], self._latency.get(Latency.FP_MAC_BLOCKS_ADD)
+        found = []
+        for bound in BOUNDS:
+            busy = paces[bound].longest if insn.kind is _FP_DIVIDE else blocks[bound]
+            fpu = Fpu(busy, blocks_add[bound], ahead[bound], _waits_add(insn))
+            found.append(Special(fpu, None, insn.kind in _FP_TRANSFERS))
+        return tuple(found)
 
     def _two_stage_penalty(self, insn: Insn) -> ByBound:
         if insn.kind is Kind.MUL and insn.size == 2:
@@ -216,9 +227,11 @@ class StepTable:
 
 
 _NO_NEEDS: Needs = ()
+_NOTHING_SPECIAL = (None, None, None)
+_SEVERAL_RESULTS = (Kind.LOAD_MULTIPLE, Kind.FP_MOVE)
 # Looking up members of an enum takes a while.
 _PLAIN, _EARLY, _ADDRESS, _ACCUMULATE, _FLAGS = Use.PLAIN, Use.EARLY, Use.ADDRESS, Use.ACCUMULATE, Use.FLAGS
-_BRANCH = Kind.BRANCH
+_BRANCH, _STORE, _FP_DIVIDE = Kind.BRANCH, Kind.STORE, Kind.FP_DIVIDE
 
 
 def _whole_needs(insn: Insn, use: Use) -> Needs:

@@ -110,7 +110,8 @@ class Pricer:
         zone, missed = divmod(event, 2)
         if not 1 <= zone <= len(self.zones):
             return NO_CYCLES
-        region = self.memory.moved(*reach) or self.zones[zone - 1]
+        moved = self.memory.moved(*reach) if self.memory.placement else None
+        region = moved or self.zones[zone - 1]
         before = block.insns[index - 1] if index > 0 else None
         return self.memory.data(block.insns[index], before, region, missed=bool(missed))
 
@@ -132,6 +133,9 @@ class Pricer:
         return self.model.prefix(block, index)
 
     def _fetch(self, source: Block, leaving: Exit, target: Block) -> Cycles:
+        region = self.memory.region(target.address)
+        if region is None or self.memory.instruction_cache(region) is not None:
+            return NO_CYCLES  # as ``stall`` would find, too
         before = source.address + len(source.code) - 1
         jumped = leaving is not Exit.FALLTHROUGH
         pace, transfers = partial(self._cycles_per_byte, target), partial(_transfers, target)

@@ -39,15 +39,9 @@ class Use(IntEnum):
     TO_FLOAT = 9
 
 
-class Result(NamedTuple):
-    """Registers (and flags) written, and their latency by use. ``awaited``: the FPU can take an instruction before."""
-
-    writes: int
-    latencies: tuple[int, ...]
-    longest: int
-    awaited: bool = True
-
-
+# Registers (and flags) written, their latency by use, the longest of these, and whether the FPU can take an instruction
+# that waits for them before they are there.
+Result = tuple[int, tuple[int, ...], int, bool]
 Needs = tuple[tuple[int, Use], ...]  # registers, and what for
 Rows = tuple[tuple[Use, tuple[Latency, ...]], ...]  # the rows for some uses, the first that the core has
 
@@ -261,11 +255,11 @@ def results(insn: Insn, pace: Pace) -> tuple[Result, ...]:
     if insn.kind is Kind.LOAD_MULTIPLE and rest:
         last = 1 << (rest.bit_length() - 1)
     awaited = not (insn.kind is Kind.FP_MOVE and insn.reads & ~FLOATS)
-    found = [Result(last, pace.late, max(pace.late), awaited)] if last else []
+    found: list[Result] = [(last, pace.late, pace.longest, awaited)] if last else []
     if rest != last:
-        found.append(Result(rest & ~last, _AT_ONCE, 1, awaited))
+        found.append((rest & ~last, _AT_ONCE, 1, awaited))
     if base:
-        found.append(Result(base, pace.base, max(pace.base), awaited))
+        found.append((base, pace.base, max(pace.base), awaited))
     return tuple(found)
 
 

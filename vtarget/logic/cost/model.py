@@ -197,7 +197,9 @@ class CostModel:
             return NO_CYCLES
         if kind is Refill.LINK and len(source.insns) > 1 and source.insns[-2].writes >> LR & 1:
             kind = Refill.REGISTER  # DDI0337G Table 15-3: LR must not be written while the branch is decoded
-        refill = self._refill.get(kind, self._refill.get(_LIKE.get(kind, kind), NO_CYCLES))
+        refill = self._refill.get(kind)
+        if refill is None:
+            refill = self._refill.get(_LIKE.get(kind, kind), NO_CYCLES)
         if (kind in (Refill.DIRECT, Refill.CALL) or self.core.fetch is not None) and _is_misaligned(target):
             refill = refill + self._refill.get(Refill.MISALIGNED_TARGET, NO_CYCLES)
         return refill + self._mispredictions(last, taken=True)

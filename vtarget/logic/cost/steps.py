@@ -271,13 +271,13 @@ def _step(insn: Insn, model: _Model, bound: int, sort: int, needed: Needs, early
     if not model.plain:
         made = results(insn, pace)
     elif writes:
-        made = (Result(writes, pace.late, pace.longest, True),)
+        made = ((writes, pace.late, pace.longest, True),)
     return Step(
         issue,
         insn.reads,
         needed,
         made,
-        (Result(writes, pace.early, pace.longest_early, True),) if model.early else (),
+        ((writes, pace.early, pace.longest_early, True),) if model.early else (),
         early_needs,
         results_at,
         same,

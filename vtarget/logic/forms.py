@@ -127,7 +127,18 @@ def alike(insn: Insn) -> int:
     at = insn.address
     where = None if at is None else (at.base, at.index >= 0, at.offset % 8)
     addend = registers(insn) if is_extend_add(insn) else ()
-    return _NUMBERS.setdefault((form(insn), masks, where, addend), len(_NUMBERS))
+    of_form = _FORMS.setdefault(form(insn), len(_FORMS))
+    found = _NUMBERS.setdefault((of_form, masks, where, addend), len(_NUMBERS))
+    if found == len(_FORM_OF):
+        _FORM_OF.append(of_form)
+    return found
 
 
+def form_number(insn: Insn) -> int:
+    """The same number for instructions of one form."""
+    return _FORM_OF[alike(insn)]
+
+
+_FORMS: dict[Form, int] = {}
 _NUMBERS: dict[tuple[object, ...], int] = {}
+_FORM_OF: list[int] = []  # by number

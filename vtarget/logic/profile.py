@@ -50,7 +50,7 @@ def build_profile(
     battery_mah: float | None = None,
     waterfall: bool = True,
 ) -> Profile:
-    """Price a record; without ``waterfall`` in about half the time.
+    """Price a record; without ``waterfall`` a little quicker.
 
     InputError if the board's core lacks an instruction that ran; RunError if sums disagree.
     """

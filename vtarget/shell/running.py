@@ -144,7 +144,7 @@ def price(
     waterfall: bool = True,
 ) -> Profile:
     """Price a record for the pricer's board without running anything; ``battery_mah`` asks for a battery's life. A
-    ``calibration`` takes the place of the pricer's. Without ``waterfall`` it takes half as long."""
+    ``calibration`` takes the place of the pricer's. Without ``waterfall`` it takes a little less."""
     from vtarget.logic.profile import build_profile
 
     if calibration is not None:

@@ -16,7 +16,7 @@ from vtarget.logic.cost.classes import cost_class
 from vtarget.logic.cost.fetch import Prefetch, at_target
 from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
-from vtarget.logic.forms import alike
+from vtarget.logic.forms import form_number
 
 _LOADS = frozenset({Kind.LOAD, Kind.FP_LOAD})
 _DATA = _LOADS | {Kind.STORE, Kind.FP_STORE}
@@ -173,7 +173,7 @@ class ScalarPipeline:
         if skipped:
             low, nominal, high = self._base[CostClass.SKIPPED].bounds
         else:
-            low, nominal, high, felt, by_operands, shortest = self._known.get(alike(insn)) or self._own(insn)
+            low, nominal, high, felt, by_operands, shortest = self._known.get(form_number(insn)) or self._own(insn)
             if by_operands:
                 state.clock += shortest
             elif felt:
@@ -199,7 +199,7 @@ class ScalarPipeline:
         return low, max(nominal, low), max(high, nominal), quiet
 
     def _own(self, insn: Insn) -> _Own:
-        """Its table row, with the words of a multiple transfer."""
+        """Its table row, with the words of a multiple transfer: the same for all instructions of its form."""
         cost = self._base.get(cost_class(insn), self._base[CostClass.UNDEFINED])
         if insn.kind in isa.MULTIPLES:
             words = -(-insn.register_count // self._words_per_cycle)
@@ -211,7 +211,7 @@ class ScalarPipeline:
             shortest = max(cost.low, self._least_divide) if insn.dynamic is Dynamic.DIVIDE else cost.low
             slot = self._base[CostClass.SKIPPED] if insn.predicated else NO_CYCLES
             found = _Own(slot.low, slot.nominal, slot.high, False, True, shortest)
-        self._known[alike(insn)] = found
+        self._known[form_number(insn)] = found
         return found
 
     def _neighbour(self, insn: Insn, state: _State) -> Cycles:
@@ -290,7 +290,8 @@ class ScalarPipeline:
         state.divide_left = 0
         if insn.kind is Kind.FP_DIVIDE:
             hidden = min(
-                self._rules[Rule.FP_DIVIDE_OVERLAP].nominal, (self._known.get(alike(insn)) or self._own(insn)).nominal
+                self._rules[Rule.FP_DIVIDE_OVERLAP].nominal,
+                (self._known.get(form_number(insn)) or self._own(insn)).nominal,
             )
             state.divide_left = hidden
             cost = cost + Cycles(-hidden, -hidden, -hidden)

@@ -24,7 +24,7 @@ from vtarget.logic.cost.latency import (
     results,
 )
 from vtarget.logic.cost.pairing import ALWAYS, Pairing
-from vtarget.logic.forms import alike, extracted, form, has_shifted_constant, is_extend_add, is_shift
+from vtarget.logic.forms import alike, extracted, form_number, has_shifted_constant, is_extend_add, is_shift
 
 _FP_ARITHMETIC = frozenset({Kind.FP_ALU, Kind.FP_MAC})
 _FP_TRANSFERS = frozenset({Kind.FP_LOAD, Kind.FP_STORE, Kind.FP_MOVE})
@@ -118,7 +118,7 @@ class StepTable:
         self._two_wide = core.pipeline == "m7"
         self._skipped_row = self._issue[CostClass.SKIPPED]
         self._pairing = pairing
-        self._models: dict[object, _Model] = {}
+        self._models: dict[int, _Model] = {}
         self._known: dict[int, Steps] = {}
         self._special: dict[tuple[Insn, bool, bool], Steps] = {}
 
@@ -144,7 +144,7 @@ class StepTable:
         return found
 
     def _new(self, insn: Insn) -> Steps:
-        key = form(insn)
+        key = form_number(insn)
         model = self._models.get(key)
         if model is None:
             model = self._models[key] = self._new_model(insn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from vtarget.data.cycles import Cycles
 from vtarget.data.insn import Dynamic, Feature, Flow, Insn
 from vtarget.logic.cost import missing_feature, operand_class
 from vtarget.logic.cost.classes import cost_class, refill_class
+from vtarget.logic.cost.latency import needs
 from vtarget.logic.decode import decode_block
+from vtarget.logic.forms import alike, extracted, form
 
 M4 = (CORES / "cortex-m4.yaml").read_text()
 
@@ -192,3 +195,22 @@ def test_refills_of_m4_are_the_working_rule() -> None:
     assert refill[Refill.LINK] == 1
     assert refill[Refill.REGISTER] == refill[Refill.COMPARE] == 2
     assert refill[Refill.LOAD_PC] == refill[Refill.POP_PC] == 3
+
+
+def facts(insn: Insn) -> tuple[object, ...]:
+    """All that a model reads of an instruction but its text, whose addresses and constants may differ."""
+    at = insn.address
+    left_out = ("text", "address", "branch_offset", "condition", "sp_low", "sp_delta", "result", "operand_registers")
+    rest = (getattr(insn, field.name) for field in fields(insn) if field.name not in (*left_out, "feature"))
+    return (*rest, None if at is None else (at.base, at.index >= 0, at.offset % 8))
+
+
+def test_instructions_of_one_number_differ_in_nothing_that_is_priced() -> None:
+    insns = decoded()
+    first: dict[int, Insn] = {}
+    for insn in insns:
+        like = first.setdefault(alike(insn), insn)
+        assert facts(insn) == facts(like)
+        assert form(insn) == form(like)
+        assert (extracted(insn), needs(insn)) == (extracted(like), needs(like))
+    assert len(first) < len({id(insn) for insn in insns})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vtarget.data.board import Board, Region
 from vtarget.data.cycles import Cycles
 from vtarget.data.profile import Bound
-from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, SiteKind
+from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, RecordedRegion, SiteKind
 from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.energy import Power, energy, power_at
@@ -108,17 +108,25 @@ def _part(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], power_st
 
 def watching(record: ExecutionRecord, pricer: Pricer) -> Pricer:
     """The pricer as it has to read the record's events: by the zones of the board that the record was made on."""
-    kinds = {region.name: region.kind for region in record.regions}
+    recorded = {region.name: region for region in record.regions}
     names = {region.name for region in pricer.board.regions}
     own = record.board == pricer.board.name
     regions = tuple(
-        pricer.board.region(zone[0]) if own and zone[0] in names else same_role(kinds.get(zone[0], ""), pricer.board)
+        pricer.board.region(zone[0]) if own and zone[0] in names else _counterpart(recorded.get(zone[0]), pricer.board)
         for zone in record.zones
     )
     wanted = {fingerprint(unit) for unit in pricer.board.caches if unit.simulated}
     watched = {zone_number(pricer.board, region) for region in regions}
     followed = wanted <= set(record.caches) and watched >= set(range(1, len(zones(pricer.board)) + 1))
     return pricer.watching(regions, simulated=followed, branches=branches_followed(record))
+
+
+def _counterpart(recorded: RecordedRegion | None, board: Board) -> Region:
+    """The region that stands for a recorded one on another board: one of its kind where it lay, else of its role."""
+    if recorded is None:
+        return same_role("", board)
+    there = board.region_at(recorded.base, 1)
+    return there if there is not None and there.kind == recorded.kind else same_role(recorded.kind, board)
 
 
 def branches_followed(record: ExecutionRecord) -> bool:

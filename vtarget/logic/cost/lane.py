@@ -7,17 +7,16 @@ from typing import NamedTuple
 
 from vtarget.data.core import Core, Rule
 from vtarget.data.insn import Insn
-from vtarget.logic.cost.latency import HIGH, LOW, NOMINAL, Needs, Use
+from vtarget.logic.cost.latency import NOMINAL, Needs, Use
 from vtarget.logic.cost.pairing import ALWAYS, Pairing
 from vtarget.logic.cost.steps import Step, at_bounds
-from vtarget.logic.decode import Block
 
 _STORE_BUFFER = 5
 _EARLY_FLAGS = 3
-_NARROW = 2
 NOBODY = -1
 ANY = (1 << 49) - 1  # all registers and the flags
 _ACCUMULATE = Use.ACCUMULATE
+_make = tuple.__new__  # half of the time that making a named tuple takes by its name
 # When the slowest use of a result can have it, when it was made, its registers, latencies, and whether it is awaited.
 Pending = tuple[int, int, int, tuple[int, ...], bool]
 
@@ -51,7 +50,8 @@ class State(NamedTuple):
         """The same, ``gap`` cycles later; ``apart``: what follows can't be paired with what came before."""
         clock, pending, latest, open_sort, open_cycle, fp_free, add_free, drained, last_store, flags = self
         sort = NOBODY if apart else open_sort
-        return State(clock + gap, pending, latest, sort, open_cycle, fp_free, add_free, drained, last_store, flags)
+        after = clock + gap, pending, latest, sort, open_cycle, fp_free, add_free, drained, last_store, flags
+        return _make(State, after)
 
 
 AT_REST = State()
@@ -75,7 +75,6 @@ class Lane:
         self._watched = ALWAYS & ~self._bit if bound == NOMINAL else 0
         self._drain_cycles = at_bounds(core, Rule.SMALL_STORE_DRAIN)[bound]
         self._early_flags_saving = at_bounds(core, Rule.EARLY_FLAGS_SAVING)[bound]
-        self._joins = core.predictor is not None and bound != HIGH
         self._pairing = pairing
 
     def run(self, state: State, steps: Sequence[Step]) -> Run:
@@ -88,7 +87,7 @@ class Lane:
             clocks.append(clock)
             issue, reads, needs, results, early, early_needs, results_at, same, sort, shift, sets, special = step
             free = ready = 0
-            fpu, transfer = None, False
+            fpu = None
             if special is not None:
                 fpu, store, transfer = special
                 if fpu is not None:
@@ -105,7 +104,12 @@ class Lane:
                                 ready = at
                             left &= ~writes
             pair = False
-            if open_sort >= 0 and ready <= open_cycle and issue and not (transfer and add_free > open_cycle):
+            if (
+                open_sort >= 0
+                and ready <= open_cycle
+                and issue
+                and (special is None or not transfer or add_free <= open_cycle)
+            ):
                 bounds = known.get((open_sort, sort), -1)
                 if bounds < 0:
                     bounds = self._pairing.bounds(open_sort, sort)
@@ -113,7 +117,7 @@ class Lane:
                 same &= bounds if pair else ~bounds
             if alike & ~same:
                 before = clock, pending, latest, open_sort, open_cycle, fp_free, add_free, drained, last_store, flags
-                forks.append((alike & ~same, len(clocks) - 1, State(*before) if len(clocks) > 1 else state))
+                forks.append((alike & ~same, len(clocks) - 1, _make(State, before)))
                 alike &= same
             cycle = issued = open_cycle if pair else clock if clock > ready else ready
             if fpu is not None and fpu.ahead and cycle > clock:
@@ -125,7 +129,7 @@ class Lane:
             open_sort, open_cycle = NOBODY if pair or not issue else sort, issued
             if latest <= clock:
                 pending, under_way = (), 0
-            elif pending:
+            elif len(pending) > 1:  # of several, the latest stays anyway
                 pending = [result for result in pending if result[0] > clock]
             made = cycle + results_at
             for writes, latencies, longest, awaited in results:
@@ -143,18 +147,8 @@ class Lane:
             if sets:
                 flags = cycle
         clocks.append(clock)
-        after = State(clock, pending, latest, open_sort, open_cycle, fp_free, add_free, drained, last_store, flags)
-        return Run(after, clocks, forks)
-
-    def joins(self, block: Block) -> bool:
-        """Whether a direct branch at the block's end, taken, issues beside what it leads to: behind two 16-bit
-        instructions (JNK cortex_m7.md, branching: highly sensitive to alignment; that decides at the bounds)."""
-        last = block.insns[-1]
-        if not self._joins or last.branch_offset is None:
-            return False
-        before = len(block.insns) - 1
-        narrow = (4 * before - (block.size - last.size)) // 2  # each of them is 2 bytes short of 4
-        return self._bound == LOW or narrow >= _NARROW
+        after = clock, pending, latest, open_sort, open_cycle, fp_free, add_free, drained, last_store, flags
+        return _make(Run, (_make(State, after), clocks, forks))
 
     def early_flags(self, state: State) -> int:
         """What a misprediction costs less if the flags were set long before the branch, the last instruction."""

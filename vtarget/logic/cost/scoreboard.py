@@ -17,14 +17,23 @@ from vtarget.logic.cost.pairing import Pairing
 from vtarget.logic.cost.steps import Step, StepTable
 from vtarget.logic.cost.timing import Timing
 from vtarget.logic.decode import Block
+from vtarget.logic.forms import alike
 
 _REACH = 4
 _NO_BRANCH = Flow.NONE  # looking up the member of an enum takes a while
 _ALL_AT_REST = (AT_REST, AT_REST, AT_REST)
 _NEVER = (False, False, False)
+_NARROW = 2
 Runs = tuple[Run, ...]  # at each bound
 Columns = list[tuple[Step, ...]]  # the steps of a stretch of code at each bound
 _Key = tuple[bytes, int, frozenset[int], bool]
+
+
+class _Ran(NamedTuple):
+    """What the lanes did with a block from rest, and its first steps: those that may be felt, and perhaps more."""
+
+    runs: Runs
+    beginning: Columns
 
 
 class _Left(NamedTuple):
@@ -44,41 +53,53 @@ class ScoreboardPipeline:
         pairing = Pairing(core.pipeline)
         self._steps = StepTable(core, pairing)
         self._lanes = tuple(Lane(core, bound, pairing) for bound in BOUNDS)
-        self._runs: dict[_Key, Runs] = {}
+        self._ran: dict[_Key, _Ran] = {}
+        self._joins = core.predictor is not None
         self._begun: dict[tuple[bytes, int], tuple[Columns, list[int]]] = {}
 
     def time(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
         """See ``Pipeline``."""
         if not block.insns:
             return Timing(NO_CYCLES, (), _Left(_ALL_AT_REST, _NEVER))
-        runs = self._run(block, skipped, taken)
+        runs = self._run(block, skipped, taken).runs
         states = [run.state for run in runs]
         if any(state.fp_free > state.clock for state in states) and any(i.kind is Kind.FP_DIVIDE for i in block.insns):
             for bound in (NOMINAL, HIGH):  # one still running at the end is charged here, except at the low bound
                 states[bound] = states[bound]._replace(clock=max(states[bound].clock, states[bound].fp_free))
         low, nominal, high = (state.clock for state in states)
         cycles = Cycles(min(low, nominal), nominal, max(high, nominal))
-        joins = _NEVER if block.insns[-1].branch_offset is None else tuple([lane.joins(block) for lane in self._lanes])
-        return Timing(cycles, tuple(runs[NOMINAL].clocks[:-1]), _Left(tuple(states), joins))
+        return Timing(cycles, tuple(runs[NOMINAL].clocks[:-1]), _Left(tuple(states), self._joined(block)))
+
+    def _joined(self, block: Block) -> tuple[bool, bool, bool]:
+        """Whether a direct branch at the block's end, taken, issues beside what it leads to: behind two 16-bit
+        instructions (JNK cortex_m7.md, branching: highly sensitive to alignment; that decides at the bounds)."""
+        last = block.insns[-1]
+        if not self._joins or last.branch_offset is None:
+            return _NEVER
+        before = len(block.insns) - 1
+        narrow = (4 * before - (block.size - last.size)) // 2  # each of them is 2 bytes short of 4
+        return True, narrow >= _NARROW, False
 
     def alone(self, insn: Insn) -> int:
         """See ``Pipeline``."""
         return self._steps(insn)[NOMINAL].issue
 
-    def _run(self, block: Block, skipped: frozenset[int], taken: bool) -> Runs:
+    def _run(self, block: Block, skipped: frozenset[int], taken: bool) -> _Ran:
         """All lanes through a block, from rest."""
         key = (block.code, block.address & 2, skipped, taken)
-        found = self._runs.get(key)
+        found = self._ran.get(key)
         if found is None:
-            found = self._runs[key] = self._together(_ALL_AT_REST, self._columns(block.insns, skipped, taken))
+            columns = self._columns(block.insns, skipped, taken)
+            found = _Ran(self._together(_ALL_AT_REST, columns), [column[:_REACH] for column in columns])
+            self._ran[key] = found
         return found
 
-    def _columns(self, insns: Sequence[Insn], skipped: frozenset[int], taken: bool = False) -> Columns:
+    def _columns(self, insns: Sequence[Insn], skipped: frozenset[int], taken: bool) -> Columns:
         """The steps of each bound; ``taken``: the last instruction branches."""
-        steps = [self._steps(insn) for insn in insns]
+        known = self._steps.known
+        steps = [known.get(alike(insn)) or self._steps(insn) for insn in insns]
         for index in skipped:
-            if index < len(insns):
-                steps[index] = self._steps.special(insns[index], skipped=True, taken=False)
+            steps[index] = self._steps.special(insns[index], skipped=True, taken=False)
         if taken:
             last = len(insns) - 1
             steps[last] = self._steps.special(insns[last], skipped=last in skipped, taken=True)
@@ -124,9 +145,9 @@ class ScoreboardPipeline:
         key = (target.code, target.address & 2)
         found = self._begun.get(key)
         if found is None:
-            skipped, count = target.observed, _felt(target.insns)
-            alone = [run.clocks[count] for run in self._run(target, skipped, False)]
-            found = self._begun[key] = self._columns(target.insns[:count], skipped), alone
+            ran, count = self._run(target, target.observed, False), _felt(target.insns)
+            alone = [run.clocks[count] for run in ran.runs]
+            found = self._begun[key] = [column[:count] for column in ran.beginning], alone
         return found
 
 

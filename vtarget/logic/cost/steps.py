@@ -75,12 +75,13 @@ class Step(NamedTuple):
 class _Model(NamedTuple):
     """What the steps of all instructions of a form have in common.
 
-    ``plain``: one result, none written back. ``whole``: no register goes through a shifter first; then what they read
-    is for ``use``, but for addresses, accumulators and flags.
+    ``figures`` are those of the bounds that differ, ``of_bound`` says which are whose. ``plain``: one result, none
+    written back. ``whole``: no register goes through a shifter first; then what they read is for ``use``, but for
+    addresses, accumulators and flags.
     """
 
-    paces: tuple[Pace, ...]
-    figures: tuple[tuple[int, int, int, Special | None], ...]  # issue, results_at, alike, special; at each bound
+    figures: tuple[tuple[int, int, int, Special | None, Pace], ...]  # issue, results_at, alike, special
+    of_bound: tuple[int, int, int]
     sort: int
     early: bool
     waits_for_nothing: bool
@@ -119,15 +120,15 @@ class StepTable:
         self._skipped_row = self._issue[CostClass.SKIPPED]
         self._pairing = pairing
         self._models: dict[int, _Model] = {}
-        self._known: dict[int, Steps] = {}
+        self.known: dict[int, Steps] = {}  # by what ``alike`` says
         self._special: dict[tuple[Insn, bool, bool], Steps] = {}
 
     def __call__(self, insn: Insn) -> Steps:
         """Low, nominal and high; one object where they are the same."""
         number = alike(insn)
-        found = self._known.get(number)
+        found = self.known.get(number)
         if found is None:
-            found = self._known[number] = self._new(insn)
+            found = self.known[number] = self._new(insn)
         return found
 
     def special(self, insn: Insn, *, skipped: bool, taken: bool) -> Steps:
@@ -174,12 +175,14 @@ class StepTable:
                 issue[bound] - 1 if issue[bound] > 1 and kind is not _FP_DIVIDE else 0,
                 same if bound == NOMINAL else ALWAYS,
                 special[bound],
+                paces[bound],
             )
             for bound in BOUNDS
+            if bound == NOMINAL or not same >> bound & 1
         ]
         return _Model(
-            paces,
             tuple(figures),
+            (0, 1 - (same & 1), len(figures) - 1),
             self._pairing.sort(insn),
             self._latency.can_be_early(insn),
             self._latency.waits_for_nothing(insn),
@@ -227,6 +230,7 @@ class StepTable:
 
 
 _NO_NEEDS: Needs = ()
+_make = tuple.__new__  # half of the time that making a named tuple takes by its name
 _NOTHING_SPECIAL = (None, None, None)
 _SEVERAL_RESULTS = (Kind.LOAD_MULTIPLE, Kind.FP_MOVE)
 # Looking up members of an enum takes a while.
@@ -255,37 +259,20 @@ def _steps(insn: Insn, model: _Model, sort: int) -> Steps:
         needed = _whole_needs(insn, model.use) if model.whole else needs(insn)
         if model.early:
             early_needs = tuple([(mask, _EARLY if use is _PLAIN else use) for mask, use in needed])
-    same = model.figures[NOMINAL][2]
-    step = _step(insn, model, NOMINAL, sort, needed, early_needs)
-    return (
-        step if same & 1 << LOW else _step(insn, model, LOW, sort, needed, early_needs),
-        step,
-        step if same & 1 << HIGH else _step(insn, model, HIGH, sort, needed, early_needs),
-    )
-
-
-def _step(insn: Insn, model: _Model, bound: int, sort: int, needed: Needs, early_needs: Needs) -> Step:
-    issue, results_at, same, special = model.figures[bound]
-    pace, writes = model.paces[bound], insn.writes
-    made: tuple[Result, ...] = ()
-    if not model.plain:
-        made = results(insn, pace)
-    elif writes:
-        made = ((writes, pace.late, pace.longest, True),)
-    return Step(
-        issue,
-        insn.reads,
-        needed,
-        made,
-        ((writes, pace.early, pace.longest_early, True),) if model.early else (),
-        early_needs,
-        results_at,
-        same,
-        sort,
-        model.is_shift,
-        model.sets_flags,
-        Special(None, insn, False) if model.is_small_store else special,
-    )
+    store = Special(None, insn, False) if model.is_small_store else None
+    reads, writes, shift, sets = insn.reads, insn.writes, model.is_shift, model.sets_flags
+    steps = []
+    for issue, results_at, same, special, pace in model.figures:
+        made: tuple[Result, ...] = ()
+        if not model.plain:
+            made = results(insn, pace)
+        elif writes:
+            made = ((writes, pace.late, pace.longest, True),)
+        early = ((writes, pace.early, pace.longest_early, True),) if model.early else ()
+        uses = issue, reads, needed, made, early, early_needs, results_at, same
+        steps.append(_make(Step, (*uses, sort, shift, sets, store or special)))
+    low, nominal, high = model.of_bound
+    return steps[low], steps[nominal], steps[high]
 
 
 def _waits_add(insn: Insn) -> bool:

@@ -21,7 +21,7 @@ from vtarget.logic.codegen.registry import emit, problem
 from vtarget.logic.knowndifferences import allowances
 from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
 from vtarget.logic.pricing import Pricer
-from vtarget.logic.profile import build_profile, restricted
+from vtarget.logic.profile import restricted
 from vtarget.logic.recognise import align, is_inference, known_kernel, runtimes, short_name, specific
 from vtarget.logic.report import failure
 from vtarget.logic.validation import validate
@@ -31,6 +31,7 @@ from vtarget.shell.feeding import BufferFeeder
 from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult, run_interpreter
 from vtarget.shell.kerneltrace import Inference, KernelTrace
 from vtarget.shell.machine import Machine
+from vtarget.shell.running import price
 from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.samples import Sample, Samples
 
@@ -174,7 +175,7 @@ def _execute_from(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], fi
             machine.finish()
 
     record = machine.run().record
-    whole = build_profile(record, pricer, power_state=job.power_state)
+    whole = price(record, pricer, power_state=job.power_state)
     _check_end(whole, feeder, at, first)
     if feeder is not None and at is None:
         feeder.take(machine.engine.read)
@@ -209,7 +210,7 @@ def _inferences(
             return None
 
         def profile() -> Profile:
-            return build_profile(restricted(record, facts[key]), pricer, power_state=power_state)
+            return price(restricted(record, facts[key]), pricer, power_state=power_state)
 
         return Ran(tuple(inference.calls), spans, spans[key].cycles, profile, mark, inference.index)
 

@@ -27,7 +27,7 @@ from vtarget.logic.knowndifferences import allowances
 from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
 from vtarget.logic.measureplan import MOST_CALLS
 from vtarget.logic.pricing import Pricer
-from vtarget.logic.profile import build_profile, restricted
+from vtarget.logic.profile import restricted
 from vtarget.logic.report import failure
 from vtarget.logic.validation import BIT_EXACT, output_crc32, validate
 from vtarget.shell.feeding import INVOKE as INVOKE
@@ -37,6 +37,7 @@ from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult
 from vtarget.shell.measurementfile import save_with_record
 from vtarget.shell.modelbuild import ModelCode, ModelFirmware, ModelOptions, build_firmware, generate
 from vtarget.shell.onlooking import RunOrder
+from vtarget.shell.running import price
 from vtarget.shell.samples import Samples
 from vtarget.shell.sourcelines import SourceLines, source_lines
 from vtarget.shell.targets import Target, VirtualTarget
@@ -187,7 +188,7 @@ def run_firmware(
     feeder = Feeder(code, image, job.samples.arrays)
     record = (target or VirtualTarget(pricer)).run(image, _order(job, code, image, feeder)).record
     if record.exit.reason is not Reason.SEMIHOSTING or record.exit.code:
-        reason = failure(build_profile(record, pricer)) or f"the firmware ended by {record.exit.reason.value}"
+        reason = failure(price(record, pricer)) or f"the firmware ended by {record.exit.reason.value}"
         reason = reason.removeprefix(f"{elf.name}: ")
         raise RunError(f"{job.graph.path}: {reason}")
     return FirmwareRun(record, tuple(feeder.tensors), image)
@@ -202,12 +203,12 @@ def _profile(
     lines: SourceLines,
 ) -> ModelProfile:
     code, build = firmware.code, firmware.build
-    whole = build_profile(ran.record, pricer, power_state=job.power_state)
+    whole = price(ran.record, pricer, power_state=job.power_state)
     invocations = [span for span in whole.spans if span.name == INVOKE]
     chosen = median_sample([span.cycles for span in invocations])
     facts = [span for span in ran.record.spans if span.name == INVOKE][chosen]
     invocation = restricted(ran.record, facts)
-    inference = build_profile(invocation, pricer, power_state=job.power_state)
+    inference = price(invocation, pricer, power_state=job.power_state)
     by_name: dict[str, list[Any]] = {}
     for span in whole.spans:
         by_name.setdefault(span.name, []).append(span)

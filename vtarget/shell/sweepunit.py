@@ -26,14 +26,14 @@ from vtarget.data.validation import Validation
 from vtarget.logic.cost import EXITS, Exit
 from vtarget.logic.layers import median_sample
 from vtarget.logic.pricing import Pricer
-from vtarget.logic.profile import build_profile, restricted
+from vtarget.logic.profile import restricted
 from vtarget.logic.report import failure
 from vtarget.logic.streams import Linked, covers, moved, roots
 from vtarget.shell.boardlib import load_core
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.modelbuild import ModelCode, ModelOptions, build_firmware, generate
 from vtarget.shell.profiling import INVOKE, ModelJob, interpret, run_firmware, validate_run
-from vtarget.shell.running import execute, pricer_for
+from vtarget.shell.running import execute, price, pricer_for
 from vtarget.shell.samples import seeded_samples
 from vtarget.shell.toolchain import Toolchain, find_toolchain
 
@@ -274,7 +274,7 @@ class _ModelUnit:
             record = moved(record, stream.linked, linked, pricer.board_sha256)
         if stream.inference is None:
             record = _median(record, pricer, power)
-        profile = build_profile(record, pricer, power_state=power, waterfall=False)
+        profile = price(record, pricer, power_state=power, waterfall=False)
         weights, loaded = self._code.weights_bytes, sum(len(segment.data) for segment in linked.image.segments)
         found = outcome_of_profile(profile, pricer.board)
         checked = stream.validation
@@ -292,14 +292,14 @@ class _ModelUnit:
 
 def _median(record: ExecutionRecord, pricer: Pricer, power: str | None) -> ExecutionRecord:
     """The median warm inference of several, on this board at this clock."""
-    whole = build_profile(record, pricer, power_state=power, waterfall=False)
+    whole = price(record, pricer, power_state=power, waterfall=False)
     chosen = median_sample([span.cycles for span in whole.spans if span.name == INVOKE])
     return restricted(record, [span for span in record.spans if span.name == INVOKE][chosen])
 
 
 def outcome_of_profile(profile: Profile, board: Board) -> Outcome:
     """What a sweep tells of a profile."""
-    energy, price = profile.energy_j, board.price
+    energy, cost = profile.energy_j, board.price
     return Outcome(
         status="ok",
         core=profile.core,
@@ -317,8 +317,8 @@ def outcome_of_profile(profile: Profile, board: Board) -> Outcome:
         flash_bytes=profile.memory.flash_bytes,
         ram_bytes=profile.memory.ram_bytes,
         stack_peak_bytes=profile.memory.stack_peak_bytes,
-        price=price.amount if price else None,
-        price_currency=price.currency if price else None,
+        price=cost.amount if cost else None,
+        price_currency=cost.currency if cost else None,
         provenance=profile.provenance,
         not_modelled=profile.not_modelled,
     )
@@ -340,7 +340,7 @@ def _firmware(unit: Unit, work: _Work) -> None:
                     work.emulations += 1
                     record = execute(path, pricer, limits=unit.options.limits(FIRMWARE_S)).record
                     ran.append((record, pricer.pinned))
-                profile = build_profile(record, pricer, power_state=unit.options.power, waterfall=False)
+                profile = price(record, pricer, power_state=unit.options.power, waterfall=False)
             except VtargetError as error:
                 work.fail([cell], error, hide=str(path))
                 continue

@@ -47,6 +47,9 @@ def number(nominal: float, low: float | None = None, high: float | None = None) 
     return Amount(nominal=nominal, low=low, high=high)
 
 
+SLOW_RAM = DataAccess(load=number(1), next_load=number(0), multiple=number(2), store=number(3), source="test")
+
+
 def art(**changes: object) -> Cache:
     facts: dict[str, object] = {
         "name": "ART",
@@ -221,8 +224,7 @@ def test_data_accesses_wait_where_no_cache_serves_them() -> None:
 
 
 def test_what_a_memory_adds_depends_on_the_kind_of_access() -> None:
-    figures = DataAccess(load=number(1), next_load=number(0), multiple=number(2), store=number(3), source="test")
-    memory = at_60_mhz(ram=figures)
+    memory = at_60_mhz(ram=SLOW_RAM)
     assert load(memory, "RAM", missed=False) == Cycles(1, 1, 1)
     assert load(memory, "RAM", before=LOAD, missed=False) == NO_CYCLES
     assert load(memory, "RAM", before=STORE, missed=False) == Cycles(1, 1, 1)
@@ -233,6 +235,30 @@ def test_what_a_memory_adds_depends_on_the_kind_of_access() -> None:
 @pytest.mark.parametrize(("write", "expected"), [("around", Cycles(0, 2, 2)), ("back", Cycles(2, 3, 7))])
 def test_stores_use_the_caches_that_take_them(write: str, expected: Cycles) -> None:
     assert load(at_60_mhz(art(write=write)), "FLASH", STORE, missed=True) == expected
+
+
+@pytest.mark.parametrize("missed", [False, True])
+@pytest.mark.parametrize(
+    ("memory", "region", "same"),
+    [
+        (at_60_mhz(), "FLASH", False),
+        (at_60_mhz(), "RAM", True),
+        (at_60_mhz(ram=SLOW_RAM), "RAM", False),
+        (at_60_mhz(art(write="around")), "FLASH", False),
+        (at_60_mhz(art(write="back")), "FLASH", True),
+        (replace(at_60_mhz(art(write="back")), simulated=False), "FLASH", True),
+        (replace(at_60_mhz(art(write="back")), caches_on=False), "FLASH", False),
+    ],
+)
+def test_some_memory_takes_the_same_of_every_access(memory: MemoryModel, region: str, same: bool, missed: bool) -> None:
+    alike = memory.data_alike(memory.board.region(region), missed=missed)
+    prices = {
+        load(memory, region, insn, before, missed=missed)
+        for insn in (LOAD, STORE, PUSH, POP)
+        for before in (None, LOAD, STORE)
+    }
+    assert (alike is not None) == same
+    assert alike is None or prices == {alike}
 
 
 def test_what_was_not_watched_is_in_the_bound_and_said() -> None:

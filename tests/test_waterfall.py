@@ -264,6 +264,10 @@ def test_events_of_memory_are_waits() -> None:
     (part,) = price_parts(more, found.pricer, None)
     data, fetch = (int((part.sites[row, :, 1] * rows[row]).sum()) for row in (-2, -1))
     assert (data > 0, fetch > 0) == (True, True)
+    last = np.array([len(more.site_node) - 1])
+    at, counts = part.counted(last, rows[-1:])
+    assert counts.tolist() == [7, 7] and int((part.event_prices[at, 1] * counts).sum()) == fetch
+    assert part.counted(last, (rows[-1:] == 0).astype(np.int64))[1].size == 0  # what the record has none of
     assert after.data_wait - before.data_wait == data
     assert after.fetch_wait - before.fetch_wait == fetch
 

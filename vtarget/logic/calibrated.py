@@ -52,7 +52,7 @@ def _calibrated(part: Part, split: TermSplit, factors: Cycles, calibration: Cali
     nominal, terms = float(cycles[:, 1].sum()), split.nodes.sum(axis=0)
     half = half_width(terms, nominal, calibration)
     total = Bound(max(0.0, float(np.floor(nominal - half))), nominal, float(np.ceil(nominal + half)))
-    scaled = Split(by_part(split.edges, factors), by_part(split.sites, factors), nodes)
+    scaled = Split(by_part(split.edges, factors), by_part(split.sites[part.events], factors), nodes)
     return replace(part, cycles=cycles, total=total), scaled
 
 

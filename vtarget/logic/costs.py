@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vtarget.data.board import Board, Region
-from vtarget.data.cycles import Cycles
+from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.profile import Bound
 from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, RecordedRegion, SiteKind
 from vtarget.logic.cost import EXITS, Exit
@@ -28,19 +29,39 @@ CODE_KINDS = frozenset({"flash", "mram", "xip", "rom"})
 
 @dataclass(frozen=True)
 class Part:
-    """One epoch: its share of the record, the prices of everything in it, and its power."""
+    """One epoch: its share of the record, the prices of everything in it, and its power.
+
+    ``events`` are the rows and classes of the sites that counted something, in their order; ``event_prices`` is what
+    one of each costs.
+    """
 
     record: ExecutionRecord
     pricer: Pricer
     power: Power | None
     edges: Prices
-    sites: NDArray[np.int64]  # n x OPERAND_CLASSES x 3
+    event_prices: Prices
     final: Cycles
     lengths: NDArray[np.int64]  # instructions per node
     cycles: Prices  # own cycles per node
     total: Bound
     ways: Transitions
     events: Events
+
+    @cached_property
+    def sites(self) -> NDArray[np.int64]:
+        """The prices of events by site and class, n x OPERAND_CLASSES x 3; 0 where nothing was counted."""
+        sites = np.zeros((*self.record.site_counts.shape, 3), dtype=np.int64)
+        sites[self.events] = self.event_prices
+        return sites
+
+    def counted(self, sites: NDArray[Any], counts: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """The positions in ``events`` of what some sites counted (their rows, and counts as in the record), and how
+        often."""
+        rows, classes = np.nonzero(counts)
+        known, wanted = (r * OPERAND_CLASSES + c for r, c in (self.events, (sites[rows], classes)))
+        at = np.searchsorted(known, wanted)
+        here = np.isin(wanted, known)
+        return at[here], counts[rows, classes][here]
 
     @property
     def seconds(self) -> Bound:
@@ -97,13 +118,13 @@ def _epoch_pricers(record: ExecutionRecord, pricer: Pricer) -> list[Pricer]:
 
 def _part(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], power_state: str | None) -> Part:
     ways, events = transitions(record), np.nonzero(record.site_counts)
-    edges, sites = _price(pricer, blocks, ways), _price_sites(record, pricer, blocks, events)
+    edges, event_prices = _price(pricer, blocks, ways), _price_events(record, pricer, blocks, events)
     final = _final(record, pricer, blocks)
-    cycles = _node_cycles(record, edges, sites, final, events)
+    cycles = _node_cycles(record, edges, event_prices, final, events)
     lengths = np.array([len(b.insns) for b in blocks], dtype=np.int64)[record.node_block]
     total = _with_budget(record, pricer, blocks, cycles)
     power = power_at(pricer.board, pricer.clock_hz, power_state)
-    return Part(record, pricer, power, edges, sites, final, lengths, cycles, total, ways, events)
+    return Part(record, pricer, power, edges, event_prices, final, lengths, cycles, total, ways, events)
 
 
 def watching(record: ExecutionRecord, pricer: Pricer) -> Pricer:
@@ -212,22 +233,23 @@ def _price(pricer: Pricer, blocks: list[Block], ways: Transitions) -> Prices:
     return prices[ways.of_edge]
 
 
-def _price_sites(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], events: Events) -> NDArray[np.int64]:
-    sites = np.zeros((len(record.site_node), OPERAND_CLASSES, 3), dtype=np.int64)
-    rows, classes = events
-    if not len(rows):
-        return sites
-    kinds, block_of = record.site_kind[rows], record.node_block[record.site_node[rows]]
-    columns: list[NDArray[Any]] = [kinds, block_of, record.site_insn[rows], classes]
+def _price_events(record: ExecutionRecord, pricer: Pricer, blocks: list[Block], events: Events) -> Prices:
+    classes, kinds = events[1], record.site_kind[events[0]]
+    by_class = [pricer.data_alike(event) for event in range(OPERAND_CLASSES)]
+    prices = np.array([(known or NO_CYCLES).bounds for known in by_class], dtype=np.int64)[classes]
+    known = np.array([known is not None for known in by_class])[classes]
+    others = np.flatnonzero((kinds != SiteKind.DATA) | ~known)
+    rows, classes, kinds = events[0][others], classes[others], kinds[others]
+    columns: list[NDArray[Any]] = [kinds, record.node_block[record.site_node[rows]], record.site_insn[rows], classes]
     if pricer.memory.placement:  # then it matters which addresses an access has reached
         data = kinds == SiteKind.DATA
         columns += [np.where(data, record.site_low[rows], -1), np.where(data, record.site_high[rows], -1)]
     else:
         columns += [np.full(len(rows), -1)] * 2
     distinct, of_event = _distinct(columns)
-    prices = np.array([_event(pricer, blocks[row[1]], row).bounds for row in distinct], dtype=np.int64)
-    sites[rows, classes] = prices[of_event]
-    return sites
+    found = np.array([_event(pricer, blocks[row[1]], row).bounds for row in distinct], dtype=np.int64)
+    prices[others] = found.reshape(-1, 3)[of_event]
+    return prices
 
 
 _DATA, _FETCH, _BRANCH = int(SiteKind.DATA), int(SiteKind.FETCH), int(SiteKind.BRANCH)
@@ -253,14 +275,12 @@ def _final(record: ExecutionRecord, pricer: Pricer, blocks: list[Block]) -> Cycl
     return pricer.edge(block.first(record.final_instructions), Exit.END, None)
 
 
-def _node_cycles(
-    record: ExecutionRecord, edges: Prices, sites: NDArray[np.int64], final: Cycles, events: Events
-) -> Prices:
+def _node_cycles(record: ExecutionRecord, edges: Prices, event_prices: Prices, final: Cycles, events: Events) -> Prices:
     """Own cycles per node, nodes x 3. What leads into a handler belongs to the handler."""
     cycles = np.zeros((len(record.node_block), 3), dtype=np.int64)
     owner = np.where(record.edge_source >= 0, record.edge_source, record.edge_target)
     np.add.at(cycles, owner, edges * record.edge_count[:, None])
-    np.add.at(cycles, record.site_node[events[0]], sites[events] * record.site_counts[events][:, None])
+    np.add.at(cycles, record.site_node[events[0]], event_prices * record.site_counts[events][:, None])
     if record.final_node >= 0:
         cycles[record.final_node] += (final.low, final.nominal, final.high)
     return cycles

@@ -216,11 +216,22 @@ class MemoryModel:
             found = self._accesses[key] = self._access(insn, behind_load, region, missed)
         return found
 
+    def data_alike(self, region: Region, *, missed: bool) -> Cycles | None:
+        """What ``data`` says of every load and store; None if that depends on the instruction."""
+        unit = self.data_cache(region)
+        if unit is None:
+            free = not self.waits(region) and real_region(self.board, region).data_access is None
+            return NO_CYCLES if free else None
+        return self._cached(unit, region, missed) if unit.write != "around" else None
+
+    def _cached(self, unit: Cache, region: Region, missed: bool) -> Cycles:
+        return self._wait(unit.miss, region) if missed and self.simulated else NO_CYCLES
+
     def _access(self, insn: Insn, behind_load: bool, region: Region, missed: bool) -> Cycles:
         unit = self.data_cache(region)
         store = insn.kind in STORES
         if unit is not None and (unit.write != "around" or not store):
-            return self._wait(unit.miss, region) if missed and self.simulated else NO_CYCLES
+            return self._cached(unit, region, missed)
         waits = self.waits(region) or 0
         words = 1 if store else max(1, insn.register_count)
         total = Cycles(0 if store else words * waits, words * waits, words * waits)

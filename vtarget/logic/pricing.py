@@ -115,6 +115,17 @@ class Pricer:
         before = block.insns[index - 1] if index > 0 else None
         return self.memory.data(block.insns[index], before, region, missed=bool(missed))
 
+    def data_alike(self, event: int) -> Cycles | None:
+        """What ``data`` says of an event of every load and store; None if that depends on more than the event."""
+        if event == UNALIGNED:
+            return self.model.unaligned
+        if event == CHANGED or self.memory.placement:
+            return None
+        zone, missed = divmod(event, 2)
+        if not 1 <= zone <= len(self.zones):
+            return NO_CYCLES
+        return self.memory.data_alike(self.zones[zone - 1], missed=bool(missed))
+
     def fetch(self, block: Block, index: int, event: int) -> Cycles:
         """What one miss of the line in which instruction ``index`` stands adds, after a jump or in sequence."""
         region = self.memory.region(block.address)

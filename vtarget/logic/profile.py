@@ -260,7 +260,8 @@ def _span(parts: list[Part], splits: list[Split] | None, span: SpanFacts) -> Spa
     epoch = span.epoch if len(parts) > 1 else 0
     part = parts[epoch]
     cycles = int((part.edges[span.edges, 1] * span.edge_counts).sum())
-    cycles += int((part.sites[span.sites, :, 1] * span.site_counts).sum()) + span.adjust_cycles
+    at, counts = part.counted(span.sites, span.site_counts)
+    cycles += int((part.event_prices[at, 1] * counts).sum()) + span.adjust_cycles
     instructions = int((executed_per_edge(part.record, part.lengths)[span.edges] * span.edge_counts).sum())
     instructions += span.adjust_instructions
     waterfall = None if splits is None else span_waterfall(part, splits[epoch], span)

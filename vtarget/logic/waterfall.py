@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtarget.base.errors import RunError
-from vtarget.data.record import OPERAND_CLASSES, ExecutionRecord, SiteKind, SpanFacts
+from vtarget.data.record import ExecutionRecord, SiteKind, SpanFacts
 from vtarget.data.waterfall import CyclePart, Waterfall
 from vtarget.logic.attribution import Attribution, Charge, sum_parts
 from vtarget.logic.cost import CostModel, Exit
@@ -28,11 +28,11 @@ _PART_OF_KIND = np.array([_WAITS.get(kind, CyclePart.ISSUE) for kind in SiteKind
 
 @dataclass(frozen=True)
 class Split:
-    """One epoch's cycles by CyclePart: per transition, per site and class, and summed per node. Those of one transition
-    and of one event are whole unless they are calibrated."""
+    """One epoch's cycles by CyclePart: per transition, per event of its part, and summed per node. Those of one
+    transition and of one event are whole unless they are calibrated."""
 
     edges: Counts | NDArray[np.float64]  # n x parts, of one transition
-    sites: NDArray[np.int32] | NDArray[np.float64]  # n x OPERAND_CLASSES x parts, of one event
+    events: Counts | NDArray[np.float64]  # n x parts, of one event
     nodes: Counts  # n x parts, all of a node's own cycles
 
 
@@ -68,20 +68,21 @@ def split(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Spli
     """The cycles of one epoch; ``blocks`` are those that it was priced with. RunError if a node's don't add up."""
     sums = [attribution.parts(*way, cycles) for way, cycles in _ways(part, blocks)]
     edges = np.array(sums, dtype=np.int64).reshape(-1, len(CyclePart))[part.ways.of_edge]
-    sites = _sites(part, blocks, attribution)
-    nodes = _nodes(part, edges, sites)
+    events = _events(part, blocks, attribution)
+    nodes = _nodes(part, edges, events)
     final = final_charges(part, blocks, attribution)
     if final:
         nodes[part.record.final_node] += sum_parts(final)
     if not np.array_equal(nodes.sum(axis=1), part.cycles[:, 1]):
         raise RunError("self-check: the waterfall's parts do not add up to the cycles of every block")
-    return Split(edges, sites, nodes)
+    return Split(edges, events, nodes)
 
 
 def span_waterfall(part: Part, found: Split, span: SpanFacts) -> Waterfall:
     """Of one span, callees included. Where its marks lie inside blocks all parts give way alike."""
     total = (found.edges[span.edges] * span.edge_counts[:, None]).sum(axis=0)
-    total = total + (found.sites[span.sites] * span.site_counts[:, :, None]).sum(axis=(0, 1))
+    at, counts = part.counted(span.sites, span.site_counts)
+    total = total + (found.events[at] * counts[:, None]).sum(axis=0)
     whole = Waterfall.of(np.rint(total))
     return whole.scaled_to(whole.total + span.adjust_cycles)
 
@@ -108,28 +109,28 @@ def final_charges(part: Part, blocks: Sequence[Block], attribution: Attribution)
     return attribution.edge(block, Exit.END, None, part.final.nominal)
 
 
-def _sites(part: Part, blocks: Sequence[Block], attribution: Attribution) -> NDArray[np.int32]:
-    record, prices = part.record, part.sites[:, :, 1]
-    sites = np.zeros((len(record.site_node), OPERAND_CLASSES, len(CyclePart)), dtype=np.int32)
-    rows, classes = part.events
+def _events(part: Part, blocks: Sequence[Block], attribution: Attribution) -> Counts:
+    record, rows, prices = part.record, part.events[0], part.event_prices[:, 1]
     kinds = record.site_kind[rows]
-    waits = kinds != SiteKind.OPERANDS
-    sites[rows[waits], classes[waits], _PART_OF_KIND[kinds[waits]]] = prices[rows[waits], classes[waits]]
-    block_of, insns = record.node_block[record.site_node].tolist(), record.site_insn.tolist()
+    parts = np.zeros((len(rows), len(CyclePart)), dtype=np.int64)
+    parts[np.arange(len(rows)), _PART_OF_KIND[kinds]] = prices
+    by_operands = np.flatnonzero((kinds == SiteKind.OPERANDS) & (prices != 0))  # of the others, all is one part
+    rows = rows[by_operands]
+    columns = record.node_block[record.site_node[rows]], record.site_insn[rows], prices[by_operands]
     known: dict[tuple[int, int, int], list[int]] = {}
-    for row, klass in zip(rows[~waits].tolist(), classes[~waits].tolist(), strict=True):
-        key = (block_of[row], insns[row], int(prices[row, klass]))
+    for at, key in zip(by_operands.tolist(), zip(*(c.tolist() for c in columns), strict=True), strict=True):
         if key not in known:
-            known[key] = sum_parts(attribution.site(blocks[key[0]], key[1], key[2]))
-        sites[row, klass] = known[key]
-    return sites
+            block, index, cycles = key
+            known[key] = sum_parts(attribution.site(blocks[block], index, cycles))
+        parts[at] = known[key]
+    return parts
 
 
-def _nodes(part: Part, edges: Counts, sites: NDArray[np.int32]) -> Counts:
+def _nodes(part: Part, edges: Counts, events: Counts) -> Counts:
     """What leads into a handler belongs to the handler, as in ``costs``."""
     record = part.record
     nodes = np.zeros((len(record.node_block), len(CyclePart)), dtype=np.int64)
     owner = np.where(record.edge_source >= 0, record.edge_source, record.edge_target)
     np.add.at(nodes, owner, edges * record.edge_count[:, None])
-    np.add.at(nodes, record.site_node[part.events[0]], sites[part.events] * record.site_counts[part.events][:, None])
+    np.add.at(nodes, record.site_node[part.events[0]], events * record.site_counts[part.events][:, None])
     return nodes

@@ -60,6 +60,7 @@ if(NOT DEFINED CMAKE_TOOLCHAIN_FILE AND NOT DEFINED PROJECT_NAME)
   set(CMAKE_C_COMPILER {{ command.split(" ")[0] }})
 {% if " " in command %}
   set(CMAKE_C_COMPILER_ARG1 "{{ command.split(" ", 1)[1] }}")
+  set(CMAKE_C_COMPILER_FORCED TRUE) # a check of it would call an archiver, which isn't needed
 {% endif %}
   set(CMAKE_C_FLAGS_INIT "{{ core_flags | join(" ") }}")
 endif()

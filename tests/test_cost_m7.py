@@ -9,6 +9,7 @@ from corelib import assemble, model, needs_assembler
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.logic.cost import Block, Exit
 
 # what, assembly, its bytes, how it is left, nominal cycles
@@ -84,6 +85,13 @@ def test_pairs_across_blocks_when_a_branch_falls_through() -> None:
     """adds r0, r0, #1 | adds r1, r1, #1."""
     first, second = Block(0x8000, bytes.fromhex("0130")), Block(0x8002, bytes.fromhex("0131"))
     assert model("m7").edge(first, Exit.FALLTHROUGH, second).nominal == 0
+
+
+@pytest.mark.parametrize(("code", "overlap"), [("0130", Cycles(1, 1, 0)), ("0131", NO_CYCLES)])
+def test_a_block_waits_for_what_it_reads_alone(code: str, overlap: Cycles) -> None:
+    """Behind ``ldrb r0, [r4]; b``, whose gap is 0 to 1: ``adds r0, #1`` feels the load, ``adds r1, #1`` doesn't."""
+    first, second = Block(0x8000, bytes.fromhex("2078fee7")), Block(0x8004, bytes.fromhex(code))
+    assert model("m7").terms(first, Exit.TAKEN, second).overlap == overlap
 
 
 def test_bounds_are_wide_where_prediction_decides() -> None:

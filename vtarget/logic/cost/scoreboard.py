@@ -36,6 +36,24 @@ class _Ran(NamedTuple):
     beginning: Columns
 
 
+class _Begun(NamedTuple):
+    """The first steps of a block, their cycles behind nothing, and the registers that they read; -1 where the FPU or
+    the store buffer matters to them, too."""
+
+    columns: Columns
+    alone: list[int]
+    reads: int
+
+    def feels(self, state: State) -> bool:
+        """Whether it may matter to these steps what is under way or could be paired with them."""
+        if self.reads < 0 or state.open_sort != NOBODY:
+            return True
+        writes = 0
+        for result in state.pending:
+            writes |= result[2]
+        return writes & self.reads != 0
+
+
 class _Left(NamedTuple):
     """Where a block leaves each lane, and whether what its taken branch leads to may issue beside that branch."""
 
@@ -55,7 +73,7 @@ class ScoreboardPipeline:
         self._lanes = tuple(Lane(core, bound, pairing) for bound in BOUNDS)
         self._ran: dict[_Key, _Ran] = {}
         self._joins = core.predictor is not None
-        self._begun: dict[tuple[bytes, int], tuple[Columns, list[int]]] = {}
+        self._begun: dict[tuple[bytes, int], _Begun] = {}
 
     def time(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
         """See ``Pipeline``."""
@@ -132,22 +150,35 @@ class ScoreboardPipeline:
         starts = _starts(left, gaps, taken)
         changes = [0, 0, 0]
         if target.insns and starts != _ALL_AT_REST:
-            columns, alone = self._beginning(target)
-            behind = self._together(starts, columns)
-            changes = [behind[bound].state.clock - starts[bound].clock - alone[bound] for bound in BOUNDS]
+            begun = self._beginning(target)
+            starts = tuple([start if begun.feels(start) else AT_REST for start in starts])
+            for bound, run in self._behind(starts, begun.columns):
+                changes[bound] = run.state.clock - starts[bound].clock - begun.alone[bound]
         if not taken and gap is not NO_CYCLES:
             for bound, state in enumerate(left.states):
                 changes[bound] -= min(gaps[bound], self._lanes[bound].early_flags(state))
         return Cycles(*changes) if changes != [0, 0, 0] else NO_CYCLES
 
-    def _beginning(self, target: Block) -> tuple[Columns, list[int]]:
-        """The steps that tell what ``target`` feels of the block before it, and their cycles behind nothing."""
+    def _behind(self, starts: Sequence[State], columns: Columns) -> list[tuple[int, Run]]:
+        """The lanes that don't start at rest, through the same instructions."""
+        moving = [bound for bound in BOUNDS if starts[bound] is not AT_REST]
+        if NOMINAL not in moving:
+            return [(bound, self._lanes[bound].run(starts[bound], columns[bound])) for bound in moving]
+        runs = self._together(starts, columns)
+        return [(bound, runs[bound]) for bound in moving]
+
+    def _beginning(self, target: Block) -> _Begun:
+        """The steps that tell what ``target`` feels of the block before it."""
         key = (target.code, target.address & 2)
         found = self._begun.get(key)
         if found is None:
             ran, count = self._run(target, target.observed, False), _felt(target.insns)
             alone = [run.clocks[count] for run in ran.runs]
-            found = self._begun[key] = [column[:count] for column in ran.beginning], alone
+            columns = [column[:count] for column in ran.beginning]
+            reads = 0
+            for step in columns[NOMINAL]:
+                reads |= step.reads if step.special is None else -1
+            found = self._begun[key] = _Begun(columns, alone, reads)
         return found
 
 

@@ -18,9 +18,9 @@ from vtarget.data.cycles import Cycles
 from vtarget.data.insn import Dynamic, Feature, Flow, Insn
 from vtarget.logic.cost import missing_feature, operand_class
 from vtarget.logic.cost.classes import cost_class, refill_class
-from vtarget.logic.cost.latency import needs
+from vtarget.logic.cost.latency import needs, plain_use, whole_needs
 from vtarget.logic.decode import decode_block
-from vtarget.logic.forms import alike, extracted, form
+from vtarget.logic.forms import alike, extracted, form, is_extend_add
 
 M4 = (CORES / "cortex-m4.yaml").read_text()
 
@@ -203,6 +203,13 @@ def facts(insn: Insn) -> tuple[object, ...]:
     left_out = ("text", "address", "branch_offset", "condition", "sp_low", "sp_delta", "result", "operand_registers")
     rest = (getattr(insn, field.name) for field in fields(insn) if field.name not in (*left_out, "feature"))
     return (*rest, None if at is None else (at.base, at.index >= 0, at.offset % 8))
+
+
+def test_the_quick_way_to_what_an_instruction_needs_leads_to_the_same() -> None:
+    whole = [insn for insn in decoded() if not extracted(insn) and not is_extend_add(insn)]
+    assert len(whole) > 1000
+    for insn in whole:
+        assert sorted(whole_needs(insn, plain_use(insn))) == sorted(needs(insn))
 
 
 def test_instructions_of_one_number_differ_in_nothing_that_is_priced() -> None:

@@ -106,7 +106,6 @@ class Attribution:
         self._model = model
         self._remarks = remarks
         self._scalar = model.core.pipeline == "scalar"
-        self._pairs = model.core.pipeline == "m33"  # elsewhere a block costs the same whichever way it is left
         self._own: dict[Insn, int] = {}
         self._blocks: dict[_Key, tuple[Charge, ...]] = {}
         self._sums: dict[_Key, list[int]] = {}
@@ -176,7 +175,7 @@ class Attribution:
         return found
 
     def _key(self, source: Block, leaving: Exit, terms: Terms) -> _Key:
-        return (*placeless(source), terms.skipped, self._pairs and leaving is Exit.TAKEN)
+        return (*placeless(source), terms.skipped, self._model.taken_pairs and leaving is Exit.TAKEN)
 
     def _charges(self, source: Block, terms: Terms, *, slots: bool) -> list[Charge]:
         """Of all instructions of a block; those that take nothing but their slots are left out without ``slots``."""

@@ -14,6 +14,7 @@ import struct
 import termios
 import time
 import tty
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -112,7 +113,7 @@ class FileEnd:
             raise InputError(f"{self._option}: {error.strerror or error}") from None
 
 
-class _StreamEnd:
+class _StreamEnd(ABC):
     """Output in a bounded buffer on its way to a reader that may be slow, or not there. ``_push`` takes what it can."""
 
     where: str | None = None
@@ -122,9 +123,9 @@ class _StreamEnd:
         self._pending = bytearray()
         self.dropped_bytes = 0
 
+    @abstractmethod
     def _push(self, data: bytes) -> int:
         """Pass some of ``data`` on; how much. 0 or BlockingIOError: not now. Other OSErrors: never."""
-        raise NotImplementedError
 
     def write(self, data: bytes) -> None:
         """Buffer output; what there is no room for is dropped."""

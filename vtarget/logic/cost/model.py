@@ -75,7 +75,7 @@ class CostModel:
         self.core = core
         self._pipeline: Pipeline = ScalarPipeline(core) if core.pipeline == "scalar" else ScoreboardPipeline(core)
         self._refill = {key: figure.cycles for key, figure in core.refill.items()}
-        self._taken_pairs = core.pipeline == "m33"  # elsewhere a block costs the same whichever way it is left
+        self.taken_pairs = core.pipeline == "m33"  # elsewhere a block costs the same whichever way it is left
         self._edges: dict[tuple[int, bytes, Exit, tuple[int, bytes] | None], Terms] = {}
         self._timings: dict[tuple[int, bytes, frozenset[int], bool], Timing] = {}
         self._sites: dict[tuple[int, bytes, int, int], Cycles] = {}
@@ -213,7 +213,7 @@ class CostModel:
         return self._refill.get(Refill.FORWARD_TAKEN if taken else Refill.FORWARD_NOT_TAKEN, NO_CYCLES)
 
     def _timing(self, block: Block, skipped: frozenset[int], taken: bool) -> Timing:
-        pairs = taken and self._taken_pairs and _decides_pair(block)
+        pairs = taken and self.taken_pairs and _decides_pair(block)
         key = (*placeless(block), skipped, pairs)
         found = self._timings.get(key)
         if found is None:

@@ -22,6 +22,7 @@ from vtarget.logic.cost.latency import (
     needs,
     plain_use,
     results,
+    whole_needs,
 )
 from vtarget.logic.cost.pairing import ALWAYS, Pairing
 from vtarget.logic.forms import alike, extracted, form_number, has_shifted_constant, is_extend_add, is_shift
@@ -234,29 +235,14 @@ _make = tuple.__new__  # half of the time that making a named tuple takes by its
 _NOTHING_SPECIAL = (None, None, None)
 _SEVERAL_RESULTS = (Kind.LOAD_MULTIPLE, Kind.FP_MOVE)
 # Looking up members of an enum takes a while.
-_PLAIN, _EARLY, _ADDRESS, _ACCUMULATE, _FLAGS = Use.PLAIN, Use.EARLY, Use.ADDRESS, Use.ACCUMULATE, Use.FLAGS
-_BRANCH, _STORE, _FP_DIVIDE = Kind.BRANCH, Kind.STORE, Kind.FP_DIVIDE
-
-
-def _whole_needs(insn: Insn, use: Use) -> Needs:
-    """``needs`` of the many instructions that shift no register on the way."""
-    reads, address, found = insn.reads, insn.address_reads, []
-    accumulator = insn.accumulator & ~address
-    if address:
-        found.append((address, _ADDRESS))
-    if accumulator:
-        found.append((accumulator, _ACCUMULATE))
-    if rest := reads & ~(address | accumulator | FLAGS):
-        found.append((rest, use))
-    if reads & FLAGS and insn.kind is not _BRANCH:
-        found.append((FLAGS, _FLAGS))
-    return tuple(found)
+_PLAIN, _EARLY = Use.PLAIN, Use.EARLY
+_STORE, _FP_DIVIDE = Kind.STORE, Kind.FP_DIVIDE
 
 
 def _steps(insn: Insn, model: _Model, sort: int) -> Steps:
     needed, early_needs = _NO_NEEDS, _NO_NEEDS
     if not model.waits_for_nothing:
-        needed = _whole_needs(insn, model.use) if model.whole else needs(insn)
+        needed = whole_needs(insn, model.use) if model.whole else needs(insn)
         if model.early:
             early_needs = tuple([(mask, _EARLY if use is _PLAIN else use) for mask, use in needed])
     store = Special(None, insn, False) if model.is_small_store else None

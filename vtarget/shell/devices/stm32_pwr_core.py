@@ -6,6 +6,7 @@ pins, supply monitors and what the modes switch off are not modelled.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
 from vtarget.shell.clocks import Alarm
@@ -13,7 +14,7 @@ from vtarget.shell.devices.device import Ports, WordDevice
 from vtarget.shell.devices.stm32_rcc_tree import BACKUP_WRITE
 
 
-class Stm32Pwr(WordDevice):
+class Stm32Pwr(WordDevice, ABC):
     """A power controller. ``dbp`` is the register and bit that let firmware write the backup domain."""
 
     def __init__(self, ports: Ports, reset_words: Mapping[int, int], dbp: tuple[int, int]) -> None:
@@ -24,9 +25,9 @@ class Stm32Pwr(WordDevice):
         self._pending: dict[str, Alarm] = {}
 
     @property
+    @abstractmethod
     def low_power_mode(self) -> str:
         """The low-power mode that is selected."""
-        raise NotImplementedError
 
     def accept(self, offset: int, value: int) -> int:
         """What a write leaves in a register; the family starts its changes here."""

@@ -12,6 +12,7 @@ clock of SysTick. Frequencies are rounded down.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -91,7 +92,7 @@ def bus_clocks(hclk: int, dividers: Sequence[int]) -> dict[str, int]:
     return clocks
 
 
-class Stm32Rcc(WordDevice):
+class Stm32Rcc(WordDevice, ABC):
     """A reset and clock controller. ``frequencies`` tells the whole tree; changes by firmware go to the board."""
 
     def __init__(self, ports: Ports, layout: Layout, system: str, max_hz: int) -> None:
@@ -115,17 +116,17 @@ class Stm32Rcc(WordDevice):
 
     # What a family defines.
 
+    @abstractmethod
     def tree(self, sysclk: int) -> dict[str, int]:
         """All further clocks by name, HCLK included."""
-        raise NotImplementedError
 
     def oscillator_hz(self, name: str) -> int:
         """The frequency of an oscillator, or of a PLL's output to SYSCLK, that runs."""
         return {"HSE": self.hse_hz, "LSE": self.lse_hz, "LSI": 32_000, "HSI": HSI_HZ, "HSI48": HSI48_HZ}[name]
 
+    @abstractmethod
     def source_of(self, pll: str) -> str:
         """The oscillator that feeds a PLL; "" if none is selected."""
-        raise NotImplementedError
 
     def check_pll(self, pll: str) -> None:
         """Note what the datasheet doesn't allow of a PLL that starts."""

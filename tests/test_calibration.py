@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis
 import numpy as np
 import pytest
 from calibrationlib import (
@@ -172,6 +173,7 @@ def test_factors_stay_in_bounds() -> None:
         st.tuples(st.floats(0.5, 1.5), *(st.floats(1e3, 1e6) for _ in range(3))), min_size=1, max_size=8
     )
 )  # fmt: skip
+@hypothesis.example([(0.5, 1750.0, 1029.0, 1000.0), (0.5, 1908.0, 1000.0, 1026.0)])  # two reach the limit in turn
 def test_any_kernels_give_a_sound_fit(rows: list[tuple[float, float, float, float]]) -> None:
     kernels = [
         observation(f"k{n}", off * (issue + load + branch), issue=issue, load=load, branch=branch)

@@ -231,11 +231,13 @@ class _System:
         information = columns.T @ columns + prior
         covariance = np.linalg.inv(information)
         offsets = covariance @ (columns.T @ self.target)
+        held = np.zeros(len(offsets), dtype=np.bool_)
         for _ in self.groups:
             outside = (offsets < LOWEST - 1 - 1e-12) | (offsets > HIGHEST - 1 + 1e-12)
             if not outside.any():
                 break
-            offsets = _held(information, columns.T @ self.target, np.clip(offsets, LOWEST - 1, HIGHEST - 1), outside)
+            held |= outside  # one that was let go again could leave the others outside when the rounds end
+            offsets = _held(information, columns.T @ self.target, np.clip(offsets, LOWEST - 1, HIGHEST - 1), held)
         left = self.target - columns @ offsets
         spare = len(left) - float(np.trace(columns @ covariance @ columns.T))
         worse = float(left @ left) / spare if spare > 0.5 else 1.0

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
+    from vtarget.logic.tablelayout import Layout
+
 PIPED_WIDTH = 10_000
 LATEST_ROWS = 12
 COLUMN_GAP = 3
@@ -36,6 +38,11 @@ class Column:
     title: str
     justify: Literal["left", "right"] = "left"
     wrap: bool = True
+
+    @property
+    def fixed(self) -> bool:
+        """Whether its values are shown whole or not at all."""
+        return self.justify == "right" or not self.wrap
 
 
 @dataclass(frozen=True)
@@ -76,31 +83,64 @@ def print_error_line(text: str) -> None:
 def print_table(
     columns: Sequence[Column | str], rows: Iterable[Sequence[str | Styled]], *, title: str | None = None
 ) -> None:
-    """A table with one line per row where the width allows; ``title`` stands above it."""
-    table = _table(columns, rows)
+    """A table with one line per row where the width allows; ``title`` stands above it. On a terminal that is too
+    narrow for its numbers, each row is a paragraph."""
+    described = [Column(column) if isinstance(column, str) else column for column in columns]
     if title is not None:
         print_line(title, style="bold")
     target = console()
     if sys.stdout.isatty():
-        target.print(table)
+        _print_fitted(target, described, list(rows))
         return
     with target.capture() as captured:
-        target.print(table)
+        target.print(_table(described, rows))
     target.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().rstrip("\n").split("\n")))
 
 
-def _table(columns: Sequence[Column | str], rows: Iterable[Sequence[str | Styled]], *, cut: bool = False) -> Table:
-    """A table; ``cut``: one line for each row, whatever the terminal's width."""
+def _print_fitted(target: Console, columns: Sequence[Column], rows: Sequence[Sequence[str | Styled]]) -> None:
+    from rich.cells import cell_len
+
+    from vtarget.logic.tablelayout import fitted, paragraph
+
+    titles = [column.title for column in columns]
+    texts = [[_plain(cell) for cell in row] for row in rows]
+    natural = [max(map(cell_len, column)) for column in zip(titles, *texts, strict=True)]
+    layout = fitted(natural, [not column.fixed for column in columns], target.width)
+    if layout is not None:
+        target.print(_table(columns, rows, layout=layout))
+        return
+    for row in texts:
+        for line in paragraph(titles, row, target.width):
+            print_line(line)
+
+
+def _plain(cell: str | Styled) -> str:
+    return printable(cell) if isinstance(cell, str) else "".join(text for text, _ in cell.stretches)
+
+
+def _table(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str | Styled]],
+    *,
+    cut: bool = False,
+    layout: Layout | None = None,
+) -> Table:
+    """A table, of that layout if there is one; ``cut``: one line for each row, whatever the terminal's width."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        described = Column(column) if isinstance(column, str) else column
-        fixed = described.justify == "right" or not described.wrap
-        overflow: Literal["ellipsis", "fold"] = "ellipsis" if cut else "fold"
-        table.add_column(Text(described.title), justify=described.justify, overflow=overflow, no_wrap=fixed or cut)
+    # A column is padded left and right of the box's own blank between two.
+    padding = (0, 1) if layout is None else (0, layout.gap // 2, 0, (layout.gap - 1) // 2)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
+    for at, column in enumerate(columns):
+        table.add_column(
+            Text(column.title),
+            justify=column.justify,
+            overflow="ellipsis" if cut else "fold",
+            no_wrap=column.fixed or cut,
+            width=None if layout is None else layout.widths[at],
+        )
     for row in rows:
         table.add_row(*(Text.assemble(*c.stretches) if isinstance(c, Styled) else Text(printable(c)) for c in row))
     return table

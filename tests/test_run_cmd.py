@@ -423,7 +423,7 @@ def refused(*arguments: str | Path) -> str:
         (["-b", BOARD, "--max-instructions", "0"], r"Invalid value for '--max-instructions': .*"),
         (["-b", BOARD, "--max-instructions", "many"], r"Invalid value for '--max-instructions': .*"),
         (["-b", BOARD, "--no-such-option"], r"No such option.*--no-such-option.*"),
-        ([], r"Missing option '-b' / '--board'\."),
+        ([], r"Missing option '-b' / '--board'\. \(hint: 'vtarget run --help' shows all\)"),
         (["-b", BOARD, "--from-record", "x"], r"FIRMWARE and --from-record exclude each other"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

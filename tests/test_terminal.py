@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import struct
+import subprocess
 import sys
 import termios
 
@@ -85,3 +86,79 @@ def test_boards_on_terminals_of_80_and_40_columns() -> None:
     assert max(map(len, wide.splitlines())) <= 80
     assert re.search(r"^nucleo-l4r5zi  +ST +cortex-m4 +120 MHz +2 MiB +640 KiB$", wide, re.MULTILINE)
     assert "nucleo-l4r5zi\n  title ST NUCLEO-L4R5ZI,\n  core cortex-m4 fpv4-sp, clock 120 MHz,\n" in narrow
+
+
+def shell(command: str, **environment: str) -> tuple[int, str, str]:
+    """Exit status, output and errors of a command line with ``vtarget`` in it."""
+    line = f"vtarget() {{ '{sys.executable}' -m vtarget \"$@\"; }}\n{command}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=os.environ | environment, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "head"), [("", "Usage: vtarget "), ("boards", "Usage: vtarget boards ")])
+def test_no_command_shows_the_help(arguments: str, head: str) -> None:
+    status, output, errors = shell(f"vtarget {arguments}")
+    assert (status, errors) == (2, "")
+    assert output.startswith(head) and "\nCommands:\n" in output
+    assert shell(f"vtarget {arguments} -h") == (0, output, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("runn", "vtarget: no command 'runn' (hint: did you mean 'run'?)"),
+        ("boards '\033[2J'", r"vtarget boards: no command '\x1b[2J' (hint: known: check, list, show)"),
+        ("run x", "Missing option '-b' / '--board'. (hint: 'vtarget run --help' shows all)"),
+        ("--xyz", "No such option '--xyz'. (hint: 'vtarget --help' shows all)"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_a_hint(arguments: str, line: str) -> None:
+    assert shell(f"vtarget {arguments}") == (2, "", f"error: {line}\n")
+
+
+def test_output_that_has_no_room_is_an_error_in_one_line() -> None:
+    for arguments in ("--help", "boards list"):
+        status, _, errors = shell(f"vtarget {arguments} >/dev/full")
+        assert (status, errors.count("\n")) == (2, 1)
+        assert errors.startswith("error: output can't be written: No space left on device (hint: standard output,")
+
+
+def test_closed_standard_files_are_no_error() -> None:
+    assert shell("vtarget boards list >&-") == (0, "", "")
+    status, output, _ = shell("vtarget boards list <&- 2>&-")
+    assert status == 0 and output.startswith("name ")
+    assert shell("vtarget boards show none 2>&-") == (2, "", "")
+
+
+def test_a_reader_that_leaves_ends_it_quietly() -> None:
+    assert shell("vtarget boards list | true")[1:] == ("", "")
+
+
+def test_what_an_encoding_lacks_is_written_plainly() -> None:
+    programme = (
+        "from vtarget.app.terminal import print_line, print_table\n"
+        "print_line('5 µJ … ▓▓ \u4e2d')\n"
+        "print_table(['energy'], [['1 µJ']])\n"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", programme], capture_output=True, check=True, env=environment)
+    assert done.stdout == b"5 uJ ... == \\u4e2d\nenergy\n------\n1 uJ\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "answers"),
+    [
+        ("vtarget boa", "plain,boards\n"),
+        ("vtarget run x.elf -b xg", "plain,xg24-dk2601b\n"),
+        ("vtarget run x.elf -b ./my", "file,./my\n"),
+        ("vtarget run build/a", "file,build/a\n"),
+        ("vtarget profile mod", "file,mod\n"),
+        ("vtarget run x.elf --json re", "file,re\n"),
+        ("vtarget run x.elf --clo", "plain,--clock\n"),
+        ("vtarget boards sh", "plain,show\n"),
+    ],
+)
+def test_a_shell_completes_commands_options_boards_and_files(words: str, answers: str) -> None:
+    before = len(words.split()) - (not words.endswith(" "))
+    _, output, errors = shell("vtarget", COMP_WORDS=words, COMP_CWORD=str(before), _VTARGET_COMPLETE="bash_complete")
+    assert (output.rstrip("\n"), errors) == (answers.rstrip("\n"), "")

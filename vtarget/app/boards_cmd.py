@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vtarget.app.group import HelpfulGroup
 from vtarget.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _JSON = click.option("--json", "json_path", metavar="PATH", help="Write JSON to PATH ('-' for standard output).")
 
 
-@click.group()
+@click.group(cls=HelpfulGroup)
 def boards() -> None:
     """Boards and their facts, with sources."""
 
@@ -60,7 +61,7 @@ def show_board(board: str, json_path: str | None) -> None:
         _print_board(loaded, chip, emulation(core) if core.emulated_as else "")
 
 
-@boards.command("check")
+@boards.command("check", short_help="Check board files (default: all that ship).")
 @click.argument("names", metavar="[BOARD]...", nargs=-1)
 @click.option("--facts-only", is_flag=True, help="Check the files; build and run nothing.")
 @click.option("--model", metavar="MODEL.tflite", help="The model to try (default: the keyword model of a checkout).")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
 from vtarget import __version__
-from vtarget.base.errors import VtargetError, printable
+from vtarget.app.group import HelpfulGroup
+from vtarget.base.errors import InputError, VtargetError, printable
 
 COMMANDS = {
     "run": ("vtarget.app.run_cmd", "run", "Run a firmware image on a virtual board and profile it."),
@@ -25,16 +30,18 @@ COMMANDS = {
     "boards": ("vtarget.app.boards_cmd", "boards", "List, show and check boards."),
 }
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
-class LazyGroup(click.Group):
+
+class LazyGroup(HelpfulGroup):
     """A group that imports a command's module when the command is used; its help needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order they are meant to be read."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
+    def find_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]
@@ -48,7 +55,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vtarget")
 def cli() -> None:
     """Cycles, milliseconds, microjoules and bytes per kernel of real firmware, without the board."""
@@ -56,13 +63,14 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and exits with 0, 1 (what was asked about failed) or 2 (wrong usage or input)."""
+    _open_closed_streams()
     try:
-        code = cli.main(arguments, prog_name="vtarget", standalone_mode=False)
+        code = _run(arguments)
     except VtargetError as error:
         _complain(error.one_line())
         sys.exit(error.exit_code)
     except click.UsageError as error:
-        _complain(printable(error.format_message()))
+        _complain(_usage(error))
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted")
@@ -71,6 +79,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _run(arguments: Sequence[str] | None) -> object:
+    try:
+        code: object = cli.main(arguments, prog_name="vtarget", standalone_mode=False)
+        sys.stdout.flush()
+    except OSError as error:
+        # Files that are asked for are told by name where they are written. What is left has none.
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        sys.stdout = _nowhere("w")
+        where = "standard output, or a file in the temporary folder or the cache"
+        raise InputError(f"output can't be written: {os.strerror(error.errno)}", hint=where) from None
+    return code
+
+
+def _open_closed_streams() -> None:
+    """A standard file that is closed would give its number to the next file that is opened, and print into that."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, _nowhere(mode))
+
+
+def _nowhere(mode: str) -> Any:
+    return Path(os.devnull).open(mode, encoding="utf-8")
+
+
+def _usage(error: click.UsageError) -> str:
+    text = error.format_message()
+    unknown = isinstance(error, click.MissingParameter | click.NoSuchOption)
+    if unknown and error.ctx is not None and "Did you mean" not in text:
+        text = f"{text} (hint: '{error.ctx.command_path} --help' shows all)"
+    return printable(text)
 
 
 def _complain(text: str) -> None:

@@ -6,6 +6,7 @@ literally: markup has no meaning in it and control characters show as escapes.
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import sys
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 10_000
 LATEST_ROWS = 12
 COLUMN_GAP = 3
+# What is written instead where the output's encoding lacks a character; of the bars, as the glyphs differ.
+PLAIN = {"µ": "u", "…": "...", "±": "+-", "×": "x", "─": "-"} | dict(zip("█▓▒░▞▚╳", "#=+.:%x", strict=True))
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,21 @@ def terminal_width() -> int | None:
     return console().width if sys.stdout.isatty() else None
 
 
+def _plain_text(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in lacking), error.end
+
+
+codecs.register_error("vtarget-plain", _plain_text)
+
+
 def console() -> Console:
     """A rich console on the current standard output."""
     from rich.console import Console
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(errors="vtarget-plain")
     if sys.stdout.isatty():
         return Console(highlight=False, markup=False, emoji=False)
     return Console(

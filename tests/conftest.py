@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -33,3 +34,22 @@ def pytest_make_collect_report() -> Iterator[Any]:
     report = yield
     _refuse_skip(report)
     return report
+
+
+def _keep_all() -> None:
+    """What is there now stays: the collector needn't look through it again. Else each search, and each reset of a board
+    asks for one, goes through thousands of collected tests and all that modules have cached."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    _keep_all()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[Any]:
+    result = yield
+    if nextitem is not None and nextitem.path != item.path:
+        _keep_all()
+    return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def ran(path: Path, board: str) -> Ran:
 def of(path: Path, board: str, kernel: str, *, callees: bool = False) -> Explanation:
     found = ran(path, board)
     return explain(found.record, found.pricer, kernel, callees=callees)
+
+
+def test_a_heading_says_what_kind_of_cycles_it_gives() -> None:
+    plain = Explanation("fft", False, 1000, ())
+    assert text.heading(plain) == "fft: 1,000 cycles"
+    assert text.heading(replace(plain, calibrated_cycles=1100)) == "fft: 1,000 cycles, uncalibrated (1,100 calibrated)"
+    board = replace(plain, beside_board=True)
+    assert text.heading(board) == "fft: 1,000 cycles, estimated"
+    assert text.heading(replace(board, measured_cycles=990)) == "fft: 1,000 cycles, estimated (990 measured)"
+    assert text.heading(replace(board, calibrated_cycles=1100, measured_cycles=990)) == (
+        "fft: 1,000 cycles, estimated and uncalibrated (1,100 calibrated, 990 measured)"
+    )
 
 
 # --- every cycle has a reason -----------------------------------------------------------------------------------------

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtarget.base.errors import InputError
+from vtarget.data.explanation import Explanation
 from vtarget.data.measurement import Measurement, Timed
 from vtarget.data.profile import Bound, Context, Duty, Kernel, Memory, Profile, Sleeping, Span
 from vtarget.data.record import Exit, Reason
 from vtarget.data.waterfall import Waterfall
-from vtarget.logic.measuredprofile import with_measurement
+from vtarget.logic.measuredprofile import explained_beside, with_measurement
 from vtarget.logic.metrics import facts_of
 from vtarget.logic.report import failure, heading, kernel_columns, kernel_table, total_lines
 from vtarget.logic.result import profile_json
@@ -249,3 +250,19 @@ def test_provenance_keeps_them_apart_in_comparisons() -> None:
     assert identity(estimate()) == "uncalibrated"
     assert identity(found(total=timed("total", None, 1, 6000))) == "measured"
     assert identity(found()) == "partly measured"
+
+
+def test_an_explanation_stands_beside_own_cycles_that_were_measured() -> None:
+    explanation = Explanation("scale", False, 1600, ())
+    assert explained_beside(explanation, estimate()) == explanation
+    beside = replace(explanation, beside_board=True)
+    assert explained_beside(explanation, found(timed("scale", SCALE, 8, 2000))) == replace(beside, measured_cycles=2000)
+    with_callees = explained_beside(replace(explanation, name="main"), found(timed("scale", SCALE, 8, 2000)))
+    assert with_callees == replace(beside, name="main")
+
+
+def test_the_split_of_estimated_cycles_is_kept_apart() -> None:
+    whole = Waterfall(5000, 1000)
+    profile = found(total=timed("total", None, 1, 6000), estimated=replace(estimate(), waterfall=whole))
+    assert profile.waterfall is None and profile_json(profile)["waterfall"] is None
+    assert profile_json(profile)["measured"]["waterfall"]["issue"] == 5000

@@ -19,7 +19,7 @@ from machinelib import PROGRAMS, run_elf, vtarget
 
 from vtarget.base.errors import InputError, VtargetError
 from vtarget.data.record import ExecutionRecord
-from vtarget.shell.recordfile import load_record, save_record
+from vtarget.shell.recordfile import load_record, load_records, save_record, save_records
 from vtarget.shell.running import price, pricer_for
 
 BOARD = "nucleo-l4r5zi"
@@ -105,6 +105,53 @@ def test_writing_to_a_device_leaves_it_one(record: ExecutionRecord) -> None:
 def test_an_unwritable_place(record: ExecutionRecord, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can't write the record: No such file or directory"):
         save_record(record, str(tmp_path / "no" / "such"))
+
+
+# Several starts.
+
+
+def same(ours: ExecutionRecord, theirs: ExecutionRecord) -> bool:
+    return price(ours, pricer_for(BOARD)) == price(theirs, pricer_for(BOARD))
+
+
+def test_several_starts_are_read_back_in_order(record: ExecutionRecord, content: bytes, target: Path) -> None:
+    starts = [replace(record, console=str(number)) for number in range(12)]
+    save_records(starts, str(target))
+    loaded = load_records(str(target))
+    assert [one.console for one in loaded] == [one.console for one in starts]
+    assert all(same(ours, theirs) for ours, theirs in zip(starts, loaded, strict=True))
+    save_records([record], str(target))
+    assert target.read_bytes() == content
+    assert same(load_records(str(target))[0], load_record(str(target)))
+
+
+def test_several_starts_are_no_single_record(record: ExecutionRecord, target: Path) -> None:
+    save_records([record, record], str(target))
+    assert " is of 2 starts of a firmware, one for each sample of its model" in refused(target, target.read_bytes())
+
+
+def test_starts_that_are_not_of_one_firmware_or_not_all_there_are_refused(
+    record: ExecutionRecord, target: Path
+) -> None:
+    save_records([record, replace(record, image_sha256="0" * 64)], str(target))
+    assert "its starts are of several images or boards" in refused(target, target.read_bytes())
+    save_records([record, record, record], str(target))
+    with np.load(target) as archive:
+        found = {name: archive[name] for name in archive.files}
+    for lost in ("start1_", "start2_edge_count"):
+        kept = {name: array for name, array in found.items() if not name.startswith(lost)}
+        assert "not a usable record: " in refused(target, packed(kept))
+    for name in ("start_header", "startx_header", "other", "start-1_code"):
+        only_known_errors(target, packed(found | {name: found["start0_code"]}))
+
+
+def test_more_starts_than_a_file_holds_are_refused(
+    record: ExecutionRecord, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vtarget.shell.recordfile.SIZE_LIMIT_BYTES", 1 << 16)
+    with pytest.raises(InputError, match="records of 40 starts of the firmware are larger than any file") as raised:
+        save_records([record] * 40, str(target))
+    assert raised.value.hint == "--samples N makes fewer"
 
 
 # Damage.

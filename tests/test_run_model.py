@@ -333,7 +333,6 @@ def test_our_own_firmware_in_a_main_of_somebody_else(made: Path) -> None:
         (["--input-symbol", "0x08000000", *SYMBOLS[2:]], "0x08000000 is not RAM of board nucleo-l4r5zi, and 'x'"),
         ([*SYMBOLS, "--input", "x.npy", "--seed", "1"], "--seed and --input exclude each other"),
         (["--span", "infer"], "--span and --model exclude each other"),
-        (["--record", "x.record"], "--record and --model exclude each other"),
     ],
 )
 def test_unusable_options_get_one_line(made: Path, arguments: list[str], line: str) -> None:

@@ -159,7 +159,7 @@ def test_outputs_need_an_end_to_be_read_at(made: Path) -> None:
         (("--repeat", "2"), "--repeat needs --probe"),
         (("--no-flash",), "--no-flash needs --probe"),
         (("--probe", "gdb:1", "--max-seconds", "1"), "--max-seconds is for the virtual board, not for --probe (hint"),
-        (("--probe", "gdb:1", "--record", "m.json"), "--record and --model exclude each other"),
+        (("--probe", "gdb:1", "--cache", "off"), "--cache off is for estimates: a real board is as it is (hint: w"),
     ],
 )
 def test_options_that_do_not_go_together(made: Path, options: tuple[str, ...], line: str) -> None:

@@ -162,6 +162,57 @@ def test_qemu_is_a_board_without_a_counter() -> None:
     assert done.err.startswith("error: the core has no cycle counter")
 
 
+# --- where estimated cycles went --------------------------------------------------------------------------------------
+
+
+def table(text: str, *titles: str) -> list[list[str]]:
+    """The rows of the table whose head begins with these words, as words."""
+    lines = text.splitlines()
+    begin = next(at for at, line in enumerate(lines) if tuple(line.split()[: len(titles)]) == titles)
+    return [line.split() for line in lines[begin : lines.index("", begin)]]
+
+
+def test_where_estimated_cycles_went_stands_beside_what_was_measured(measured: Path) -> None:
+    shown = ("--waterfall", "--explain", "fir_q15", "--explain", "print_hex", "--json", measured / "shown.json")
+    replayed = vtarget("run", "--from-record", measured / "m.json", "-b", L4, *shown)
+    virtual = vtarget("run", "--from-record", measured / "m.json.record", "-b", L4, *shown[:-2])
+    assert (replayed.code, replayed.err, virtual.code) == (0, "", 0)
+    ours = table(replayed.out, "where", "estimated", "cycles", "went", "estimated", "share")
+    theirs = table(virtual.out, "where", "cycles", "went", "cycles", "share")
+    assert [row[:3] for row in ours[2:]] == [row[:3] for row in theirs[2:]]
+    ours = table(replayed.out, "kernel", "estimated", "issue")
+    theirs = table(virtual.out, "kernel", "cycles", "issue")
+    assert ours[2:] == theirs[2:]  # own cycles that are measured leave the estimate's split as it is
+    found = document(measured / "shown.json")
+    cycles = {row["name"]: row["cycles"] for row in found["kernels"]}
+    first, second = found["explain"]
+    assert f"\nfir_q15: {first['cycles']:,} cycles, estimated ({cycles['fir_q15']:,} measured)\n" in replayed.out
+    assert f"\nprint_hex: {second['cycles']:,} cycles, estimated\n" in replayed.out
+    assert (first["measured_cycles"], second["measured_cycles"]) == (cycles["fir_q15"], None)
+    assert f"\nfir_q15: {first['cycles']:,} cycles\n" in virtual.out
+    assert found["waterfall"] is None  # of what was measured
+    assert sum(found["measured"]["waterfall"].values()) == found["measured"]["total"]["estimated_cycles"]
+
+
+def test_a_run_on_a_board_shows_the_same(measured: Path) -> None:
+    shown = ("--waterfall", "--explain", "fir_q15")
+    done = on_board("--span", "fir_q15", *shown)
+    again = vtarget("run", "--from-record", measured / "m.json", "-b", L4, *shown)
+    assert (done.code, done.err, again.code) == (0, "", 0)
+    for titles in (("where", "estimated"), ("kernel", "estimated", "issue"), ("address", "count", "cycles")):
+        assert table(done.out, *titles) == table(again.out, *titles)
+
+
+def test_what_a_board_took_at_another_clock_is_not_known(tmp_path: Path) -> None:
+    done = on_board("--clock", "60MHz", "--record", tmp_path / "m.json", "--json", tmp_path / "board.json", "--quiet")
+    assert done == CommandResult(0, "", "")
+    again = vtarget("run", "--from-record", tmp_path / "m.json", "-b", L4, "--json", "-")
+    assert again.out == (tmp_path / "board.json").read_text(encoding="utf-8")  # at 60 MHz, without being told
+    assert json.loads(again.out)["board"]["clock_hz"] == 60_000_000
+    page = vtarget("report", "--record", tmp_path / "m.json", "-o", tmp_path / "page.html")
+    assert page.code == 0 and "60 MHz" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 # --- stored runs -----------------------------------------------------------------------------------------------------
 
 
@@ -252,8 +303,6 @@ PROBE = (FIR, "-b", L4, "--probe", "gdb:127.0.0.1:1")
         ((*PROBE, "--span-gpio", "PB7"), 2, "--span-gpio is for the virtual board, not for --probe"),
         ((*PROBE, "--wait-states", "2"), 2, "--wait-states 2 is for estimates: a real board is as it is"),
         ((*PROBE, "--clock", "1MHz", "--clock", "2MHz"), 2, "--clock 2MHz is for estimates: a real board is as it is"),
-        ((*PROBE, "--waterfall"), 2, "--waterfall is for estimates: a real board doesn't tell where cycles go"),
-        ((*PROBE, "--explain", "main"), 2, "--explain is for estimates: a real board doesn't tell where cycles go"),
         ((*PROBE, "--from-record", "m.json"), 2, "--probe needs a run, not --from-record"),
         ((*PROBE, "--span", "nowhere"), 2, "--span: no symbol 'nowhere'"),
         ((*PROBE, "--power", "never"), 2, "no power state 'never'"),
@@ -281,8 +330,17 @@ def test_what_a_stored_measurement_cant_do(measured: Path, tmp_path: Path) -> No
     for arguments, error in (
         (("--from-record", stored, "-b", "rpi-pico"), "is of board nucleo-l4r5zi, not of rpi-pico"),
         ((EXAMPLES / "fft-m4f.elf", "--from-record", stored, "-b", L4), "is of another firmware than"),
-        (("--from-record", stored, "-b", L4, "--cache", "off"), "is for estimates"),
-        (("--from-record", stored, "-b", L4, "--waterfall"), "is for estimates"),
+        (
+            ("--from-record", stored, "-b", L4, "--cache", "off"),
+            "--cache off is for estimates: a real board is as it is "
+            f"(hint: estimates can be had: --from-record {stored}.record)",
+        ),
+        (("--from-record", stored, "-b", L4, "--table", "--clock", "1MHz"), "--clock 1MHz is for estimates"),
+        (
+            ("--from-record", stored, "-b", L4, "--clock", "80MHz"),
+            f"{stored}: was measured at 120 MHz, which doesn't tell what the board takes at 80 MHz (hint: estimates",
+        ),
+        (("--from-record", stored, "-b", L4, "--explain", "ftf"), "--explain: no kernel 'ftf' ran"),
         (("--from-record", stored, "-b", L4, "--until", "main"), "--until needs a run, not --from-record"),
         (("--from-record", stored, "-b", L4, "--power", "never"), "never"),
         (("--from-record", broken, "-b", L4), "not JSON"),

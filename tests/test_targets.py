@@ -37,9 +37,10 @@ from vtarget.shell.probes.gdbprobe import GdbProbe
 from vtarget.shell.probes.probe import Probe
 from vtarget.shell.profiling import ModelJob, interpret, measure_model, profile_model, run_firmware
 from vtarget.shell.recordfile import save_record
+from vtarget.shell.replaying import ReplayTarget
 from vtarget.shell.running import load_firmware, pricer_for
 from vtarget.shell.samples import seeded_samples
-from vtarget.shell.targets import ESTIMATED, MEASURED, BoardTarget, ReplayTarget, TargetResult, VirtualTarget
+from vtarget.shell.targets import ESTIMATED, MEASURED, BoardTarget, TargetResult, VirtualTarget
 from vtarget.shell.tflitefile import read_model
 from vtarget.shell.toolchain import find_toolchain
 

@@ -60,7 +60,7 @@ def check_probe_options(boards: tuple[str, ...], engines: tuple[str, ...], optio
 @contextmanager
 def chosen_target(pricer: Pricer, options: dict[str, Any]) -> Iterator[Target | None]:
     """The board behind ``--probe``, as long as it is needed, or the stored run; None without these options."""
-    from vtarget.shell.targets import ReplayTarget
+    from vtarget.shell.replaying import ReplayTarget
 
     if options["from_record"] is not None:
         yield ReplayTarget(options["from_record"], pricer)

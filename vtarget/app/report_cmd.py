@@ -63,9 +63,9 @@ def _load(paths: tuple[str, ...]) -> list[SavedResult]:
 
 def _price(path: str, board: str | None) -> tuple[SavedResult, ExecutionRecord, Pricer]:
     from vtarget.logic.result import profile_json
+    from vtarget.shell.replaying import replay
     from vtarget.shell.resultfile import saved_of
     from vtarget.shell.running import price
-    from vtarget.shell.targets import replay
 
     found = replay(path, board)
     profile = found.priced(lambda record: price(record, found.pricer))

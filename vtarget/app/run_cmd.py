@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vtarget.app.budgets import check, conditions, fail_if_option
 from vtarget.app.calibrate_cmd import calibration_options, with_calibration
-from vtarget.app.run_devices import device_options, refuse_device_options
+from vtarget.app.run_devices import device_options
 from vtarget.app.run_explain import (
     explain_kernels,
     explain_options,
@@ -19,9 +18,9 @@ from vtarget.app.run_explain import (
     refuse_explaining,
     supposed_pricer,
 )
-from vtarget.app.run_model import refuse_with_model, refuse_without_model
-from vtarget.app.run_target import kernel_pattern, parse_base, run_target, target_options, write_request
-from vtarget.app.run_whatif import priced, refuse_what_if, show_table, table, what_if, whatif_options
+from vtarget.app.run_model import refuse_without_model, run_model
+from vtarget.app.run_target import kernel_pattern, run_target, target_options
+from vtarget.app.run_whatif import priced, show_table, table, what_if, whatif_options
 from vtarget.base.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from vtarget.data.explanation import Explanation
     from vtarget.data.profile import Profile
     from vtarget.data.runtimeprofile import RuntimeProfile
-    from vtarget.logic.pricing import Pricer
 
 
 class Positive(click.FloatRange):
@@ -112,6 +110,7 @@ def run(
     """
     from vtarget.logic.report import failure
     from vtarget.logic.result import profile_json
+    from vtarget.logic.runtimereport import runtime_json
     from vtarget.shell.running import pricer_for
 
     pattern = kernel_pattern(kernels)
@@ -123,25 +122,31 @@ def run(
         raise InputError(f"--battery-mah: board {pricer.board.name} has no power figures")
     others = {"kernels": kernels, "power_state": power_state, "quiet": quiet}
     if options["model"] is not None:
-        from vtarget.logic.runtimereport import runtime_json
-
-        refuse_device_options(options, "does not go with --model")
-        refuse_what_if(supposed, "does not go with --model")
-        model_profile = _model_profile(firmware, pricer, options | others)
-        _show_model(model_profile, json_path, strict=strict, quiet=quiet, waterfall=options["waterfall"])
-        check(budget, runtime_json(model_profile))
+        found_model = run_model(firmware, board, pricer, options | others, supposed, json_path)
+        if found_model is not None:
+            _show_model(found_model, json_path, strict=strict, quiet=quiet, waterfall=options["waterfall"])
+            check(budget, runtime_json(found_model))
         return 0
     refuse_without_model(options)
     found = run_target(firmware, pricer, options | others, supposed, json_path)
     record = found.record
     if supposed.table:
         refuse_explaining(options, "does not go with a table of suppositions")
-        show_table(table(record, board, supposed, power_state, pricer.calibration), json_path, quiet=quiet)
+        rows = table(
+            lambda at, setting: priced(record, at, setting, power_state, waterfall=False),
+            board,
+            supposed,
+            pricer.calibration,
+        )
+        show_table(rows, json_path, quiet=quiet)
         return 0
     setting = supposed.settings[-1]
-    profile = found.priced(lambda facts: priced(facts, pricer, setting, power_state, options["battery_mah"]))
-    explanations = explain_kernels(record, supposed_pricer(record, pricer, setting), options["explained"])
-    _show(profile, pattern, json_path, quiet, explanations, waterfall=options["waterfall"])
+    estimate = priced(record, found.pricer, setting, power_state, options["battery_mah"])
+    profile = found.priced(lambda _: estimate)
+    explanations = explain_kernels(
+        record, supposed_pricer(record, found.pricer, setting), options["explained"], profile
+    )
+    _show(profile, pattern, json_path, quiet, explanations, estimate if options["waterfall"] else None)
     reason = failure(profile)
     if reason is not None:
         raise RunError(reason)
@@ -156,35 +161,8 @@ def _check_strict(profile: Profile, strict: bool) -> None:
         raise RunError(f"--strict: not modelled: {profile.not_modelled[0]}{rest}")
 
 
-def _model_profile(firmware: str | None, pricer: Pricer, options: dict[str, Any]) -> RuntimeProfile:
-    from vtarget.app.profile_probe import chosen_board
-    from vtarget.app.run_model import profile_runtime
-    from vtarget.app.terminal import run_progress
-    from vtarget.data.limits import RunLimits
-    from vtarget.shell.running import check_power_state, load_firmware, run_options
-
-    refuse_with_model(options)
-    if firmware is None:
-        raise click.UsageError("missing argument FIRMWARE")
-    check_power_state(pricer, options["power_state"])
-    image = load_firmware(firmware, pricer, base=parse_base(options["base"]))
-    with ExitStack() as stack:
-        # A board shows a progress of its own.
-        alone = options["probe_url"] is None
-        progress = stack.enter_context(run_progress(options["max_instructions"])) if alone else None
-        run = run_options(
-            image,
-            until=options["until"],
-            limits=RunLimits(options["max_instructions"], options["max_seconds"], options["timeout"]),
-            writes=[write_request(text) for text in options["writes"]],
-            progress=progress,
-        )
-        target = None if alone else stack.enter_context(chosen_board(pricer, options))
-        return profile_runtime(image, pricer, run, options, target)
-
-
 def _show_model(profile: RuntimeProfile, json_path: str | None, *, strict: bool, quiet: bool, waterfall: bool) -> None:
-    from vtarget.app.run_model import check_validation, show_runtime
+    from vtarget.app.run_model_output import check_validation, show_runtime
 
     show_runtime(profile, json_path, quiet=quiet, waterfall=waterfall)
     check_validation(profile)
@@ -222,9 +200,9 @@ def _show(
     json_path: str | None,
     quiet: bool,
     explanations: Sequence[Explanation],
-    *,
-    waterfall: bool,
+    waterfall: Profile | None,
 ) -> None:
+    """``waterfall`` is the estimate whose cycles are to be split, if they are."""
     from dataclasses import replace
 
     from vtarget.app.terminal import write_json
@@ -235,11 +213,14 @@ def _show(
         chosen = replace(profile, kernels=select_kernels(profile, pattern))
         write_json(json_path, profile_json(chosen, explanations))
     if json_path != "-" and not quiet:
-        _print(profile, pattern, explanations, waterfall=waterfall)
+        _print(profile, pattern, explanations, waterfall)
 
 
 def _print(
-    profile: Profile, pattern: re.Pattern[str] | None, explanations: Sequence[Explanation], *, waterfall: bool
+    profile: Profile,
+    pattern: re.Pattern[str] | None,
+    explanations: Sequence[Explanation],
+    waterfall: Profile | None,
 ) -> None:
     from vtarget.app.terminal import Column, print_line, print_table
     from vtarget.logic import report, waterfallreport
@@ -256,8 +237,9 @@ def _print(
     if table.left_out:
         print_line(f"… and {table.left_out} more kernels with {100 * table.left_out_share:.1f} % of the cycles")
     print_line()
-    if waterfall:
-        print_waterfall("kernel", waterfallreport.of_kernels(profile, pattern), profile)
+    if waterfall is not None:
+        beside = profile.measured is not None
+        print_waterfall("kernel", waterfallreport.of_kernels(waterfall, pattern), waterfall, measured=beside)
     print_explanations(explanations)
     if profile.spans:
         right = [Column(name, "right") for name in ("call", "instructions", "cycles", "time", "energy")]

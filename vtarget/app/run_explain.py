@@ -53,36 +53,45 @@ def supposed_pricer(record: ExecutionRecord, pricer: Pricer, setting: Setting) -
     return supposing(record, pricer, setting)
 
 
-def explain_kernels(record: ExecutionRecord, pricer: Pricer, kernels: Sequence[str]) -> list[Explanation]:
-    """Explanations with source lines, where the image is still there. InputError for a kernel that didn't run."""
+def explain_kernels(
+    record: ExecutionRecord, pricer: Pricer, kernels: Sequence[str], profile: Profile
+) -> list[Explanation]:
+    """Explanations with source lines, where the image is still there, and with what a board measured for the kernel if
+    the ``profile`` of the run tells. InputError for a kernel that didn't run."""
     if not kernels:
         return []
     from vtarget.logic.explain import explain, noted
+    from vtarget.logic.measuredprofile import explained_beside
     from vtarget.shell.sourcelines import source_lines
 
     lines = source_lines(record.image_path, record.image_sha256)
-    return [noted(explain(record, pricer, name, source_line=lines.at), lines.note) for name in dict.fromkeys(kernels)]
+    found = [explain(record, pricer, name, source_line=lines.at) for name in dict.fromkeys(kernels)]
+    return [explained_beside(noted(one, lines.note), profile) for one in found]
 
 
-def print_waterfall(what: str, rows: Sequence[tuple[str, Waterfall]], run: Profile) -> None:
-    """That of a run, part by part, and a line for each of ``rows``. It is calibrated where the run is, and says so."""
+def print_waterfall(what: str, rows: Sequence[tuple[str, Waterfall]], run: Profile, *, measured: bool = False) -> None:
+    """That of a run, part by part, and a line for each of ``rows``. It is calibrated where the run is, and says so; and
+    that it is an estimate, where it stands beside what a board ``measured``."""
     from vtarget.app.terminal import Column, print_line, print_table
     from vtarget.logic import waterfallreport as text
 
     total = run.waterfall
     if total is None:
         return
-    title = "where cycles went" if run.calibration is None else "where cycles went, calibrated"
+    title = "where estimated cycles went" if measured else "where cycles went"
+    if run.calibration is not None:
+        title += ", calibrated"
+    cycles = "estimated" if measured else "cycles"
     graph = Column("", wrap=False)
     parts = text.shown_parts(rows, total)
     listed = text.total_rows(total, parts)
-    width = _room([(title, "cycles", "share"), *listed])
+    width = _room([(title, cycles, "share"), *listed])
     steps = text.step_bars(total, parts, width)
     bars = [_bar([(None, blank), (part, length)]) for part, (blank, length) in zip(parts, steps, strict=True)]
-    columns = [Column(title, wrap=False), Column("cycles", "right"), Column("share", "right")]
+    columns = [Column(title, wrap=False), Column(cycles, "right"), Column("share", "right")]
     print_table([*columns, graph], [(*row, bar) for row, bar in zip(listed, bars, strict=True)])
     print_line()
-    titles = (what, "cycles", *(part.short_title for part in parts))
+    titles = (what, cycles, *(part.short_title for part in parts))
     table = text.table_rows(rows, parts)
     width = _room([titles, *(row.cells for row in table)])
     right = [Column(title, "right") for title in titles[1:]]

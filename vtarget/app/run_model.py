@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vtarget.app.run_target import check_probe_options
-from vtarget.base.errors import InputError, RunError
+import click
+
+from vtarget.app.run_devices import refuse_device_options
+from vtarget.app.run_explain import refuse_explaining
+from vtarget.app.run_target import check_probe_options, parse_base, refuse_supposing, refuse_with_stored, write_request
+from vtarget.base.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from vtarget.app.run_whatif import WhatIf
     from vtarget.data.board import Board
     from vtarget.data.graph import Graph
     from vtarget.data.image import Image
+    from vtarget.data.modelprofile import MeasuredModel
     from vtarget.data.runtimeprofile import RuntimeProfile
     from vtarget.logic.pricing import Pricer
-    from vtarget.shell.ownruntime import Feeding
+    from vtarget.logic.whatif import Setting
+    from vtarget.shell.ownruntime import Feeding, RuntimeFacts, RuntimeJob, RuntimeRuns
     from vtarget.shell.runoptions import RunOptions
     from vtarget.shell.samples import Samples
-    from vtarget.shell.targets import BoardTarget
 
 # Parameters of ``run`` as they are written.
 _NEED_SYMBOLS = {
@@ -36,8 +43,6 @@ _NEED_MODEL = {
     **_NEED_SYMBOLS,
 }
 _EXCLUDED = {
-    "from_record": "--from-record",
-    "record_path": "--record",
     "spans": "--span",
     "reads": "--read",
     "kernels": "--kernels",
@@ -53,8 +58,60 @@ def refuse_without_model(options: dict[str, Any]) -> None:
             raise InputError(f"{option} needs --model")
 
 
-def refuse_with_model(options: dict[str, Any]) -> None:
+def run_model(
+    firmware: str | None, board: str, pricer: Pricer, options: dict[str, Any], supposed: WhatIf, json_path: str | None
+) -> RuntimeProfile | None:
+    """Run the firmware where the options say, or take the stored run, and profile the model in it. The file of --record
+    is written. None if a table of suppositions was shown instead.
+
+    InputError for options that don't go together or can't be used; RunError if the firmware or the board fails.
+    """
+    from vtarget.shell.running import check_power_state
+
+    _check_options(options)
+    check_power_state(pricer, options["power_state"])
+    with ExitStack() as stack:
+        if options["from_record"] is not None:
+            ran = _stored(firmware, pricer, options, supposed)
+        elif firmware is None:
+            raise click.UsageError("missing argument FIRMWARE (or --from-record FILE)")
+        else:
+            ran = _executed(firmware, pricer, options, supposed, stack)
+        if ran.measure is None:
+            _store(ran, None, options["record_path"])
+        if supposed.table:
+            from vtarget.app.run_whatif import show_table, table
+
+            refuse_explaining(options, "does not go with a table of suppositions")
+            rows = table(
+                lambda at, setting: _priced(ran.facts, at, setting, options["power_state"]).profile.inference,
+                board,
+                supposed,
+                pricer.calibration,
+            )
+            show_table(rows, json_path, quiet=options["quiet"])
+            return None
+        runs = _priced(ran.facts, ran.pricer, supposed.settings[-1], options["power_state"])
+        if ran.measure is None:
+            return runs.profile
+        measured = ran.measure(runs)
+        if measured.agrees:
+            _store(ran, measured, options["record_path"])
+        return replace(runs.profile, measured=measured)
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """The starts of a firmware, and what a board says of them once they are priced, if there is one."""
+
+    facts: RuntimeFacts
+    pricer: Pricer
+    measure: Callable[[RuntimeRuns], MeasuredModel] | None = None
+
+
+def _check_options(options: dict[str, Any]) -> None:
     """InputError for options that have no meaning with --model, or that lack what they need."""
+    refuse_device_options(options, "does not go with --model")
     for name, option in _EXCLUDED.items():
         if options[name]:
             raise InputError(f"{option} and --model exclude each other")
@@ -68,13 +125,97 @@ def refuse_with_model(options: dict[str, Any]) -> None:
             raise InputError(f"{option} needs --input-symbol and --output-symbol")
 
 
-def profile_runtime(
-    image: Image, pricer: Pricer, run: RunOptions, options: dict[str, Any], target: BoardTarget | None = None
-) -> RuntimeProfile:
-    """The profile that the options of ``run`` ask for, with what the board said if there is one. InputError for what
-    can't be used, RunError for a failed run."""
+def _priced(facts: RuntimeFacts, pricer: Pricer, setting: Setting, power_state: str | None) -> RuntimeRuns:
+    """The runs under one setting, at the pricer's clock."""
+    from vtarget.app.run_whatif import with_straddling
+    from vtarget.logic.whatif import supposing
+    from vtarget.shell.ownruntime import profile_facts
+
+    record = facts.starts[0].record
+    at = supposing(record, pricer, setting)
+    runs = profile_facts(facts, at, power_state)
+    inference = with_straddling(runs.profile.inference, record, at)
+    return replace(runs, profile=replace(runs.profile, inference=inference))
+
+
+def _store(ran: _Ran, measured: MeasuredModel | None, path: str | None) -> None:
+    from vtarget.shell.measurementfile import save_with_record
+    from vtarget.shell.recordfile import save_records
+
+    records = [start.record for start in ran.facts.starts]
+    if path is not None and measured is None:
+        save_records(records, path)
+    elif path is not None and measured is not None:
+        save_with_record(measured.measurement, records[0], path)
+
+
+def _stored(firmware: str | None, pricer: Pricer, options: dict[str, Any], supposed: WhatIf) -> _Ran:
+    """The starts that a file is of, or a measurement and its virtual run."""
+    from vtarget.data.limits import RunLimits
+    from vtarget.shell.onlooking import RunOrder
+    from vtarget.shell.ownruntime import stored_facts
+    from vtarget.shell.recordfile import load_records
+    from vtarget.shell.replaying import ReplayTarget
+    from vtarget.shell.running import load_firmware
+    from vtarget.shell.runtimeboard import replayed_runtime
+    from vtarget.shell.tflitefile import read_model
+
+    path = options["from_record"]
+    replay = ReplayTarget(path, pricer)
+    refuse_with_stored(firmware, options, supposed, replay)
+    if options["input_symbols"]:
+        raise InputError("--input-symbol needs a run, not --from-record", hint="stored runs have no tensors to compare")
+    graph = read_model(options["model"])
+    try:
+        if not replay.measures:
+            return _Ran(stored_facts(graph, load_records(path), options["input_at"]), pricer)
+        image = None if firmware is None else load_firmware(firmware, pricer)
+        found = replay.run(image, RunOrder(limits=RunLimits(wall_seconds=options["timeout"])))
+        facts = stored_facts(graph, [found.record], options["input_at"])
+    except InputError as error:
+        named = error.message if error.message.startswith(path) else f"{path}: {error.message}"
+        raise InputError(named, hint=error.hint) from None
+    return _Ran(facts, found.pricer, lambda runs: replayed_runtime(graph, runs, found))
+
+
+def _executed(firmware: str, pricer: Pricer, options: dict[str, Any], supposed: WhatIf, stack: ExitStack) -> _Ran:
+    """The firmware emulated, with the board behind --probe to run it, too, as long as the ``stack`` holds."""
+    from vtarget.app.profile_probe import chosen_board
+    from vtarget.app.terminal import run_progress
+    from vtarget.data.limits import RunLimits
+    from vtarget.shell.ownruntime import run_firmware
+    from vtarget.shell.running import load_firmware, run_options
+    from vtarget.shell.runtimeboard import measure_runtime
+
+    probed = options["probe_url"] is not None
+    if probed:
+        refuse_supposing(supposed, None)
+    image = load_firmware(firmware, pricer, base=parse_base(options["base"]))
+    # A board shows a progress of its own.
+    progress = None if probed else stack.enter_context(run_progress(options["max_instructions"]))
+    run = run_options(
+        image,
+        until=options["until"],
+        limits=RunLimits(options["max_instructions"], options["max_seconds"], options["timeout"]),
+        writes=[write_request(text) for text in options["writes"]],
+        progress=progress,
+    )
+    job = _job(image, pricer, run, options)
+    if not probed:
+        return _Ran(run_firmware(job, pricer), pricer)
+    target = stack.enter_context(chosen_board(pricer, options))
+    facts = run_firmware(job, pricer)
+    if options["record_path"] is not None and len(facts.starts) > 1:
+        raise InputError(
+            f"--record: a measurement is of one start of the firmware, and {len(facts.starts)} samples take as many",
+            hint="--samples 1, or --input-at for firmware that takes one after the other",
+        )
+    return _Ran(facts, pricer, lambda runs: measure_runtime(job, runs, target))
+
+
+def _job(image: Image, pricer: Pricer, run: RunOptions, options: dict[str, Any]) -> RuntimeJob:
     from vtarget.data.validation import Tolerance
-    from vtarget.shell.ownruntime import RuntimeJob, profile_firmware
+    from vtarget.shell.ownruntime import RuntimeJob
     from vtarget.shell.symbols import resolve_function
     from vtarget.shell.tflitefile import read_model
 
@@ -84,7 +225,7 @@ def profile_runtime(
             f"{image.path} has no function main, at which samples are put once start-up code is through with memory",
             hint="--input-at names the function that is one inference",
         )
-    job = RuntimeJob(
+    return RuntimeJob(
         graph=graph,
         data=Path(options["model"]).read_bytes(),
         image=image,
@@ -94,12 +235,6 @@ def profile_runtime(
         tolerance=Tolerance(steps=options["tolerance"] or 0),
         power_state=options["power_state"],
     )
-    ran = profile_firmware(job, pricer)
-    if target is None:
-        return ran.profile
-    from vtarget.shell.runtimeboard import measure_runtime
-
-    return replace(ran.profile, measured=measure_runtime(job, ran, target))
 
 
 def _feeding(graph: Graph, image: Image, board: Board, options: dict[str, Any]) -> Feeding:
@@ -152,70 +287,3 @@ def _place(graph: Graph, index: int, image: Image, board: Board, text: str, opti
     if not board.covers(address + offset, tensor.size_bytes, writable=True):
         raise InputError(f"{option} {text}: 0x{address + offset:08x} is not RAM of board {board.name}, and {need}")
     return address + offset
-
-
-def show_runtime(profile: RuntimeProfile, json_path: str | None, *, quiet: bool, waterfall: bool) -> None:
-    """JSON and table, as asked for."""
-    from vtarget.app.terminal import write_json
-    from vtarget.logic.runtimereport import runtime_json
-
-    if json_path is not None:
-        write_json(json_path, runtime_json(profile))
-    if json_path != "-" and not quiet:
-        _print(profile, waterfall=waterfall)
-
-
-def check_validation(profile: RuntimeProfile) -> None:
-    """RunError if the outputs differ from the interpreter's, or the board's from either."""
-    from vtarget.app.profile_probe import refuse_disagreement
-    from vtarget.logic.runtimereport import output_verdict, suspects, unstable_names
-
-    run, measured = profile.inference, profile.measured
-    if profile.validation is not None and not profile.validation.passed:
-        raise RunError(f"{run.firmware_path} on {run.board}: {output_verdict(profile.validation)}",
-                       hint=suspects(profile))  # fmt: skip
-    if measured is None or measured.agrees:
-        return
-    where = f"{run.firmware_path} on the board {run.board}"
-    refuse_disagreement(where, measured, "outputs", lambda: unstable_names(profile, measured), output_verdict)
-
-
-def _print_measured(profile: RuntimeProfile) -> None:
-    from vtarget.app.terminal import Column, print_line, print_table
-    from vtarget.logic import runtimereport
-    from vtarget.logic.modelreport import LEFT_COLUMNS, MEASURED_COLUMNS
-
-    measured = profile.measured
-    if measured is None:
-        return
-    columns = [title if title in LEFT_COLUMNS else Column(title, "right") for title in MEASURED_COLUMNS]
-    rows = runtimereport.measured_rows(profile, measured)
-    print_table(columns, rows, title=runtimereport.measured_heading(profile, measured))
-    print_line()
-    for label, value in runtimereport.measured_lines(profile, measured):
-        print_line(f"{label:<15} {value}")
-    print_line()
-
-
-def _print(profile: RuntimeProfile, *, waterfall: bool) -> None:
-    from vtarget.app.run_explain import print_waterfall
-    from vtarget.app.terminal import Column, print_line, print_table
-    from vtarget.logic import report, runtimereport, waterfallreport
-
-    left = {"operator", "output", "kernel"}
-    columns = [title if title in left else Column(title, "right") for title in runtimereport.LAYER_COLUMNS]
-    print_table(columns, runtimereport.layer_rows(profile), title=runtimereport.runtime_heading(profile))
-    print_line()
-    if waterfall:
-        print_waterfall("layer", waterfallreport.of_layers(profile.layers), profile.inference)
-    for label, value in runtimereport.runtime_lines(profile):
-        print_line(f"{label:<14} {value}")
-    print_line()
-    _print_measured(profile)
-    right = [Column(name, "right") for name in ("used", "of bytes", "share")]
-    print_table(["region", *right], report.memory_rows(profile.inference))
-    if profile.inference.not_modelled:
-        print_line()
-        print_line("not modelled", style="bold")
-        for note in profile.inference.not_modelled:
-            print_line(f"  {note}")

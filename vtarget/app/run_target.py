@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vtarget.app.run_devices import connections, refuse_device_options, takes_terminal
-from vtarget.app.run_explain import refuse_explaining
-from vtarget.app.run_whatif import WhatIf, refuse_what_if
 from vtarget.base.errors import InputError
 
 if TYPE_CHECKING:
+    from vtarget.app.run_whatif import WhatIf
     from vtarget.data.image import Image
     from vtarget.logic.pricing import Pricer
     from vtarget.shell.onlooking import RunOrder
+    from vtarget.shell.replaying import ReplayTarget
     from vtarget.shell.targets import TargetResult
 
 MOST_WRITTEN_BYTES = 64 << 20
@@ -30,7 +30,7 @@ _OPTIONS = (
                  help="Run it on the real board: pyocd[:UID], or gdb:[HOST:]PORT of a GDB server."),
     REPEAT,
     NO_FLASH,
-    click.option("--record", "record_path", metavar="FILE",
+    click.option("-o", "--record", "record_path", metavar="FILE",
                  help="Save the facts of the run; of a real board, its measurement (and FILE.record beside)."),
     click.option("--from-record", "from_record", metavar="FILE",
                  help="Show a stored run instead of running: price a record, or take a measurement's figures."),
@@ -92,10 +92,19 @@ def _store(found: TargetResult, path: str) -> None:
 def _replayed(firmware: str | None, pricer: Pricer, options: dict[str, Any], supposed: WhatIf) -> TargetResult:
     from vtarget.data.limits import RunLimits
     from vtarget.shell.onlooking import RunOrder
+    from vtarget.shell.replaying import ReplayTarget
     from vtarget.shell.running import check_power_state, load_firmware
-    from vtarget.shell.targets import ReplayTarget
 
     replay = ReplayTarget(options["from_record"], pricer)
+    refuse_with_stored(firmware, options, supposed, replay)
+    check_power_state(pricer, options["power_state"])
+    image = None if firmware is None else load_firmware(firmware, pricer)
+    with _progress(options) as progress:
+        return replay.run(image, RunOrder(limits=RunLimits(wall_seconds=options["timeout"]), progress=progress))
+
+
+def refuse_with_stored(firmware: str | None, options: dict[str, Any], supposed: WhatIf, replay: ReplayTarget) -> None:
+    """InputError for what needs a run, and not the stored one that is taken."""
     if options["probe_url"] is not None:
         raise InputError("--probe needs a run, not --from-record")
     if firmware is not None and not replay.measures:
@@ -106,17 +115,17 @@ def _replayed(firmware: str | None, pricer: Pricer, options: dict[str, Any], sup
             raise InputError(f"--{option} needs a run, not --from-record")
     refuse_device_options(options, "needs a run, not --from-record")
     if replay.measures:
-        _refuse_estimates(options, supposed)
-        check_power_state(pricer, options["power_state"])
-    image = None if firmware is None else load_firmware(firmware, pricer)
-    with _progress(options) as progress:
-        return replay.run(image, RunOrder(limits=RunLimits(wall_seconds=options["timeout"]), progress=progress))
+        refuse_supposing(supposed, replay.path)
 
 
-def _refuse_estimates(options: dict[str, Any], supposed: WhatIf) -> None:
-    """InputError for what a board can't be asked."""
-    refuse_what_if(supposed, "is for estimates: a real board is as it is")
-    refuse_explaining(options, "is for estimates: a real board doesn't tell where cycles go")
+def refuse_supposing(supposed: WhatIf, measurement: str | None) -> None:
+    """InputError for suppositions along with a real board, which is as it is: what it would take otherwise follows from
+    nothing that was measured. ``measurement`` is the file of a stored one."""
+    from vtarget.shell.replaying import estimate_hint
+
+    if supposed.given:
+        hint = "without --probe it is estimated" if measurement is None else estimate_hint(measurement)
+        raise InputError(f"{supposed.settings[-1].label} is for estimates: a real board is as it is", hint=hint)
 
 
 def _on_board(firmware: str, pricer: Pricer, options: dict[str, Any], supposed: WhatIf) -> TargetResult:
@@ -126,7 +135,7 @@ def _on_board(firmware: str, pricer: Pricer, options: dict[str, Any], supposed: 
     from vtarget.shell.targets import VirtualTarget, check_measurable, probed
 
     refuse_device_options(options, "is for the virtual board, not for --probe")
-    _refuse_estimates(options, supposed)
+    refuse_supposing(supposed, None)
     check_power_state(pricer, options["power_state"])
     wanted = MeasureOptions(
         repeats=options["repeat"] or REPEATS,

@@ -71,12 +71,6 @@ def what_if(options: dict[str, Any], parse_clock: Callable[[str], int]) -> WhatI
     return WhatIf(chosen, table)
 
 
-def refuse_what_if(chosen: WhatIf, what: str) -> None:
-    """InputError if anything but a clock was given along with something that isn't priced again."""
-    if chosen.given:
-        raise InputError(f"{chosen.settings[-1].label} {what}")
-
-
 def _pair(text: str) -> tuple[str, str]:
     left, equals, right = text.partition("=")
     if not (left and equals and right):
@@ -94,11 +88,19 @@ def priced(
     waterfall: bool = True,
 ) -> Profile:
     """The record priced under one setting, at the pricer's clock."""
-    from vtarget.logic.whatif import straddling, supposing
-    from vtarget.shell.running import price, with_notes
+    from vtarget.logic.whatif import supposing
+    from vtarget.shell.running import price
 
-    supposed = supposing(record, pricer, setting)
-    profile = price(record, supposed, power_state=power_state, battery_mah=battery_mah, waterfall=waterfall)
+    at = supposing(record, pricer, setting)
+    profile = price(record, at, power_state=power_state, battery_mah=battery_mah, waterfall=waterfall)
+    return with_straddling(profile, record, at)
+
+
+def with_straddling(profile: Profile, record: ExecutionRecord, supposed: Pricer) -> Profile:
+    """The profile with a note on the accesses that --place couldn't tell apart, if there are any."""
+    from vtarget.logic.whatif import straddling
+    from vtarget.shell.running import with_notes
+
     split = straddling(record, supposed.memory.placement)
     if not split:
         return profile
@@ -106,22 +108,18 @@ def priced(
 
 
 def table(
-    record: ExecutionRecord,
+    price_at: Callable[[Pricer, Setting], Profile],
     board: str,
     chosen: WhatIf,
-    power_state: str | None,
     calibration: AppliedCalibration | None = None,
 ) -> tuple[Supposed, ...]:
-    """The record priced for every setting, the board as it is first."""
+    """What is priced under every setting, the board as it is first. ``price_at`` is told a pricer at its clock."""
     from vtarget.logic.whatif import Supposed
     from vtarget.shell.running import pricer_for
 
     at = {setting.clock_hz: pricer_for(board, clock_hz=setting.clock_hz) for setting in chosen.settings}
     pricers = {clock_hz: replace(pricer, calibration=calibration) for clock_hz, pricer in at.items()}
-    return tuple(
-        Supposed(setting, priced(record, pricers[setting.clock_hz], setting, power_state, waterfall=False))
-        for setting in chosen.settings
-    )
+    return tuple(Supposed(setting, price_at(pricers[setting.clock_hz], setting)) for setting in chosen.settings)
 
 
 def show_table(supposed: tuple[Supposed, ...], json_path: str | None, *, quiet: bool) -> None:

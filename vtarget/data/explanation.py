@@ -45,8 +45,9 @@ class ExplainedBlock:
 class Explanation:
     """All blocks that a kernel executed, most cycles first; ``callees``: with those of all that it calls.
 
-    The blocks' cycles add up to ``cycles``, which are uncalibrated; ``calibrated_cycles`` are those of a calibrated
-    profile, None of any other. ``note`` says why there are no source lines.
+    The blocks' cycles add up to ``cycles``, which are estimated and uncalibrated; ``calibrated_cycles`` are those of a
+    calibrated profile, None of any other. ``beside_board`` says that a real board ran it too, and ``measured_cycles``
+    what the kernel took there, None if that isn't known. ``note`` says why there are no source lines.
     """
 
     name: str
@@ -55,3 +56,5 @@ class Explanation:
     blocks: tuple[ExplainedBlock, ...]
     note: str | None = None
     calibrated_cycles: int | None = None
+    beside_board: bool = False
+    measured_cycles: int | None = None

@@ -23,6 +23,15 @@ class KernelCall:
 
 
 @dataclass(frozen=True)
+class Inference:
+    """Call number ``index`` of the inference function in its run (None: the whole run), and the kernels called in it,
+    in order."""
+
+    index: int | None
+    calls: tuple[KernelCall, ...] = ()
+
+
+@dataclass(frozen=True)
 class Alignment:
     """``operators[i]`` are the places of the calls that are operator i; ``left_over`` those of calls that are none."""
 

@@ -153,7 +153,8 @@ class MeasuredFacts:
     """What a real board said of a run: how it was measured, and which figures of the profile are its own.
 
     ``total`` is None if the whole run wasn't measured. ``spans`` are the functions whose single calls were;
-    ``self_reported`` what the firmware timed itself. ``notes`` say what was not measured, and why.
+    ``self_reported`` what the firmware timed itself. ``notes`` say what was not measured, and why. The ``waterfall`` is
+    the virtual run's, of its estimated cycles: a board doesn't tell where its own went.
     """
 
     probe: str
@@ -167,6 +168,7 @@ class MeasuredFacts:
     spans: tuple[str, ...]
     self_reported: tuple[MeasuredKernel, ...]
     notes: tuple[str, ...]
+    waterfall: Waterfall | None = None
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,13 @@ def hot_blocks(explanation: Explanation) -> tuple[ExplainedBlock, ...]:
 def heading(explanation: Explanation) -> str:
     """What is explained, and what it took."""
     callees = " and what it calls" if explanation.callees else ""
-    found = explanation.calibrated_cycles
-    rest = "" if found is None else f", uncalibrated ({found:,} calibrated)"
-    return f"{explanation.name}{callees}: {explanation.cycles:,} cycles{rest}"
+    calibrated, measured = explanation.calibrated_cycles, explanation.measured_cycles
+    words = ["estimated"] * explanation.beside_board + ["uncalibrated"] * (calibrated is not None)
+    figures = [f"{cycles:,} {what}" for cycles, what in ((calibrated, "calibrated"), (measured, "measured"))
+               if cycles is not None]  # fmt: skip
+    kind = f", {' and '.join(words)}" if words else ""
+    rest = f" ({', '.join(figures)})" if figures else ""
+    return f"{explanation.name}{callees}: {explanation.cycles:,} cycles{kind}{rest}"
 
 
 def block_heading(block: ExplainedBlock, explanation: Explanation) -> str:
@@ -76,6 +80,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
         "callees": explanation.callees,
         "cycles": explanation.cycles,
         "calibrated_cycles": explanation.calibrated_cycles,
+        "measured_cycles": explanation.measured_cycles,
         "note": explanation.note,
         "blocks": [
             {

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from vtarget.base.errors import InputError
+from vtarget.data.explanation import Explanation
 from vtarget.data.measurement import Measurement, Timed
 from vtarget.data.profile import Bound, Kernel, MeasuredFacts, MeasuredKernel, Profile, Span
 from vtarget.logic.calibration import NOISE
@@ -46,6 +47,7 @@ def with_measurement(profile: Profile, measurement: Measurement | None) -> Profi
         spans=known,
         self_reported=tuple(_own_words(timed) for timed in measurement.spans if timed.address is None),
         notes=(*measurement.notes, *_notes(profile, measurement)),
+        waterfall=profile.waterfall,
     )
     changed = replace(
         profile,
@@ -57,6 +59,15 @@ def with_measurement(profile: Profile, measurement: Measurement | None) -> Profi
         measured=facts,
     )
     return changed if total is None else _whole(changed, total)
+
+
+def explained_beside(explanation: Explanation, profile: Profile) -> Explanation:
+    """An explanation beside what a real board measured for the kernel alone, if it ran the profile's firmware."""
+    if profile.measured is None:
+        return explanation
+    own = {one.address for one in profile.measured.kernels if one.own}
+    found = [k.cycles for k in profile.kernels if k.name == explanation.name and k.address in own]
+    return replace(explanation, beside_board=True, measured_cycles=found[0] if len(found) == 1 else None)
 
 
 def check_same(profile: Profile, measurement: Measurement) -> None:

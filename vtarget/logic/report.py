@@ -207,14 +207,19 @@ def ending(ended: Exit) -> str:
 
 def failure(profile: Profile) -> str | None:
     """One line about why the run counts as failed (fault, limit, exit code), or None. Names place and call stack."""
-    ended = profile.exit
+    reason = ending_failure(profile.exit)
+    return None if reason is None else f"{profile.firmware_path}: {reason}"
+
+
+def ending_failure(ended: Exit) -> str | None:
+    """Why an end counts as a failure, or None."""
     if ended.reason is Reason.SEMIHOSTING and ended.code:
-        return f"{profile.firmware_path}: the firmware exited with code {ended.code}"
+        return f"the firmware exited with code {ended.code}"
     failed_script = ended.reason is Reason.SCRIPT and ended.code
     if ended.reason not in (Reason.FAULT, Reason.LIMIT, Reason.STUCK) and not failed_script:
         return None
     what = "limit reached: " if ended.reason is Reason.LIMIT else ""
-    return f"{profile.firmware_path}: {what}{ended.detail}, at pc 0x{ended.pc:08x} in {_stack(ended)}"
+    return f"{what}{ended.detail}, at pc 0x{ended.pc:08x} in {_stack(ended)}"
 
 
 def _stack(ended: Exit, most: int = 8) -> str:

@@ -131,6 +131,7 @@ def _measured(facts: MeasuredFacts) -> dict[str, Any]:
             {"name": one.name, "calls": one.calls, "measured_cycles": one.total_cycles} for one in facts.self_reported
         ],
         "notes": list(facts.notes),
+        "waterfall": waterfall_json(facts.waterfall),
     }
 
 

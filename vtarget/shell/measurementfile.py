@@ -44,10 +44,16 @@ def save_with_record(measurement: Measurement, record: ExecutionRecord, path: st
 
 def record_beside(measurement: Measurement, path: str) -> ExecutionRecord | None:
     """The virtual run that was stored along with a measurement file; None if none was, or it isn't there any more."""
+    place = record_file(measurement, path)
+    return None if place is None else load_record(place)
+
+
+def record_file(measurement: Measurement, path: str) -> str | None:
+    """The file of that run; None as above."""
     if measurement.record_path is None:
         return None
     place = Path(path).parent / Path(measurement.record_path).name
-    return load_record(str(place)) if place.is_file() else None
+    return str(place) if place.is_file() else None
 
 
 def find_image(measurement: Measurement, path: str) -> str:

@@ -10,7 +10,7 @@ from vtarget.base.errors import RunError
 from vtarget.data.emission import Layer
 from vtarget.data.graph import Graph
 from vtarget.data.image import Image
-from vtarget.data.kernelcall import KernelCall
+from vtarget.data.kernelcall import Inference, KernelCall
 from vtarget.data.profile import Profile, Span
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.data.runtimeprofile import RuntimeProfile, UnmappedKernel
@@ -18,18 +18,18 @@ from vtarget.data.target import target_of
 from vtarget.data.validation import Tolerance, Validation
 from vtarget.data.waterfall import NO_WATERFALL
 from vtarget.logic.codegen.registry import emit, problem
+from vtarget.logic.kernelcalls import inference_marks, inferences
 from vtarget.logic.knowndifferences import allowances
 from vtarget.logic.layers import LayerContext, layer_profiles, median_sample, spread_of
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.profile import restricted
 from vtarget.logic.recognise import align, is_inference, known_kernel, runtimes, short_name, specific
-from vtarget.logic.report import failure
+from vtarget.logic.report import ending_failure
 from vtarget.logic.validation import validate
 from vtarget.shell.engine import Engine
 from vtarget.shell.epochs import ClockProgrammedError
 from vtarget.shell.feeding import BufferFeeder
 from vtarget.shell.interpreter import Array, InterpreterJob, InterpreterResult, run_interpreter
-from vtarget.shell.kerneltrace import Inference, KernelTrace
 from vtarget.shell.machine import Machine
 from vtarget.shell.running import price
 from vtarget.shell.runoptions import RunOptions
@@ -69,6 +69,28 @@ class RuntimeJob:
 
 
 @dataclass(frozen=True)
+class Started:
+    """One start of the firmware: its facts, the samples that it was to be fed, and the outputs taken, by sample; both
+    are empty of a stored run."""
+
+    record: ExecutionRecord
+    samples: Sequence[Sample] = ()
+    outputs: Sequence[Mapping[int, Array]] = ()
+
+
+@dataclass(frozen=True)
+class RuntimeFacts:
+    """All starts of a firmware that runs ``graph``, before anything is priced. ``marks`` are the functions whose calls
+    may be inferences; ``reference`` is what the interpreter computes, and what the outputs' comparison with it says."""
+
+    graph: Graph
+    starts: Sequence[Started]
+    marks: frozenset[str]
+    reference: InterpreterResult | None = None
+    validation: Validation | None = None
+
+
+@dataclass(frozen=True)
 class Ran:
     """One inference: the spans of its kernels' calls, and what profiles it. It is call number ``index`` of
     ``function``; None: the whole run."""
@@ -82,18 +104,15 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One start of the firmware: its facts, the samples that it was to be fed, and the outputs taken, by sample."""
+class Run(Started):
+    """One start of the firmware, priced: its inferences."""
 
-    record: ExecutionRecord
-    samples: Sequence[Sample]
-    outputs: Sequence[Mapping[int, Array]]
-    inferences: Sequence[Ran]
+    inferences: Sequence[Ran] = ()
 
 
 @dataclass(frozen=True)
 class RuntimeRuns:
-    """All runs of a job on the virtual board, what they say, and what the interpreter computes."""
+    """All runs of a job, what they say, and what the interpreter computes."""
 
     runs: Sequence[Run]
     profile: RuntimeProfile
@@ -101,40 +120,59 @@ class RuntimeRuns:
 
 
 def profile_firmware(job: RuntimeJob, pricer: Pricer) -> RuntimeRuns:
+    """Run the firmware, on all samples if there are any, and price it. RunError as of ``run_firmware``."""
+    return profile_facts(run_firmware(job, pricer), pricer, job.power_state)
+
+
+def run_firmware(job: RuntimeJob, pricer: Pricer) -> RuntimeFacts:
     """Run the firmware, on all samples if there are any. RunError if it fails, or doesn't call the function to feed."""
+    marks = frozenset({job.function} if job.function is not None else filter(is_inference, _names(job.image)))
     if job.feeding is None:
-        return _profiled(job, pricer, [_execute(job, pricer, ())], None)
+        return RuntimeFacts(job.graph, [_execute(job, pricer, ())], marks)
     samples = job.feeding.samples.arrays
     if any(tensor.variable for tensor in job.graph.tensors):
-        runs = _run_all(job, pricer, samples)
-        return _profiled(job, pricer, runs, _interpret_runs(job, runs))
-    with InterpreterJob(job.data, samples, tensors=job.graph.outputs) as work:
-        runs = _run_all(job, pricer, samples)
-        return _profiled(job, pricer, runs, work.result())
+        starts = _run_all(job, pricer, samples)
+        reference = _interpret_runs(job, starts)
+    else:
+        with InterpreterJob(job.data, samples, tensors=job.graph.outputs) as work:
+            starts = _run_all(job, pricer, samples)
+            reference = work.result()
+    taken = [outputs for start in starts for outputs in start.outputs]
+    return RuntimeFacts(job.graph, starts, marks, reference, validate_outputs(job, taken, reference))
 
 
-def _profiled(job: RuntimeJob, pricer: Pricer, runs: Sequence[Run], reference: InterpreterResult | None) -> RuntimeRuns:
-    return RuntimeRuns(runs, _profile(job, pricer, runs, reference), reference)
+def stored_facts(graph: Graph, records: Sequence[ExecutionRecord], function: str | None = None) -> RuntimeFacts:
+    """Starts that were recorded earlier; ``function`` is one inference, if it isn't known by its name. InputError if
+    the records don't tell the calls of kernels, RunError if the firmware failed."""
+    for record in records:
+        reason = ending_failure(record.exit)
+        if reason is not None:
+            raise RunError(f"{record.image_path}: {reason}")
+    return RuntimeFacts(graph, [Started(record) for record in records], inference_marks(records[0], function))
 
 
-def _run_all(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample]) -> list[Run]:
-    runs: list[Run] = []
+def _names(image: Image) -> set[str]:
+    return {function.name for function in image.functions}
+
+
+def _run_all(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample]) -> list[Started]:
+    starts: list[Started] = []
     done = 0
     while done < len(samples):
         group = samples[done:] if job.function is not None else samples[done : done + 1]
-        runs.append(_execute(job, pricer, group, first=done))
-        done += len(runs[-1].outputs)
-    return runs
+        starts.append(_execute(job, pricer, group, first=done))
+        done += len(starts[-1].outputs)
+    return starts
 
 
-def _interpret_runs(job: RuntimeJob, runs: Sequence[Run]) -> InterpreterResult:
+def _interpret_runs(job: RuntimeJob, starts: Sequence[Started]) -> InterpreterResult:
     """A model with state starts afresh with each run of the firmware."""
     assert job.feeding is not None
     samples = job.feeding.samples.arrays
     results: list[InterpreterResult] = []
-    for run in runs:
-        start = sum(len(result.samples) for result in results)
-        group = samples[start : start + len(run.outputs)]
+    for start in starts:
+        first = sum(len(result.samples) for result in results)
+        group = samples[first : first + len(start.outputs)]
         results.append(run_interpreter(job.data, group, tensors=job.graph.outputs))
     return replace(results[0], samples=tuple(sample for result in results for sample in result.samples))
 
@@ -142,100 +180,117 @@ def _interpret_runs(job: RuntimeJob, runs: Sequence[Run]) -> InterpreterResult:
 # One run.
 
 
-def _execute(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], *, first: int = 0) -> Run:
+def _execute(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], *, first: int = 0) -> Started:
     try:
         return _execute_from(job, pricer, samples, first, managed=False)
     except ClockProgrammedError:
         return _execute_from(job, pricer, samples, first, managed=True)
 
 
-def _execute_from(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], first: int, *, managed: bool) -> Run:
+class _Fed:
+    """Feeds the function that is one inference and takes what it leaves, until ``done``. Recursion belongs to the outer
+    call."""
+
+    def __init__(self, function: str, feeder: BufferFeeder | None, done: Callable[[], None]) -> None:
+        self._function, self._feeder, self._done = function, feeder, done
+        self._active = False
+
+    def entered(self, engine: Engine) -> None:
+        if not self._active and self._feeder is not None:
+            self._feeder.entered(self._function, engine)
+        self._active = True
+
+    def ended(self, name: str, engine: Engine) -> None:
+        if name != self._function:
+            return
+        self._active = False
+        if self._feeder is not None:
+            self._feeder.take(engine.read)
+            if self._feeder.is_done:
+                self._done()
+
+
+def _execute_from(job: RuntimeJob, pricer: Pricer, samples: Sequence[Sample], first: int, *, managed: bool) -> Started:
     """Run from reset: at the board's typical clock, or ``managed`` by the firmware."""
     at = job.function
     feeder = job.feeding.feeder(job.graph, samples, at) if job.feeding is not None and samples else None
-    names = {function.name for function in job.image.functions}
-    marks = {at} if at is not None else {name for name in names if is_inference(name)}
-    trace = KernelTrace(
-        kernels=(name for name in names - marks if known_kernel(name) is not None),
-        inference_functions=marks,
-        fed_at=at if samples else None,
-        feed=lambda engine: feeder.entered("", engine) if feeder is not None else None,
-        take=lambda engine: take_and_end(engine),
-    )
-    writes = job.options.writes
+    names = _names(job.image)
+    spans = {name for name in names if known_kernel(name) is not None}
+    spans |= {at} if at is not None else {name for name in names if is_inference(name)}
+    options = replace(job.options, spans=tuple(sorted(spans)))
     if at is None and feeder is not None:
-        writes = (*writes, *feeder.writes(0))
-    options = replace(job.options, writes=writes, spans=trace.spans, on_enter=trace.on_enter, on_span_end=trace.ended)
+        options = replace(options, writes=(*options.writes, *feeder.writes(0)))
+    if at is not None:
+        fed = _Fed(at, feeder, lambda: machine.finish())
+        options = replace(options, on_enter={at: fed.entered}, on_span_end=fed.ended)
     machine = Machine(job.image, pricer, options, managed=managed)
-
-    def take_and_end(engine: Engine) -> None:
-        if feeder is not None:
-            feeder.take(engine.read)
-        if feeder is None or feeder.is_done:
-            machine.finish()
-
     record = machine.run().record
-    whole = price(record, pricer, power_state=job.power_state)
-    _check_end(whole, feeder, at, first)
+    _check_end(record, feeder, at, first)
     if feeder is not None and at is None:
         feeder.take(machine.engine.read)
-    inferences = _inferences(trace, record, whole, pricer, job.power_state)
-    return Run(record, samples, () if feeder is None else tuple(feeder.outputs), inferences)
+    return Started(record, samples, () if feeder is None else tuple(feeder.outputs))
 
 
-def _check_end(whole: Profile, feeder: BufferFeeder | None, at: str | None, first: int) -> None:
+def _check_end(record: ExecutionRecord, feeder: BufferFeeder | None, at: str | None, first: int) -> None:
     """RunError if the firmware failed, or didn't call what was to be fed."""
-    reason = failure(whole)
+    reason = ending_failure(record.exit)
     if reason is not None:
-        endless = whole.exit.reason is Reason.LIMIT and at is None
+        endless = record.exit.reason is Reason.LIMIT and at is None
         hint = "of firmware that never ends, --input-at names the function to watch, or --until an end"
-        raise RunError(f"{reason}{f', with sample {first}' if feeder else ''}", hint=hint if endless else None)
+        where = f", with sample {first}" if feeder else ""
+        raise RunError(f"{record.image_path}: {reason}{where}", hint=hint if endless else None)
     if feeder is not None and at is not None and not feeder.outputs:
         did = "never returned from" if feeder.fed else "never called"
-        raise RunError(f"{whole.firmware_path}: {did} {at}, where sample {first} was to be fed")
+        raise RunError(f"{record.image_path}: {did} {at}, where sample {first} was to be fed")
 
 
-def _inferences(
-    trace: KernelTrace, record: ExecutionRecord, whole: Profile, pricer: Pricer, power_state: str | None
-) -> list[Ran]:
+# What it cost.
+
+
+def profile_facts(facts: RuntimeFacts, pricer: Pricer, power_state: str | None = None) -> RuntimeRuns:
+    """The runs priced for the pricer's board. RunError if a run ended before its first inference had."""
+    runs = [_priced(start, facts.marks, pricer, power_state) for start in facts.starts]
+    return RuntimeRuns(runs, _profile(facts, pricer, runs), facts.reference)
+
+
+def _priced(start: Started, marks: frozenset[str], pricer: Pricer, power_state: str | None) -> Run:
+    record = start.record
+    whole = price(record, pricer, power_state=power_state)
     spans = {(span.name, span.index): span for span in whole.spans}
     facts = {(span.name, span.index): span for span in record.spans}
-    mark = trace.inference_function
+    mark, found = inferences(record, marks)
+    left = next((frame.function for frame in record.exit.call_stack if frame.function in marks), None)
+    if mark is None and left is not None:
+        raise RunError(f"{record.image_path}: the run ended inside {left}")
 
-    def ran(inference: Inference) -> Ran | None:
+    def ran(inference: Inference) -> Ran:
         if inference.index is None or mark is None:
-            return Ran(tuple(inference.calls), spans, int(whole.cycles.nominal), lambda: whole, None, None)
+            return Ran(inference.calls, spans, int(whole.cycles.nominal), lambda: whole, None, None)
         key = (mark, inference.index)
-        if key not in spans:
-            return None
 
         def profile() -> Profile:
             return price(restricted(record, facts[key]), pricer, power_state=power_state)
 
-        return Ran(tuple(inference.calls), spans, spans[key].cycles, profile, mark, inference.index)
+        return Ran(inference.calls, spans, spans[key].cycles, profile, mark, inference.index)
 
-    found = [one for inference in trace.inferences if (one := ran(inference)) is not None]
-    if not found:
-        raise RunError(f"{whole.firmware_path}: the run ended inside {mark}")
-    return found
+    return Run(record, start.samples, start.outputs, [ran(inference) for inference in found])
 
 
 # What comes out of it.
 
 
-def _profile(
-    job: RuntimeJob, pricer: Pricer, runs: Sequence[Run], reference: InterpreterResult | None
-) -> RuntimeProfile:
+def _profile(facts: RuntimeFacts, pricer: Pricer, runs: Sequence[Run]) -> RuntimeProfile:
+    graph = facts.graph
     ran = [inference for run in runs for inference in run.inferences]
     cycles = [inference.cycles for inference in ran]
     chosen = ran[median_sample(cycles)]
-    inference = replace(chosen.profile(), console=runs[0].inferences[0].profile().console)
-    layers, spans = _layers(job.graph, pricer, ran)
+    inference = replace(chosen.profile(), console=runs[0].record.console)
+    layers, spans = _layers(graph, pricer, ran)
     region = pricer.board.region(pricer.board.boot.region)
     context = LayerContext(pricer.board.core, pricer.board.fpu, "", pricer.memory.waits(region), region.name)
     mapped = {layer.operator for layer in layers}
     return RuntimeProfile(
-        graph=job.graph,
+        graph=graph,
         runtimes=runtimes(name for one in ran for call in one.calls for name in (call.function, *call.inner)),
         inference_function=chosen.function,
         samples=sum(len(run.outputs) for run in runs),
@@ -243,10 +298,10 @@ def _profile(
         inferences=len(ran),
         inference=inference,
         spread=spread_of(cycles),
-        layers=layer_profiles(job.graph, layers, spans, inference, context),
-        unmapped_layers=tuple(o.index for o in job.graph.operators if o.index not in mapped),
-        unmapped_kernels=_unmapped(job.graph, chosen),
-        validation=None if reference is None else validate_outputs(job, _outputs(runs), reference),
+        layers=layer_profiles(graph, layers, spans, inference, context),
+        unmapped_layers=tuple(o.index for o in graph.operators if o.index not in mapped),
+        unmapped_kernels=_unmapped(graph, chosen),
+        validation=facts.validation,
     )
 
 
@@ -296,10 +351,6 @@ def _unmapped(graph: Graph, ran: Ran) -> tuple[UnmappedKernel, ...]:
         span = ran.spans.get((call.function, call.index))
         found.setdefault(specific(call)[0], []).append(span.cycles if span else 0)
     return tuple(UnmappedKernel(name, len(cycles), sum(cycles)) for name, cycles in found.items())
-
-
-def _outputs(runs: Sequence[Run]) -> list[Mapping[int, Array]]:
-    return [outputs for run in runs for outputs in run.outputs]
 
 
 def validate_outputs(

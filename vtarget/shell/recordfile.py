@@ -1,4 +1,7 @@
-"""Record files: one zip of plain arrays (.npz, no pickles) with a JSON header. The same record, the same bytes."""
+"""Record files: one zip of plain arrays (.npz, no pickles) with a JSON header. The same record, the same bytes.
+
+A file of several starts of a firmware has those of each, with its number in front of the names.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,6 +43,7 @@ from vtarget.shell.files import replace_file
 
 SIZE_LIMIT_BYTES = 1 << 28
 MOST_CODE_BYTES = 16 << 20
+_ARCHIVE_BYTES = 256  # at most, that an archive has for an array besides its content
 MOST_REASON_CHARS = 200
 # What reading a damaged archive or header may raise, besides OSError.
 _DAMAGES = (ValueError, TypeError, LookupError, EOFError, RuntimeError, AttributeError, MemoryError, OverflowError,
@@ -60,6 +65,36 @@ _PLAIN = (
 
 def save_record(record: ExecutionRecord, path: str) -> None:
     """Write a record file, whole or not at all. InputError if the place can't be written."""
+    _save(_arrays_of(record), path)
+
+
+def save_records(records: Sequence[ExecutionRecord], path: str) -> None:
+    """Write a file of all starts of a firmware; of a single one a record file like any other. InputError as above, or
+    if they are too much for a file."""
+    if len(records) == 1:
+        save_record(records[0], path)
+        return
+    arrays: dict[str, Any] = {}
+    for number, record in enumerate(records):
+        arrays |= {f"start{number}_{name}": array for name, array in _arrays_of(record).items()}
+    if sum(np.asarray(array).nbytes for array in arrays.values()) > SIZE_LIMIT_BYTES - _ARCHIVE_BYTES * len(arrays):
+        raise InputError(
+            f"{path}: the records of {len(records)} starts of the firmware are larger than any file of them",
+            hint="--samples N makes fewer",
+        )
+    _save(arrays, path)
+
+
+def _save(arrays: dict[str, Any], path: str) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    try:
+        replace_file(path, buffer.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: can't write the record: {error.strerror or error}") from None
+
+
+def _arrays_of(record: ExecutionRecord) -> dict[str, Any]:
     header = {name: getattr(record, name) for name in _PLAIN}
     header |= {
         "format": FORMAT,
@@ -85,12 +120,7 @@ def save_record(record: ExecutionRecord, path: str) -> None:
         for part, cycles in (("begins", lane.begins), ("ends", lane.ends)):
             arrays[f"lane{number}_{part}"] = np.array(cycles, dtype=np.int64)
     arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    try:
-        replace_file(path, buffer.getvalue())
-    except OSError as error:
-        raise InputError(f"{path}: can't write the record: {error.strerror or error}") from None
+    return arrays
 
 
 def _timeline_header(timeline: Timeline) -> dict[str, Any]:
@@ -101,20 +131,48 @@ def _timeline_header(timeline: Timeline) -> dict[str, Any]:
 
 
 def load_record(path: str) -> ExecutionRecord:
-    """Read a record file. InputError if it is no record, damaged, or contradicts itself."""
+    """Read a record file. InputError if it is no record, damaged, contradicts itself, or is of several starts."""
+    records = load_records(path)
+    if len(records) > 1:
+        raise InputError(
+            f"{path}: is of {len(records)} starts of a firmware, one for each sample of its model",
+            hint="'vtarget run --model MODEL.tflite --from-record' takes it; --samples 1 makes one of a single start",
+        )
+    return records[0]
+
+
+def load_records(path: str) -> tuple[ExecutionRecord, ...]:
+    """The starts of a firmware that a file is of: one, if it is a record file. InputError as above."""
     try:
         _check_file(path)
         with np.load(path, allow_pickle=False) as archive:
             _check_expansion(archive)
             arrays = {name: archive[name] for name in archive.files}
-        record = _from_arrays(arrays)
-        check_tables(record)
-        check_record(record)
+        records = tuple(_checked(_from_arrays(one)) for one in _starts(arrays))
+        if len({(record.image_sha256, record.board) for record in records}) > 1:
+            raise ValueError("its starts are of several images or boards")
     except OSError as error:
         raise InputError(f"{path}: can't read the record: {error.strerror or error}") from None
     except _DAMAGES as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:MOST_REASON_CHARS]
         raise InputError(f"{path}: not a usable record: {reason}", hint="make one with --record") from None
+    return records
+
+
+def _starts(arrays: dict[str, Any]) -> list[dict[str, Any]]:
+    """The arrays of each start, by their names in a record."""
+    if "start0_header" not in arrays:
+        return [arrays]
+    starts: dict[int, dict[str, Any]] = {}
+    for name, array in arrays.items():
+        number, _, rest = name.removeprefix("start").partition("_")
+        starts.setdefault(int(number), {})[rest] = array
+    return [starts[number] for number in range(len(starts))]
+
+
+def _checked(record: ExecutionRecord) -> ExecutionRecord:
+    check_tables(record)
+    check_record(record)
     return record
 
 

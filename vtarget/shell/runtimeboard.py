@@ -30,13 +30,10 @@ def measure_runtime(job: RuntimeJob, ran: RuntimeRuns, target: BoardTarget) -> M
         raise InputError(f"{count:,} samples are too many for a board, which stops at each: at most {MOST_CALLS:,}")
     outputs: list[Mapping[int, Array]] = []
     unstable: set[int] = set()
-    measurements: list[Measurement] = []
-    inferences: list[int] = []
-    layers: defaultdict[int, list[int]] = defaultdict(list)
+    results: list[TargetResult] = []
     for number, run in enumerate(ran.runs):
         feeder = _feeder(job, run)
         found = (target if number == 0 else target.flashed()).run(job.image, _order(job, run, feeder))
-        assert found.measurement is not None
         if found.exit_code not in (0, None):
             raise RunError(f"{job.image.path}: on the board, the firmware ended with {found.exit_code}")
         if feeder is not None:
@@ -44,23 +41,39 @@ def measure_runtime(job: RuntimeJob, ran: RuntimeRuns, target: BoardTarget) -> M
                 _take(feeder, dict(zip(_places(job), found.reads, strict=True)))
             outputs += feeder.outputs
             unstable |= feeder.unstable
+        results.append(found)
+    measured = replace(_measured(job.graph, ran.runs, results), unstable=tuple(sorted(unstable)))
+    return measured if job.feeding is None else _compared(job, ran, outputs, measured)
+
+
+def replayed_runtime(graph: Graph, ran: RuntimeRuns, found: TargetResult) -> MeasuredModel:
+    """What a stored measurement says of the only run, which is the virtual run of the same. It has no outputs."""
+    return _measured(graph, ran.runs, [found])
+
+
+def _measured(graph: Graph, runs: Sequence[Run], results: Sequence[TargetResult]) -> MeasuredModel:
+    """What the board took for inferences and layers; ``results`` are of the runs."""
+    measurements: list[Measurement] = []
+    inferences: list[int] = []
+    layers: defaultdict[int, list[int]] = defaultdict(list)
+    for run, found in zip(runs, results, strict=True):
+        assert found.measurement is not None
         measurements.append(found.measurement)
         for one in run.inferences:
             cycles = _cycles(one, found)
             inferences += [] if cycles is None else [cycles]
-            for index, taken in _layers(job.graph, one, found.spans).items():
+            for index, taken in _layers(graph, one, found.spans).items():
                 layers[index].append(taken)
     notes = dict.fromkeys(note for measurement in measurements for note in measurement.notes)
-    measured = MeasuredModel(
+    return MeasuredModel(
         measurement=measurements[0].model_copy(update={"notes": tuple(notes)}),
         spread=spread_of(inferences) if inferences else None,
         layers={index: spread_of(cycles) for index, cycles in sorted(layers.items())},
         reference=None,
         virtual=None,
         same_outputs=None,
-        unstable=tuple(sorted(unstable)),
+        unstable=(),
     )
-    return measured if job.feeding is None else _compared(job, ran, outputs, measured)
 
 
 def _feeder(job: RuntimeJob, run: Run) -> BufferFeeder | None:

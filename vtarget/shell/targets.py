@@ -1,4 +1,4 @@
-"""One interface to whatever runs a firmware: the virtual board, a stored run, or a real board behind a probe.
+"""One interface to whatever runs a firmware: the virtual board, or a real one (stored runs: ``replaying``).
 
 Whoever asks gets facts that become a profile, and need not know which it was; ``provenance`` says so for people.
 """
@@ -11,22 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from vtarget.base.errors import InputError, RunError
 from vtarget.data.board import Board
 from vtarget.data.image import Image
 from vtarget.data.limits import RunLimits
-from vtarget.data.measurement import UNKNOWN_SHA256, Measurement
+from vtarget.data.measurement import Measurement
 from vtarget.data.profile import Profile
 from vtarget.data.record import ExecutionRecord, Reason
 from vtarget.logic.measuredprofile import with_measurement
 from vtarget.logic.pricing import Pricer
 from vtarget.logic.report import failure
-from vtarget.shell.measurementfile import find_image, load_measurement, record_beside
 from vtarget.shell.onlooking import NOBODY, Memory, RunOrder
-from vtarget.shell.recordfile import load_record
 from vtarget.shell.running import check_power_state, load_firmware, price, pricer_for, run_options
 from vtarget.shell.runoptions import RunOptions
 from vtarget.shell.symbols import resolve_address, resolve_function
@@ -131,87 +128,6 @@ class _Told(Protocol):
 
 def _told(order: RunOrder, name: str) -> _Told:
     return lambda memory: order.onlooker.entered(name, memory)
-
-
-@dataclass(frozen=True)
-class ReplayTarget:
-    """A run that was made earlier: the file of a record, which is priced for the pricer's board, or of a measurement.
-
-    Its memory is gone: nothing can be read, nobody is told anything, and what is to be written is taken to have been. A
-    measurement needs the virtual run of the same: the order's guide, the one that was stored with it, or a new one.
-    """
-
-    path: str
-    pricer: Pricer
-
-    @property
-    def measures(self) -> bool:
-        """Whether it is a measurement."""
-        return is_measurement(self.path)
-
-    def run(self, image: Image | None, order: RunOrder) -> TargetResult:
-        """What the file says of this image; None: of the one that it names. InputError if it is of another, or can't
-        know what was asked for."""
-        if order.reads or order.until is not None:
-            raise InputError(f"{self.path}: a stored run has no memory and can't be ended elsewhere")
-        if self.measures:
-            return self._measured(image, order)
-        record = load_record(self.path)
-        self._check(image, record.image_sha256)
-        found = TargetResult(record, self.pricer)
-        for name in order.spans:
-            if not found.spans.get(name):
-                raise InputError(f"{self.path}: doesn't say what each call of {name} took")
-        return found
-
-    def _measured(self, image: Image | None, order: RunOrder) -> TargetResult:
-        measurement = load_measurement(self.path)
-        if measurement.board != self.pricer.board.name:
-            raise InputError(f"{self.path}: is of board {measurement.board}, not of {self.pricer.board.name}")
-        if measurement.firmware_sha256 == UNKNOWN_SHA256:
-            raise InputError(f"{self.path}: doesn't say which firmware ran: it is of power alone")
-        self._check(image, measurement.firmware_sha256)
-        record = order.guide or record_beside(measurement, self.path)
-        if record is None:
-            spans = tuple(dict.fromkeys((*order.spans, *(timed.name for timed in measurement.spans if timed.each))))
-            record = self._emulated(image or self._image(measurement), replace(order, spans=spans))
-        if record.image_sha256 != measurement.firmware_sha256:
-            raise InputError(f"{self.path}: is of another firmware than {record.image_path}")
-        return TargetResult(record, self.pricer, measurement)
-
-    def _emulated(self, image: Image, order: RunOrder) -> ExecutionRecord:
-        return VirtualTarget(self.pricer).run(image, replace(order, onlooker=NOBODY, stops=())).record
-
-    def _image(self, measurement: Measurement) -> Image:
-        try:
-            place = find_image(measurement, self.path)
-        except InputError as error:
-            raise InputError(error.message, hint="name it: FIRMWARE --from-record FILE") from None
-        image = load_firmware(place, self.pricer)
-        self._check(image, measurement.firmware_sha256)
-        return image
-
-    def _check(self, image: Image | None, sha256: str) -> None:
-        if image is not None and image.sha256 != sha256:
-            raise InputError(f"{self.path}: is of another firmware than {image.path}")
-
-
-def replay(path: str, board: str | Board | None = None) -> TargetResult:
-    """A stored record or measurement, for the board that it names if none is given. InputError if it is neither."""
-    stored = ReplayTarget(path, pricer_for(board)) if board is not None else None
-    if stored is None:
-        kept = load_measurement(path) if is_measurement(path) else load_record(path)
-        stored = ReplayTarget(path, pricer_for(kept.board))
-    return stored.run(None, RunOrder())
-
-
-def is_measurement(path: str) -> bool:
-    """Whether a stored run is a measurement: text, which a record isn't."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(64).lstrip().startswith(b"{")
-    except OSError:
-        return False  # whoever reads the record says why
 
 
 @dataclass(frozen=True)

@@ -114,10 +114,10 @@ def test_every_field_of_the_json_is_described() -> None:
 
 def test_every_key_of_a_board_is_described() -> None:
     from vtarget.data.board import Board, Boot, Clock, Debug, PowerPoint, PowerState, Region
-    from vtarget.data.memorysystem import Cache, DataAccess, FetchAccess, Prefetch, Wait, WaitStates
+    from vtarget.data.memorysystem import Burst, Cache, DataAccess, FetchAccess, Prefetch, Wait, WaitStates
 
     models = (Board, Boot, Cache, Clock, DataAccess, Debug, FetchAccess, PowerPoint, PowerState, Prefetch, Region, Wait)
-    models += (WaitStates,)
+    models += (Burst, WaitStates)
     keys = {key for model in models for key in model.model_fields} | {"extends"}
     described = set(re.findall(r"`([a-z_]+)`", text_of("docs/boards.md")))
     assert keys - described == set()

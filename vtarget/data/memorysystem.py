@@ -125,16 +125,32 @@ class Prefetch(Model):
     source: Text
 
 
+class Burst(Model):
+    """Aligned fetches of ``size`` bytes, from what the core wants to the end, ``beat`` cycles for each ``fetch_bits``
+    behind that. The next one waits for its end."""
+
+    size: Bytes
+    beat: Annotated[float, Field(gt=0, le=1_000)]
+
+
 class FetchAccess(Model):
     """What an instruction fetch from a region takes beyond one of the core's own, in cycles per ``fetch_bits``.
 
     ``shared``: the bus is that of loads and stores, too, and the core fetches ahead: what shows is what doesn't fit
-    beside the core's own cycles. Not through a cache.
+    beside the core's own cycles. ``burst``: ``cycles``, and the region's wait states, are those until its first
+    ``fetch_bits`` are there. Not through a cache.
     """
 
     cycles: Amount
     shared: bool = False
+    burst: Burst | None = None
     source: Text
+
+    @model_validator(mode="after")
+    def _one_kind_of_bus(self) -> Self:
+        if self.shared and self.burst is not None:
+            raise FieldError("a shared bus has no bursts", at=("burst",))
+        return self
 
 
 class DataAccess(Model):

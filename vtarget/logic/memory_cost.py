@@ -13,7 +13,8 @@ from math import ceil, floor
 from vtarget.data.board import Board, Region
 from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.insn import Insn, Kind
-from vtarget.data.memorysystem import Amount, Cache, FetchAccess, Wait
+from vtarget.data.memorysystem import Amount, Burst, Cache, FetchAccess, Wait
+from vtarget.logic.bursts import Bursts, Passage
 from vtarget.logic.zones import SEQUENCE_MISS, data_cache, instruction_cache, real_region
 
 FETCH_BITS_DEFAULT = 32
@@ -163,6 +164,7 @@ class MemoryModel:
         jumped: bool,
         cycles_per_byte: Callable[[], float],
         transfers: Callable[[], int] = lambda: 0,
+        source: Callable[[], Passage] | None = None,
     ) -> Cycles:
         """Fetch stalls of a block where no cache is in front: each new line costs the region's wait states, or what
         its bus takes.
@@ -178,6 +180,11 @@ class MemoryModel:
         if not waits and access is None:
             return NO_CYCLES
         line_bytes = (real_region(self.board, region).fetch_bits or FETCH_BITS_DEFAULT) // 8
+        if access is not None and access.burst is not None:
+            at = address if before is None else before
+            come = source() if source is not None else Passage(at, at, 0.0)
+            target = Passage(address, address + size_bytes - 1, cycles_per_byte())
+            return _burst_waits(access, access.burst, waits or 0, line_bytes, come, target, jumped)
         first, last = address // line_bytes, (address + size_bytes - 1) // line_bytes
         new = 0 if before is not None and before // line_bytes == first else 1
         after_jump = new if jumped else 0
@@ -297,6 +304,17 @@ def _bus_wait(access: FetchAccess, after_jump: int, following: int, core_cycles:
     shown = round(max(after_jump * nominal, beyond))
     most = max(shown, ceil(lines * high + transfers))
     return Cycles(min(shown, floor(after_jump * low)), shown, most)
+
+
+def _burst_waits(
+    access: FetchAccess, burst: Burst, waits: int, line_bytes: int, source: Passage, target: Passage, jumped: bool
+) -> Cycles:
+    """What shows of fetches in bursts. At best a burst is there until the next; at worst nothing is fetched ahead."""
+    low, nominal, high = (Bursts(first + waits, burst.beat, line_bytes, burst.size) for first in access.cycles.bounds)
+    shown = round(nominal.waits(source, target, jumped=jumped, kept=False))
+    least = low.waits(source, target, jumped=jumped, kept=True)
+    most = high.waits(source, target, jumped=jumped, kept=False, hidden=False)
+    return Cycles(min(shown, floor(least)), shown, max(shown, ceil(most)))
 
 
 def _cycles(amount: Amount) -> Cycles:

@@ -11,6 +11,7 @@ from vtarget.data.calibration import AppliedCalibration
 from vtarget.data.core import Core
 from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.logic import isa
+from vtarget.logic.bursts import Passage
 from vtarget.logic.cost import CostModel, Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.memory_cost import MemoryModel, Moved
@@ -150,7 +151,11 @@ class Pricer:
         before = source.address + len(source.code) - 1
         jumped = leaving is not Exit.FALLTHROUGH
         pace, transfers = partial(self._cycles_per_byte, target), partial(_transfers, target)
-        return self.memory.stall(target.address, len(target.code), before, jumped, pace, transfers)
+        come = partial(self._passage, source)
+        return self.memory.stall(target.address, len(target.code), before, jumped, pace, transfers, come)
+
+    def _passage(self, block: Block) -> Passage:
+        return Passage(block.address, block.address + len(block.code) - 1, self._cycles_per_byte(block))
 
     def _cycles_per_byte(self, block: Block) -> float:
         return self.model.prefix(block, len(block.insns)) / max(1, len(block.code))

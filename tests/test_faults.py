@@ -200,6 +200,25 @@ def test_a_fault_handler_that_hangs_tells_of_the_fault(tmp_path: Path) -> None:
     assert ended(logged) == (Reason.FAULT, "read of unmapped memory at 0x9ffffff0")
 
 
+TICK = "ldr r0, =0xE000E010\nmovs r1, #99\nstr r1, [r0, #4]\nmovs r1, #7\nstr r1, [r0]\n"
+
+
+@pytest.mark.parametrize("loop", ["b .", "1: wfi\nb 1b", "1: wfe\nb 1b"])
+def test_a_fault_handler_that_hangs_below_a_tick_ends_the_run_at_once(loop: str, tmp_path: Path) -> None:
+    source = causing("udf.w #0", TICK).replace("bx lr\nend on_fault", f"{loop}\nend on_fault")
+    logged = run_program(tmp_path, M4, source, {HARD_FAULT: "on_fault"})
+    assert ended(logged) == (Reason.FAULT, "undefined instruction")
+    assert logged.ran.machine.chipset.timeline.now() < 10_000
+
+
+def test_a_fault_handler_that_waits_for_a_more_urgent_interrupt_gets_it(tmp_path: Path) -> None:
+    urgent = "set 0xE000ED18, 0x40404000\n"  # SHPR1: configurable faults at 0x40; SysTick stays at 0
+    source = causing("udf.w #0", ENABLE + urgent + TICK).replace("bx lr\nend on_fault", "b .\nend on_fault")
+    source += "fn on_tick\nmovs r0, #0x55\nstmia r7!, {r0}\nb stop\nend on_tick\n"
+    logged = run_program(tmp_path, M4, source, {USAGE_FAULT: "on_fault", 15: "on_tick"})
+    assert logged.words[-1] == 0x55
+
+
 def test_a_fault_handler_that_resets_tells_of_the_fault(tmp_path: Path) -> None:
     source = causing("udf.w #0", ENABLE).replace("bx lr\nend on_fault", "set AIRCR, 0x05FA0004\nb .\nend on_fault")
     logged = run_program(tmp_path, M4, source, {USAGE_FAULT: "on_fault"})

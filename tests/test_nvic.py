@@ -256,6 +256,24 @@ def test_who_waits_is_told_of_pending_exceptions() -> None:
     assert told == [1 << 16] * 3
 
 
+def test_interrupts_reach_a_handler_only_from_above() -> None:
+    nvic = Nvic(32, 4, baseline=False)
+    nvic.enable(1 << 20)
+    assert not nvic.unreachable(NONE)
+    nvic.active = 1 << Vector.USAGE_FAULT
+    assert nvic.unreachable(NONE)  # all are at priority 0
+    nvic.set_priority(Vector.USAGE_FAULT, 0x40)
+    assert not nvic.unreachable(NONE)
+    assert nvic.unreachable(Masks(primask=True))
+    for number in (20, Vector.PENDSV, Vector.SYSTICK):
+        assert not nvic.unreachable(Masks(basepri=0x10))
+        nvic.set_priority(number, 0x80)
+    assert nvic.unreachable(Masks(basepri=0x10)) and nvic.unreachable(NONE)
+    nvic.active = 1 << Vector.HARD_FAULT
+    nvic.set_priority(20, 0)
+    assert nvic.unreachable(NONE)
+
+
 # Against the text of B1.5.4.
 
 NUMBERS = [2, 3, 4, 5, 6, 11, 12, 14, 15, 16, 17, 18, 19, 47]

@@ -320,7 +320,7 @@ class Machine:
                 self.ending.idle(pc, "waits for console input that can't come")
         elif recorder.idle is not None:
             edge, recorder.idle = recorder.idle, None
-            if self.ending.main_result is not None or not self.waiting.spin(edge, self.budget.cycles):
+            if self._is_over() or not self.waiting.spin(edge, self.budget.cycles):
                 self.ending.idle(pc, "idle loop")
             elif (limit := self.budget.exhausted(self.chipset.timeline.now(), late=late)) is not None:
                 self.ending.end(Reason.LIMIT, pc, detail=limit)
@@ -337,18 +337,23 @@ class Machine:
         elif recorder.stopped_by_limit:
             self._ticks(pc, asleep=False)
 
+    def _is_over(self) -> bool:
+        """Whether ``main``, or a fault's handler, leaves the core in a loop for good, whatever keeps on ticking."""
+        faulted = self.ending.open_fault is not None and self.nvic.unreachable(self.exceptions.masks())
+        return faulted or self.ending.main_result is not None
+
     def _sleep(self, pc: int, hint: str) -> None:
         if hint == "yield":
             return
         if hint == "wfe" and self.exceptions.event:
             self.exceptions.event = False
             return
-        if hint == "wfi" and self.ending.main_result is None and self._ticks(pc, asleep=True):
+        if not self._is_over() and (
+            (hint == "wfi" and self._ticks(pc, asleep=True))
+            or self.waiting.sleep(lambda: self._wakes(hint), self.budget.cycles)
+        ):
             return
-        if self.ending.main_result is None and self.waiting.sleep(lambda: self._wakes(hint), self.budget.cycles):
-            return
-        what = "an interrupt" if hint == "wfi" else "an event"
-        self.ending.idle(pc, f"waits for {what} that can't come")
+        self.ending.idle(pc, f"waits for {'an interrupt' if hint == 'wfi' else 'an event'} that can't come")
 
     def _ticks(self, pc: int, *, asleep: bool) -> bool:
         """Whether native code goes on with a thread that only SysTick interrupts."""

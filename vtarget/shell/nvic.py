@@ -99,6 +99,12 @@ class Nvic:
         usable = bool(self.enabled >> number & 1)
         return usable and self.group(self.priority(number)) < self.execution_priority(masks)
 
+    def unreachable(self, masks: Masks) -> bool:
+        """Whether no interrupt could preempt what runs, were it to come."""
+        current = self.execution_priority(masks)
+        interrupts = self.enabled & (self.external_mask | 1 << Vector.PENDSV | 1 << Vector.SYSTICK)
+        return all(self.group(self.priority(number)) >= current for number in members(interrupts))
+
     # Pending and active.
 
     def pend(self, number: int) -> None:

@@ -40,6 +40,20 @@ def own_cache(monkeypatch: pytest.MonkeyPatch) -> BuildCache:
     return shared_cache()
 
 
+def wide_model(arena_bytes: int) -> bytes:
+    """A convolution, int8, whose input and output together take so much of the arena, to 16 bytes less."""
+    rng = np.random.default_rng(1)
+    pixels = arena_bytes // 16
+    tensors = [
+        TensorSpec((1, pixels, 1, 8), "int8", 0.05, 3, name="x"),
+        TensorSpec((8, 1, 1, 8), "int8", 0.01, 0, 0, rng.integers(-127, 128, (8, 1, 1, 8))),
+        TensorSpec((8,), "int32", 0.0005, 0, 0, rng.integers(-999, 999, (8,))),
+        TensorSpec((1, pixels, 1, 8), "int8", 0.1, -5, name="y"),
+    ]
+    options = {"padding": "SAME", "stride_w": 1, "stride_h": 1}
+    return write_model(tensors, [OpSpec("CONV_2D", [0, 1, 2], [3], options)], [0], [3])
+
+
 def conv_model(name: str = "conv", tensor_name: str = "x") -> bytes:
     """A convolution, int8, 8x8x3 to 8x8x8, with a fused RELU."""
     rng = np.random.default_rng(1)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vtarget.data.plan import RegionNeed
     from vtarget.shell.exporting import ExportedProject
 
 
@@ -20,7 +23,12 @@ if TYPE_CHECKING:
               help="arm-none-eabi-gcc or the compiler of the package ziglang.")  # fmt: skip
 @click.option("--cflags", default="", metavar="FLAGS", help="Further options for the compiler, such as '-O3'.")
 @click.option("--weights", default="auto", metavar="REGION", help="The region that weights are placed in.")
-@click.option("--arena", default="auto", metavar="REGION", help="The region that activations are placed in.")
+@click.option(
+    "--arena",
+    default="auto",
+    metavar="REGION",
+    help="The region that activations are placed in, or adjoining ones (SRAM1+SRAM2).",
+)
 @click.option("--force", is_flag=True, help="Write over files that vtarget did not write.")
 @click.option(
     "--json", "json_path", metavar="PATH", help="Write what was built as JSON to PATH ('-': standard output)."
@@ -88,7 +96,7 @@ def _folder_rows(exported: ExportedProject) -> list[tuple[str, ...]]:
 
 
 def _region_rows(exported: ExportedProject) -> list[tuple[str, ...]]:
-    needs = {row.region: ", ".join(need.what for need in row.needs) for row in exported.firmware.placement.regions}
+    needs = {name: what for row in exported.firmware.placement.regions for name, what in _parts(exported, row)}
     return [
         (
             region.name,
@@ -100,6 +108,17 @@ def _region_rows(exported: ExportedProject) -> list[tuple[str, ...]]:
         for region in exported.regions
         if region.used_bytes
     ]
+
+
+def _parts(exported: ExportedProject, row: RegionNeed) -> Iterator[tuple[str, str]]:
+    """(real region, what it holds) of a region, or of a stretch of several: of that the stack is at the end."""
+    from vtarget.logic.stretches import JOINT
+
+    names = row.region.split(JOINT)
+    for name in names:
+        region = exported.board.region(name)
+        held = (need.what for need in row.needs if need.what != "stack" or name == names[-1])
+        yield region.alias_of or name, ", ".join(held)
 
 
 def _holds(exported: ExportedProject, region: str, needs: str) -> str:

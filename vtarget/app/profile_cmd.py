@@ -45,7 +45,8 @@ ENGINES = ("reference", "simd")
 @click.option("--toolchain", type=click.Choice(("auto", "gcc", "zig")), default="auto", show_default=True)
 @click.option("--cflags", default="", metavar="FLAGS", help="More options for the compiler, behind ours.")
 @click.option("--weights", default="auto", show_default=True, metavar="REGION", help="Where weights go.")
-@click.option("--arena", default="auto", show_default=True, metavar="REGION", help="Where the arena goes.")
+@click.option("--arena", default="auto", show_default=True, metavar="REGION",
+              help="Where the arena goes: a region, or adjoining ones (SRAM1+SRAM2).")  # fmt: skip
 @click.option("--clock", metavar="HZ", help="Core clock, such as '80 MHz'.")
 @click.option("--power", "power_state", metavar="STATE", help="Power state to price energy for (default: the first).")
 @click.option("--tolerance", type=click.IntRange(min=0), default=0, show_default=True, metavar="STEPS",

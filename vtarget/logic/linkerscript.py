@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vtarget.base.errors import InputError
 from vtarget.data.board import Board, Region, RegionKind
+from vtarget.logic.stretches import JOINT, stretch
 
 STACK_BYTES = 4096
 _DATA_KINDS = frozenset({RegionKind.SRAM, RegionKind.TCM})
@@ -40,6 +41,7 @@ def linker_script(
     Vector table at the first address where the board looks for one, code and constants behind it in the boot region,
     ``data`` (region name; default `data_region`) for .data, .bss and the stack. The stack grows down from
     ``__stack_top``, the end of that region; linking fails unless ``stack_bytes`` above ``__stack_limit`` stay free.
+    ``data`` and ``arena`` may be stretches of adjoining regions (`stretches`), then the linker knows those as one.
 
     ``weights`` and ``arena`` name the regions of sections ``.rodata.model_weights`` and ``.bss.model_arena`` where they
     are to be elsewhere. Weights in memory are loaded from ``__model_weights_load`` to ``__model_weights_start`` ..
@@ -57,14 +59,14 @@ def linker_script(
         "",
         "MEMORY",
         "{",
-        *(_memory_line(region) for region in board.regions),
+        *(_memory_line(region) for region in _linked_regions(board, {ram.name, arena or ram.name})),
         "}",
         "",
         _PHDRS.format(vectors=_VECTORS if copied else "", model=headers),
         _SECTIONS.format(
             vectors=f"0x{board.vector_addresses()[0]:08x}",
             boot=boot.name,
-            ram=ram.name,
+            ram=_linker_name(ram.name),
             stack=f"0x{stack_bytes:x}",
             segment="vectors" if copied else "boot",
             model=sections,
@@ -91,12 +93,23 @@ def _model_sections(board: Board, boot: Region, ram: Region, weights: str | None
         sections += _WEIGHTS.format(region=weights, load=f" AT> {boot.name}" if copied else "")
     if arena not in (None, ram.name):
         headers += "  arena PT_LOAD FLAGS(6);\n"
-        sections += _ARENA.format(region=_named_region(board, str(arena)).name)
+        sections += _ARENA.format(region=_linker_name(_named_region(board, str(arena)).name))
     return headers, sections
 
 
+def _linked_regions(board: Board, used: set[str]) -> list[Region]:
+    """The board's regions, with stretches that are used in place of what they are made of."""
+    joined = [region for name in sorted(used) if (region := stretch(board, name)) is not None]
+    taken = {part for region in joined for part in region.name.split(JOINT)}
+    return [*(region for region in board.regions if region.name not in taken), *joined]
+
+
+def _linker_name(name: str) -> str:
+    return name.replace(JOINT, "_")
+
+
 def _named_region(board: Board, name: str) -> Region:
-    region = _region(board, name)
+    region = stretch(board, name) or _region(board, name)
     if not region.writable:
         raise InputError(f"region {name} of board {board.name} is {region.kind}, which can't hold data")
     return region
@@ -111,7 +124,7 @@ def _region(board: Board, name: str) -> Region:
 
 def _memory_line(region: Region) -> str:
     rights = "r" + ("w" if region.writable else "") + ("x" if region.execute else "")
-    return f"  {region.name} ({rights}) : ORIGIN = 0x{region.base:08x}, LENGTH = 0x{region.size:x}"
+    return f"  {_linker_name(region.name)} ({rights}) : ORIGIN = 0x{region.base:08x}, LENGTH = 0x{region.size:x}"
 
 
 # Stated in full, so that the linker neither loads the file's own headers in front of the vector table nor puts

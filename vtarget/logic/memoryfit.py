@@ -10,10 +10,10 @@ from vtarget.data.board import Board, Region
 from vtarget.data.plan import Need, Placement, Plan, RegionNeed
 from vtarget.logic.linkerscript import STACK_BYTES, data_region, data_regions
 from vtarget.logic.memory_cost import wait_states
+from vtarget.logic.stretches import DATA_BUS, real_names, stretch, stretches
 from vtarget.logic.zones import data_cache
 
 AUTO = "auto"
-DATA_BUS = 0x20000000  # from here on loads don't share the code bus; of a Cortex-M7's TCMs, the one for data is here
 SPARE_BYTES = 1024  # for .data, .bss and alignment, whose sizes are known after linking
 
 
@@ -33,15 +33,16 @@ def place(
     Code goes to the boot region. Data, stack and an arena that isn't named go together where loads and stores take no
     more than the core's own cycles, if all fit there; else data and stack go to the board's data region. Weights try
     the boot region, then other regions that keep their content without power, the largest first; the arena tries the
-    data region, then other writable ones, the largest first. Weights in a writable region are copied there at start, so
-    they take room in the boot region, too. An alias stands for the region it is an alias of.
+    data region, then other writable ones, the largest first, then `stretches` of adjoining ones, the fewest first.
+    Data and stack are in such a stretch, too, if their region is part of it. Weights in a writable region are copied
+    there at start, so they take room in the boot region, too. An alias stands for the region it is an alias of.
 
     :raises InputError: no such region, the arena's can't be written, or no room; then what each region needs and has.
     """
     boot = _real(board, board.region(board.boot.region))
     data = data_region(board)
     weights_choices = [_named(board, weights_region)] if weights_region != AUTO else _keeping(board, boot)
-    arena_choices = [_named(board, arena_region)] if arena_region != AUTO else _writable(board, data)
+    arena_choices = [_named(board, arena_region, joined=True)] if arena_region != AUTO else _writable(board, data)
     if arena_region != AUTO and not arena_choices[0].writable:
         region = arena_choices[0]
         hint = f"it can be in {', '.join(r.name for r in _writable(board, data))}"
@@ -51,18 +52,45 @@ def place(
         arena = fast if arena_region == AUTO else arena_choices[0]
         for weights in weights_choices:
             placement = _placement(board, sizes, boot, fast, weights, arena)
-            if all(
-                row.need_bytes + SPARE_BYTES * (row.region == fast.name) <= row.have_bytes for row in placement.regions
-            ):
+            if _apart(board, placement) and _has_room(placement, SPARE_BYTES):
                 return placement
+    more = stretches(board) if arena_region == AUTO else ()
     tried = [
-        _placement(board, sizes, boot, data, weights, arena) for arena in arena_choices for weights in weights_choices
+        placement
+        for arena in (*arena_choices, *more)
+        for weights in weights_choices
+        if _apart(board, placement := _placement(board, sizes, boot, _around(board, data, arena), weights, arena))
     ]
-    for placement in tried:
-        if all(need.fits for need in placement.regions):
-            return placement
+    # Without room to spare linking may fail: a stretch that has it comes before a single region that hasn't.
+    for spare in (SPARE_BYTES if more else 0, 0):
+        for placement in tried:
+            if _has_room(placement, spare):
+                return placement
+    if not tried:
+        raise InputError(
+            f"weights and arena of board {board.name} can't both be in {weights_region} and {arena_region}"
+        )
     least = min(tried, key=lambda p: sum(max(0, need.need_bytes - need.have_bytes) for need in p.regions))
     raise InputError(f"the model doesn't fit board {board.name}: {fit_table(least)}")
+
+
+def _around(board: Board, data: Region, arena: Region) -> Region:
+    """Where data and stack go: to the arena's stretch if their own region is part of it."""
+    return arena if data.name in real_names(board, arena.name) else data
+
+
+def _apart(board: Board, placement: Placement) -> bool:
+    """Whether no region is used by itself and as part of a stretch."""
+    parts = [name for row in placement.regions for name in real_names(board, row.region)]
+    return len(set(parts)) == len(parts)
+
+
+def _has_room(placement: Placement, spare_bytes: int) -> bool:
+    """Whether all fits, with so much to spare where data is."""
+    return all(
+        row.need_bytes + spare_bytes * (row.region == placement.data_region) <= row.have_bytes
+        for row in placement.regions
+    )
 
 
 @dataclass(frozen=True)
@@ -109,8 +137,10 @@ def _real(board: Board, region: Region) -> Region:
     return region if region.alias_of is None else board.region(region.alias_of)
 
 
-def _named(board: Board, name: str) -> Region:
-    names = [region.name for region in board.regions]
+def _named(board: Board, name: str, *, joined: bool = False) -> Region:
+    if joined and (found := stretch(board, name)) is not None:
+        return found
+    names = [region.name for region in (*board.regions, *(stretches(board) if joined else ()))]
     if name not in names:
         raise InputError(f"board {board.name} has no region '{name}'", hint=did_you_mean(name, [*names, AUTO]))
     return _real(board, board.region(name))
@@ -138,5 +168,6 @@ def _placement(board: Board, sizes: _Sizes, boot: Region, data: Region, weights:
     if weights.writable and weights.name != boot.name:
         _add(needs, boot, "weights to copy", sizes.weights)
     _add(needs, arena, "arena", sizes.arena)
-    rows = (RegionNeed(r.name, r.size, tuple(needs[r.name])) for r in board.regions if r.name in needs)
+    used = {region.name: region for region in (*board.regions, data, arena)}
+    rows = (RegionNeed(r.name, r.size, tuple(needs[r.name])) for r in used.values() if r.name in needs)
     return Placement(weights.name, arena.name, tuple(rows), data.name)

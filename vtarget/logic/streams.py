@@ -25,6 +25,7 @@ from vtarget.data.record import ExecutionRecord, RecordedRegion, SiteKind, Stack
 from vtarget.logic.linkerscript import data_region
 from vtarget.logic.placement import memory_use
 from vtarget.logic.profile import NO_LIVE_CYCLES
+from vtarget.logic.stretches import JOINT
 from vtarget.logic.zones import data_cache, fingerprint, instruction_cache, needs_data, real_region, zone_number, zones
 
 ALIGNMENT_BYTES = 8  # of sections and the stack: data may move by multiples of it
@@ -35,7 +36,7 @@ _ADDRESS = re.compile(r"\b0x[0-9a-f]{8}\b")
 @dataclass(frozen=True)
 class Linked:
     """A model's firmware as it was linked for one board. ``regions`` are those of its boot code, weights, arena and
-    data with stack, in this order."""
+    data with stack, in this order; arena and data may be in stretches of several."""
 
     board: Board
     image: Image
@@ -57,6 +58,11 @@ class Linked:
             number = max((i for i, start in enumerate(starts) if start <= function.address), key=starts.__getitem__)
             functions.append((number, function.address - starts[number], function.size_bytes, function.raw_name))
         return sections, tuple(sorted(functions))
+
+    @property
+    def stretches(self) -> bool:
+        """Whether anything lies in more than one region."""
+        return any(JOINT in name for name in self.regions)
 
     @property
     def units(self) -> tuple[Cache | None, ...]:
@@ -83,6 +89,8 @@ def covers(a: Linked, b: Linked) -> bool:
     """Whether a record made of ``a`` tells what a fresh one of ``b`` would; both are of the same objects."""
     if a is b:
         return True
+    if a.stretches or b.stretches:  # a section isn't all in one region: other loads of it may reach the next one there
+        return False
     if a.layout != b.layout or not _one_to_one(a.regions, b.regions):
         return False
     if needs_data(b.board) and not needs_data(a.board):

@@ -16,10 +16,11 @@ from vtarget.data.record import ExecutionRecord, SiteKind
 from vtarget.logic.cost import operand_class
 from vtarget.logic.decode import Block
 from vtarget.logic.selfcheck import check_record
-from vtarget.shell import layout, native
+from vtarget.shell import layout
 from vtarget.shell.engine import Engine
 from vtarget.shell.imagefile import load_image
 from vtarget.shell.machine import Machine
+from vtarget.shell.native.blocks import hash_slot, observed_class
 from vtarget.shell.recording import lost_observations
 from vtarget.shell.running import price, pricer_for
 from vtarget.shell.runoptions import RunOptions
@@ -89,12 +90,12 @@ def test_native_operand_classes_are_those_of_the_cost_model(kind: int, signed: i
     dynamic = Dynamic.DIVIDE if kind == layout.OBSERVE_DIVIDE else Dynamic.LONG_MULTIPLY
     edges = [(0, 0), (0, 1), (1, 0), (0x80000000, 1), (0xFFFFFFFF, 0x80000000), (0xFFFFFFFF, 1)]
     for rn, rm in [*edges, *operands]:
-        assert native.observed_class(kind, rn, rm, signed) == operand_class(dynamic, rn, rm, bool(signed))
+        assert observed_class(kind, rn, rm, signed) == operand_class(dynamic, rn, rm, bool(signed))
 
 
 def test_python_and_native_agree_on_hash_slots() -> None:
     for source, key, context in [(64, 0x800000100 | 8 << 32, -1), (99, 0x8000123 | 2 << 32, 7), (1 << 25, 1 << 40, 0)]:
-        assert layout.hash_slot_of(source, key, context) == native.hash_slot(source, key, context)
+        assert layout.hash_slot_of(source, key, context) == hash_slot(source, key, context)
 
 
 def test_stack_peak_is_the_lowest_pointer() -> None:

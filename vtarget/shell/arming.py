@@ -10,7 +10,7 @@ from vtarget.data.insn import Dynamic, Insn
 from vtarget.logic.decode import Block
 from vtarget.shell import layout, native
 from vtarget.shell.engine import REGISTERS, Engine
-from vtarget.shell.native.memory import on_access
+from vtarget.shell.native import on_access
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from vtarget.data.insn import Flow
 from vtarget.data.record import SiteKind
 from vtarget.shell import layout
 from vtarget.shell.calls import Node, block_end
-from vtarget.shell.native.branches import on_new_branch
+from vtarget.shell.native import on_new_branch
 from vtarget.shell.sites import Sites
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from vtarget.logic.cost import Exit
 from vtarget.logic.decode import Block
 from vtarget.logic.pricing import Pricer
 from vtarget.shell import layout, native
-from vtarget.shell.arming import OBSERVE as OBSERVE
 from vtarget.shell.arming import Arming
 from vtarget.shell.blockkinds import idles, unmasks
 from vtarget.shell.branchsim import BranchSim
@@ -28,8 +27,6 @@ from vtarget.shell.calls import Arrival, CallFollower, Node, block_key, exit_of
 from vtarget.shell.engine import IPSR, REGISTERS, SP, Engine, emulator_function
 from vtarget.shell.memorysim import MemorySim, needs_following
 from vtarget.shell.moments import Moments
-from vtarget.shell.native import fastpath
-from vtarget.shell.native.memory import on_accesses
 from vtarget.shell.sites import Site, Sites
 from vtarget.shell.spans import SpanRecorder
 from vtarget.shell.stacks import StackRecorder, stack_reach, writes_stack_registers
@@ -112,11 +109,11 @@ class Recorder:
         self.call_back(layout.H_EVENT, self._event)
         words[layout.H_CURRENT] = layout.NODES
         if needs_following(self.pricer.board):
-            words[layout.H_ACCESSES] = on_accesses.address
+            words[layout.H_ACCESSES] = native.on_accesses.address
             self.memory = self._arming.memory = MemorySim(self.pricer.memory, self.engine, words, self.site_table)
         if self.pricer.core.predictor is not None:
             self.branches = BranchSim(self.pricer.core.predictor, words, self.site_table)
-        callback = fastpath.block_callback(memory=self.memory is not None, branches=self.branches is not None)
+        callback = native.block_callback(memory=self.memory is not None, branches=self.branches is not None)
         self.engine.hook_native("block", callback, base)
 
     # What has been counted so far.

@@ -20,7 +20,7 @@ from vtarget.shell.engine import (
     Engine,
     EngineFault,
 )
-from vtarget.shell.native.ticks import on_interrupt
+from vtarget.shell.native import on_interrupt
 from vtarget.shell.recorder import Recorder
 from vtarget.shell.semihosting import BREAKPOINT
 from vtarget.shell.traps import Trap, access_trap

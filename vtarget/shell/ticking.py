@@ -16,7 +16,8 @@ from vtarget.shell.chipset import Chipset
 from vtarget.shell.engine import Engine, EngineFault, emulator_function
 from vtarget.shell.exceptions import BASIC_BYTES, Exceptions
 from vtarget.shell.interruption import Suspended
-from vtarget.shell.native import function_address, ticks
+from vtarget.shell.native import function_address, repeat_ticks
+from vtarget.shell.native import tickwords as ticks
 from vtarget.shell.recorder import Recorder
 from vtarget.shell.scb import SCR, SLEEPDEEP, SLEEPONEXIT, VTOR
 from vtarget.shell.waiting import Waiting
@@ -134,7 +135,7 @@ class Ticking:
         words[ticks.W_UNTIL] = until
         self._engine.catch_up = self._catch_up
         try:
-            ticks.repeat_ticks(int(words.ctypes.data))
+            repeat_ticks(int(words.ctypes.data))
             if not words[ticks.W_TAKEN_OVER]:
                 self._catch_up()
         finally:

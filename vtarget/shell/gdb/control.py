@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vtarget.base.errors import InputError
 from vtarget.data.insn import Dynamic, Flow
+from vtarget.logic.cost import operand_class
 from vtarget.logic.decode import Block, open_conditions
 from vtarget.shell import layout
 from vtarget.shell.clock import LiveClock
 from vtarget.shell.interruption import Interruption
-from vtarget.shell.native import observed_class
-from vtarget.shell.recorder import OBSERVE
 
 if TYPE_CHECKING:
     from vtarget.shell.calls import Node
@@ -356,7 +355,7 @@ class RunControl:
         operands = 0
         if insn.dynamic is not Dynamic.PREDICATED:
             rn, rm = (self._engine.register(r) for r in insn.operand_registers)
-            operands = int(observed_class(OBSERVE[insn.dynamic], rn, rm, int(insn.mnemonic.startswith("s"))))
+            operands = operand_class(insn.dynamic, rn, rm, insn.mnemonic.startswith("s"))
         words[site + layout.S_COUNTS + operands] -= 1
         words[layout.H_CYCLES] -= words[site + layout.S_PRICES + operands]
 

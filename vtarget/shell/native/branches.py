@@ -26,7 +26,7 @@ from vtarget.shell.layout import (
     Y_WAYS,
 )
 from vtarget.shell.native.calls import pointer
-from vtarget.shell.native.kept import Callback
+from vtarget.shell.native.compiling import Recipe
 
 MISPREDICTED = 1  # the class, as logic.zones names it
 
@@ -82,4 +82,4 @@ def _on_new_branch(uc: int, record: int, buffer: int) -> int:
     return 0
 
 
-on_new_branch = Callback(types.int64(types.int64, types.int64, types.int64), _on_new_branch)
+on_new_branch = Recipe(types.int64(types.int64, types.int64, types.int64), _on_new_branch)

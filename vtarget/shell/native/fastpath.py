@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
-import numba
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from vtarget.shell.layout import (
     B_HISTORY,
@@ -48,7 +44,6 @@ from vtarget.shell.layout import (
     Y_STATE,
     Y_USED,
 )
-from vtarget.shell.native.kept import kept
 
 MISPREDICTED = 1  # the class, as logic.zones names it
 
@@ -67,7 +62,6 @@ def _emit_on_block(module: Any, memory: bool, branches: bool) -> Any:
         ir.FunctionType(ir.VoidType(), [word, word, half, word.as_pointer()]),
         f"vt_on{'_memory' * memory}{'_branch' * branches}_block",
     )
-    function.linkage = "internal"
     uc, address, size, state = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
     blocks = {name: function.append_basic_block(name) for name in ("found", "count", "rare")}
@@ -193,63 +187,21 @@ def _emit_following(b: Any, function: Any, load: Any, at: Any, node: Any) -> Non
     b.position_at_end(done)
 
 
-def _address(memory: bool, branches: bool) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(_emit_on_block(builder.module, memory, branches), cgutils.intp_t)
+@dataclass(frozen=True)
+class BlockRecipe:
+    """A block callback as LLVM IR, for ``kept``."""
 
-    return types.int64(), codegen
+    memory: bool
+    branches: bool
 
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _on_block_address(typingctx: Any) -> Any:
-    return _address(False, False)
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _on_memory_block_address(typingctx: Any) -> Any:
-    return _address(True, False)
+    def llvm(self) -> tuple[str, str]:
+        """The module's text, and the callback's name in it."""
+        module = ir.Module()
+        function = _emit_on_block(module, self.memory, self.branches)
+        return str(module), function.name
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _on_branch_block_address(typingctx: Any) -> Any:
-    return _address(False, True)
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _on_memory_branch_block_address(typingctx: Any) -> Any:
-    return _address(True, True)
-
-
-def _plain() -> int:
-    return int(_on_block_address())
-
-
-def _memory() -> int:
-    return int(_on_memory_block_address())
-
-
-def _branches() -> int:
-    return int(_on_branch_block_address())
-
-
-def _memory_and_branches() -> int:
-    return int(_on_memory_branch_block_address())
-
-
-_ADDRESSES = {
-    (False, False): _plain,
-    (True, False): _memory,
-    (False, True): _branches,
-    (True, True): _memory_and_branches,
-}
-
-
-def block_callback(*, memory: bool, branches: bool) -> int:
-    """The address of the native block callback for what a run has to follow, for ``uc_hook_add``; its user data is the
-    state buffer."""
-    return int(_compiled(memory, branches)())
-
-
-@cache
-def _compiled(memory: bool, branches: bool) -> Any:
-    return kept(numba.njit(types.int64(), cache=True))(_ADDRESSES[memory, branches])
+on_block = BlockRecipe(memory=False, branches=False)
+on_memory_block = BlockRecipe(memory=True, branches=False)
+on_branch_block = BlockRecipe(memory=False, branches=True)
+on_memory_branch_block = BlockRecipe(memory=True, branches=True)

@@ -86,7 +86,7 @@ from vtarget.shell.layout import (
     ZONE_PAGE_BITS,
 )
 from vtarget.shell.native.calls import load_byte, load_half, pointer, read_register
-from vtarget.shell.native.kept import Callback
+from vtarget.shell.native.compiling import Recipe
 
 CHANGED, UNALIGNED, JUMP_MISS, SEQUENCE_MISS = 0, 1, 1, 2  # classes, as logic.zones names them
 
@@ -328,6 +328,6 @@ def _on_access(uc: int, address: int, size: int, data: Any) -> None:
     s[H_CYCLES] += cycles
 
 
-on_accesses = Callback(types.int64(types.int64, types.int64, types.int64), _on_accesses)
+on_accesses = Recipe(types.int64(types.int64, types.int64, types.int64), _on_accesses)
 _ON_CODE = types.void(types.intp, types.uint64, types.uint32, types.CPointer(types.int64))
-on_access = Callback(_ON_CODE, _on_access)
+on_access = Recipe(_ON_CODE, _on_access)

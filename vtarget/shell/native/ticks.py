@@ -8,8 +8,6 @@ Caches go on as the last block left them: they are followed by the block callbac
 
 from __future__ import annotations
 
-import ctypes
-from functools import cache
 from typing import Any
 
 from numba import carray, int64, njit, types
@@ -44,47 +42,106 @@ from vtarget.shell.layout import (
     NODES,
     RETURN_KEY,
 )
-from vtarget.shell.native import find_edge
+from vtarget.shell.native.blocks import find_edge
 from vtarget.shell.native.calls import call3, call5, half_pointer, pointer, read_register
-from vtarget.shell.native.kept import Callback
-
-# What the machine lends, by address. A set of registers is four words: numbers, places of values, values, count.
-W_BUFFER, W_UC, W_START, W_READ_BATCH, W_WRITE_BATCH, W_READ_MEMORY, W_WRITE_MEMORY, W_FRAME_BUFFER = range(8)
-W_STOPPED_SET, W_ENTRY_SET, W_LEAVING_SET, W_RETURN_SET, W_FP_SET = 8, 12, 16, 20, 24
-# The place of the WFI (W_NODE 0: none): its node, the pc behind it, the edges that leave it and that come back to it.
-W_NODE, W_PC, W_LEAVE_EDGE, W_RESUME_EDGE, W_UNTIL = range(28, 33)
-# The next tick, in ticks of SysTick's clock since its base; the clock's cycles per tick as a fraction.
-W_TICK, W_PERIOD, W_CYCLES_NUMERATOR, W_CYCLES_DENOMINATOR, W_BASE_CYCLE, W_HORIZON = range(33, 39)
-# Rules of exception entry: the frame's address is a multiple of 8 (or W_ALIGNMENT is -1), inside the RAM, none of
-# those in use; EXC_RETURN for a basic frame; whether floating-point registers are stacked, and lazily.
-W_ALIGNMENT, W_RAM_LOW, W_RAM_HIGH, W_VECTOR, W_EXC_RETURN, W_LAZY_FP, W_USED = range(39, 46)
-# The stack in use (SPSEL) and how far up it goes; the main stack, and the low point of the stack not in use.
-W_SPSEL, W_TOP, W_MSP_TOP, W_OTHER_LOW = range(46, 50)
-# What has happened: exceptions entered and returned from, wake-ups, cycles slept, floating-point frames' FPCAR; in
-# which part of a round the emulator stopped, and why; whether Python has taken over.
-W_MOST, W_ENTRIES, W_RETURNS, W_WAKEUPS, W_ASLEEP, W_SLEPT, W_FPCAR, W_STAGE, W_ERROR, W_TAKEN_OVER = range(50, 60)
-# What is interrupted: the node, whether it is entered but not executed, the pc, the stacked frame, EXC_RETURN, and the
-# recorder's frames.
-W_CURRENT, W_SKIP, W_RETURN_PC, W_FRAME, W_FRAME_BYTES, W_LR, W_FRAMES = range(60, 67)
-SAVED, MOST_FRAMES = 72, 64
-USED, MOST_USED = SAVED + MOST_FRAMES * FRAME_WORDS, 64
-# When it happened, in cycles since reset: per round the start of the sleep before it (-1: none), entry and return.
-ROUNDS, MOST_ROUNDS, ROUND_WORDS = USED + MOST_USED, 1000, 3
-WORDS = ROUNDS + MOST_ROUNDS * ROUND_WORDS
-
-# Stages: the thread has stopped (at first, and after a round, in its WFI), the handler has, or neither has been
-# started yet since the handler returned.
-IN_THREAD, IN_HANDLER, RETURNED = range(3)
-
-# The registers of the sets, in order.
-R0_LR, XPSR, SP, CONTROL, PRIMASK, BASEPRI, FAULTMASK, PC, MSP = 0, 6, 7, 8, 9, 10, 11, 12, 13
-L_XPSR, L_CONTROL, L_SP, L_PSP, L_FAULTMASK = range(5)
-
-EXCEPTION_EXIT, PREFETCH_ABORT, FETCH_UNMAPPED, EXC_RETURN_FIRST = 8, 3, 8, 0xFFFFFF00
-SYSTICK, NUMBER, ALIGNED, THUMB, FLAGS = 15, 0x1FF, 1 << 9, 1 << 24, 0xF80F0000
-NPRIV, SPSEL, FPCA, SFPA = 1, 2, 4, 8
-BASIC_FRAME, RETURN_TO_PSP = 1 << 4, 1 << 2
-BASIC_BYTES, EXTENDED_BYTES, BASIC_WORDS, FP_WORDS, FRAME_BUFFER_WORDS = 32, 104, 8, 17, 26
+from vtarget.shell.native.compiling import Recipe
+from vtarget.shell.native.tickwords import (
+    ALIGNED,
+    BASEPRI,
+    BASIC_BYTES,
+    BASIC_FRAME,
+    BASIC_WORDS,
+    CONTROL,
+    EXC_RETURN_FIRST,
+    EXCEPTION_EXIT,
+    EXTENDED_BYTES,
+    FAULTMASK,
+    FETCH_UNMAPPED,
+    FLAGS,
+    FP_WORDS,
+    FPCA,
+    FRAME_BUFFER_WORDS,
+    IN_HANDLER,
+    IN_THREAD,
+    L_CONTROL,
+    L_FAULTMASK,
+    L_PSP,
+    L_SP,
+    L_XPSR,
+    MOST_FRAMES,
+    MSP,
+    NPRIV,
+    NUMBER,
+    PC,
+    PREFETCH_ABORT,
+    PRIMASK,
+    R0_LR,
+    RETURN_TO_PSP,
+    RETURNED,
+    ROUND_WORDS,
+    ROUNDS,
+    SAVED,
+    SFPA,
+    SP,
+    SPSEL,
+    SYSTICK,
+    THUMB,
+    USED,
+    W_ALIGNMENT,
+    W_ASLEEP,
+    W_BASE_CYCLE,
+    W_BUFFER,
+    W_CURRENT,
+    W_CYCLES_DENOMINATOR,
+    W_CYCLES_NUMERATOR,
+    W_ENTRIES,
+    W_ENTRY_SET,
+    W_ERROR,
+    W_EXC_RETURN,
+    W_FP_SET,
+    W_FPCAR,
+    W_FRAME,
+    W_FRAME_BUFFER,
+    W_FRAME_BYTES,
+    W_FRAMES,
+    W_HORIZON,
+    W_LAZY_FP,
+    W_LEAVE_EDGE,
+    W_LEAVING_SET,
+    W_LR,
+    W_MOST,
+    W_MSP_TOP,
+    W_NODE,
+    W_OTHER_LOW,
+    W_PC,
+    W_PERIOD,
+    W_RAM_HIGH,
+    W_RAM_LOW,
+    W_READ_BATCH,
+    W_READ_MEMORY,
+    W_RESUME_EDGE,
+    W_RETURN_PC,
+    W_RETURN_SET,
+    W_RETURNS,
+    W_SKIP,
+    W_SLEPT,
+    W_SPSEL,
+    W_STAGE,
+    W_START,
+    W_STOPPED_SET,
+    W_TAKEN_OVER,
+    W_TICK,
+    W_TOP,
+    W_UC,
+    W_UNTIL,
+    W_USED,
+    W_VECTOR,
+    W_WAKEUPS,
+    W_WRITE_BATCH,
+    W_WRITE_MEMORY,
+    WORDS,
+    XPSR,
+)
 
 
 def _on_interrupt(uc: int, number: int, data: Any) -> None:
@@ -330,15 +387,5 @@ def _repeat_ticks(words: int) -> None:
 
 
 _ON_INTERRUPT = types.void(types.intp, types.uint32, types.CPointer(types.int64))
-on_interrupt = Callback(_ON_INTERRUPT, _on_interrupt)
-_repeat = Callback(types.void(types.int64), _repeat_ticks)
-
-
-def repeat_ticks(words: int) -> None:
-    """Serve the thread that the buffer at ``words`` describes, as far as native code can."""
-    _function()(words)
-
-
-@cache
-def _function() -> Any:
-    return ctypes.CFUNCTYPE(None, ctypes.c_int64)(_repeat.address)
+on_interrupt = Recipe(_ON_INTERRUPT, _on_interrupt)
+repeat = Recipe(types.void(types.int64), _repeat_ticks)

@@ -163,6 +163,24 @@ def test_suppositions_side_by_side_are_of_the_inference(made: Path, evals: Path)
     assert (refused.code, refused.err) == (2, "error: --waterfall does not go with a table of suppositions\n")
 
 
+def test_the_code_of_an_inference_is_explained(made: Path, evals: Path) -> None:
+    chosen = ("--explain", "arm_softmax_s8", "--explain", "arm_nn_mat_mult_nt_t_s8")
+    found = document(stored(made / "chain.tflite", evals, *chosen, "--json", "-"))
+    softmax, inner = found["explain"]
+    kernels = {kernel["name"]: kernel["cycles"] for kernel in found["kernels"]}
+    assert softmax["cycles"] == kernels["arm_softmax_s8"] == found["layers"][3]["cycles"]
+    assert inner["cycles"] == kernels["arm_nn_mat_mult_nt_t_s8"] < found["layers"][0]["cycles"]
+    assert [k["calls"] for k in found["kernels"] if k["name"] == "arm_softmax_s8"] == [1]  # not those of all three
+    shown = stored(made / "chain.tflite", evals, *chosen[:2], "--cache", "off")
+    assert (shown.code, shown.err) == (0, "")
+    slow = document(stored(made / "chain.tflite", evals, *chosen[:2], "--cache", "off", "--json", "-"))["explain"]
+    assert f"\narm_softmax_s8: {slow[0]['cycles']:,} cycles\n" in shown.out and slow[0]["cycles"] > softmax["cycles"]
+    assert command(made, "evals", "chain", *chosen[:2], "--cache", "off").out == shown.out
+    unknown = stored(made / "chain.tflite", evals, "--explain", "arm_softmax_s9")
+    assert (unknown.code, unknown.out, unknown.err.count("\n")) == (2, "", 1)
+    assert "--explain: no kernel 'arm_softmax_s9' ran (hint: did you mean 'arm_softmax_s8'?)" in unknown.err
+
+
 # Measurements.
 
 

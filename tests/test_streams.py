@@ -70,6 +70,15 @@ def test_regions_that_one_board_tells_apart_are_not_one() -> None:
     assert not covers(apart, together), "SRAM1 isn't counted, SRAM3 is"
 
 
+def test_what_spans_regions_is_a_stream_of_its_own() -> None:
+    one = linked("nucleo-f446re")
+    across = replace(one, regions=(*one.regions[:2], "SRAM1+SRAM2", "SRAM1+SRAM2"))
+    other = replace(across, board=load_board("disco-f407vg"))
+    assert covers(across, across)
+    assert not any(covers(a, b) for a, b in ((one, across), (across, one), (across, other), (other, across)))
+    assert roots([one, across, other]) == [0, 1, 2]
+
+
 def test_what_changes_memory_on_one_board_only_is_not_one_stream() -> None:
     """Loads pipeline inside one memory: two of them in ``a``, one in ``b``."""
     board = load_board("nucleo-l4r5zi")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vtarget.app.run_devices import refuse_device_options
-from vtarget.app.run_explain import refuse_explaining
+from vtarget.app.run_explain import explain_kernels, refuse_explaining, supposed_pricer
 from vtarget.app.run_target import check_probe_options, parse_base, refuse_supposing, refuse_with_stored, write_request
 from vtarget.base.errors import InputError
 
@@ -46,7 +46,6 @@ _EXCLUDED = {
     "spans": "--span",
     "reads": "--read",
     "kernels": "--kernels",
-    "explained": "--explain",
     "battery_mah": "--battery-mah",
 }
 
@@ -91,13 +90,17 @@ def run_model(
             )
             show_table(rows, json_path, quiet=options["quiet"])
             return None
-        runs = _priced(ran.facts, ran.pricer, supposed.settings[-1], options["power_state"])
+        setting = supposed.settings[-1]
+        runs = _priced(ran.facts, ran.pricer, setting, options["power_state"])
+        at = supposed_pricer(runs.inference, ran.pricer, setting)
+        explanations = explain_kernels(runs.inference, at, options["explained"], runs.profile.inference)
+        profile = replace(runs.profile, explanations=tuple(explanations))
         if ran.measure is None:
-            return runs.profile
+            return profile
         measured = ran.measure(runs)
         if measured.agrees:
             _store(ran, measured, options["record_path"])
-        return replace(runs.profile, measured=measured)
+        return replace(profile, measured=measured)
 
 
 @dataclass(frozen=True)

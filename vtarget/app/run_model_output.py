@@ -54,7 +54,7 @@ def _print_measured(profile: RuntimeProfile) -> None:
 
 
 def _print(profile: RuntimeProfile, *, waterfall: bool) -> None:
-    from vtarget.app.run_explain import print_waterfall
+    from vtarget.app.run_explain import print_explanations, print_waterfall
     from vtarget.app.terminal import Column, print_line, print_table
     from vtarget.logic import report, runtimereport, waterfallreport
 
@@ -64,6 +64,7 @@ def _print(profile: RuntimeProfile, *, waterfall: bool) -> None:
     print_line()
     if waterfall:
         print_waterfall("layer", waterfallreport.of_layers(profile.layers), profile.inference)
+    print_explanations(profile.explanations)
     for label, value in runtimereport.runtime_lines(profile):
         print_line(f"{label:<14} {value}")
     print_line()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vtarget.data.explanation import Explanation
 from vtarget.data.graph import Graph
 from vtarget.data.modelprofile import LayerProfile, MeasuredModel, Spread
 from vtarget.data.profile import Profile
@@ -27,7 +28,8 @@ class RuntimeProfile:
     ``inference`` is the profile of one call of ``inference_function``, the median warm one, or of a whole run if no
     such function is known (None). ``layers`` are the operators with a kernel, in order; ``unmapped_layers`` the others'
     indices. ``runtimes`` are those whose kernels were called. ``runs`` is how often the firmware was started.
-    ``measured`` is what a real board said of it, all else is estimated.
+    ``measured`` is what a real board said of it, all else is estimated. ``explanations`` are of functions in the same
+    inference.
     """
 
     graph: Graph
@@ -43,6 +45,7 @@ class RuntimeProfile:
     unmapped_kernels: tuple[UnmappedKernel, ...]
     validation: Validation | None
     measured: MeasuredModel | None = None
+    explanations: tuple[Explanation, ...] = ()
 
     @property
     def macs(self) -> int:

@@ -21,7 +21,7 @@ MOST_NAMED = 12
 
 def runtime_json(profile: RuntimeProfile) -> dict[str, Any]:
     """The contract's object; its totals are those of one inference, if the firmware has a function that is one."""
-    return profile_json(profile.inference) | {
+    return profile_json(profile.inference, profile.explanations) | {
         "model": {"path": profile.graph.path, "sha256": profile.graph.sha256, "macs": profile.macs},
         "runtimes": list(profile.runtimes),
         "inference_function": profile.inference_function,

@@ -92,13 +92,13 @@ class RuntimeFacts:
 
 @dataclass(frozen=True)
 class Ran:
-    """One inference: the spans of its kernels' calls, and what profiles it. It is call number ``index`` of
+    """One inference: the spans of its kernels' calls, and what executed in it. It is call number ``index`` of
     ``function``; None: the whole run."""
 
     calls: tuple[KernelCall, ...]
     spans: Mapping[tuple[str, int], Span]
     cycles: int
-    profile: Callable[[], Profile]
+    record: Callable[[], ExecutionRecord]
     function: str | None
     index: int | None
 
@@ -112,10 +112,12 @@ class Run(Started):
 
 @dataclass(frozen=True)
 class RuntimeRuns:
-    """All runs of a job, what they say, and what the interpreter computes."""
+    """All runs of a job, what they say, and what the interpreter computes. ``inference`` is what executed in the
+    inference that the profile is of."""
 
     runs: Sequence[Run]
     profile: RuntimeProfile
+    inference: ExecutionRecord
     reference: InterpreterResult | None
 
 
@@ -250,7 +252,11 @@ def _check_end(record: ExecutionRecord, feeder: BufferFeeder | None, at: str | N
 def profile_facts(facts: RuntimeFacts, pricer: Pricer, power_state: str | None = None) -> RuntimeRuns:
     """The runs priced for the pricer's board. RunError if a run ended before its first inference had."""
     runs = [_priced(start, facts.marks, pricer, power_state) for start in facts.starts]
-    return RuntimeRuns(runs, _profile(facts, pricer, runs), facts.reference)
+    ran = [inference for run in runs for inference in run.inferences]
+    chosen = ran[median_sample([inference.cycles for inference in ran])]
+    record = chosen.record()
+    inference = replace(price(record, pricer, power_state=power_state), console=runs[0].record.console)
+    return RuntimeRuns(runs, _profile(facts, pricer, runs, chosen, inference), record, facts.reference)
 
 
 def _priced(start: Started, marks: frozenset[str], pricer: Pricer, power_state: str | None) -> Run:
@@ -265,13 +271,11 @@ def _priced(start: Started, marks: frozenset[str], pricer: Pricer, power_state: 
 
     def ran(inference: Inference) -> Ran:
         if inference.index is None or mark is None:
-            return Ran(inference.calls, spans, int(whole.cycles.nominal), lambda: whole, None, None)
+            return Ran(inference.calls, spans, int(whole.cycles.nominal), lambda: record, None, None)
         key = (mark, inference.index)
-
-        def profile() -> Profile:
-            return price(restricted(record, facts[key]), pricer, power_state=power_state)
-
-        return Ran(inference.calls, spans, spans[key].cycles, profile, mark, inference.index)
+        return Ran(
+            inference.calls, spans, spans[key].cycles, lambda: restricted(record, facts[key]), mark, inference.index
+        )
 
     return Run(record, start.samples, start.outputs, [ran(inference) for inference in found])
 
@@ -279,12 +283,11 @@ def _priced(start: Started, marks: frozenset[str], pricer: Pricer, power_state: 
 # What comes out of it.
 
 
-def _profile(facts: RuntimeFacts, pricer: Pricer, runs: Sequence[Run]) -> RuntimeProfile:
+def _profile(
+    facts: RuntimeFacts, pricer: Pricer, runs: Sequence[Run], chosen: Ran, inference: Profile
+) -> RuntimeProfile:
     graph = facts.graph
     ran = [inference for run in runs for inference in run.inferences]
-    cycles = [inference.cycles for inference in ran]
-    chosen = ran[median_sample(cycles)]
-    inference = replace(chosen.profile(), console=runs[0].record.console)
     layers, spans = _layers(graph, pricer, ran)
     region = pricer.board.region(pricer.board.boot.region)
     context = LayerContext(pricer.board.core, pricer.board.fpu, "", pricer.memory.waits(region), region.name)
@@ -297,7 +300,7 @@ def _profile(facts: RuntimeFacts, pricer: Pricer, runs: Sequence[Run]) -> Runtim
         runs=len(runs),
         inferences=len(ran),
         inference=inference,
-        spread=spread_of(cycles),
+        spread=spread_of([inference.cycles for inference in ran]),
         layers=layer_profiles(graph, layers, spans, inference, context),
         unmapped_layers=tuple(o.index for o in graph.operators if o.index not in mapped),
         unmapped_kernels=_unmapped(graph, chosen),

@@ -76,6 +76,18 @@ BAD = [
     ("size: 1 MiB", "size: 0", "demo.yaml:9: regions.0.size: a region must hold at least one byte"),
     ("size: 1 MiB, source: manual", "size: 1 MiB", "demo.yaml:9: regions.0: 'source' is missing"),
     ("size: 1 MiB, source: manual", "size: 1 MiB, source: ''", "demo.yaml:9: regions.0.source: must not be empty"),
+    ("base: 0x08000000", "base: 0x08000001", "demo.yaml:9: regions.0.base: 0x8000001 is no multiple of 4"),
+    ("size: 1 MiB", "size: 6 B", "demo.yaml:9: regions.0.size: 0x6 is no multiple of 4"),
+    ("kind: flash,", "kind: flash, fetch_bits: 48,", "demo.yaml:9: regions.0.fetch_bits: 48 is no power of two"),
+    ("[0x1000, 0x0]", "[0x1000, 0x2]", "demo.yaml:7: boot.vector_offsets.1: 0x2 is no multiple of 4"),
+    ("[0x1000, 0x0]", "[]", "demo.yaml:7: boot.vector_offsets: must not be empty"),
+    ("voltage: 3.3 V", "voltage: 0 V", "demo.yaml:15: power.0.voltage: a supply has more than 0 V"),
+    (
+        "base: 0x20010000",
+        "base: 0xe000e000",
+        "demo.yaml:11: regions.2.base: region RAM2 0xe000e000..0xe001e000 lies in 0xe0000000..0xe0100000, "
+        "where the core's own registers are",
+    ),
     ("base: 0x08000000", "base: 0xfff80000", "demo.yaml:9: regions.0.size: region FLASH reaches past 0xffffffff"),
     (
         "base: 0x08000000",

@@ -24,6 +24,8 @@ class RegionKind(StrEnum):
     CCM = "ccm"
 
 
+WORD_BYTES = 4
+PPB_BASE, PPB_END = 0xE0000000, 0xE0100000  # DDI 0403 B3.1, the private peripheral bus
 WRITABLE = frozenset({RegionKind.SRAM, RegionKind.TCM, RegionKind.CCM})
 
 
@@ -48,8 +50,16 @@ class Region(Model):
     def _inside_address_space(self) -> Self:
         if self.size == 0:
             raise FieldError("a region must hold at least one byte", at=("size",))
+        for key, value in (("base", self.base), ("size", self.size)):
+            if value % WORD_BYTES:
+                raise FieldError(f"0x{value:x} is no multiple of {WORD_BYTES}", at=(key,))
         if self.end > 1 << 32:
             raise FieldError(f"region {self.name} reaches past 0xffffffff", at=("size",))
+        if self.base < PPB_END and self.end > PPB_BASE:
+            core = f"0x{PPB_BASE:08x}..0x{PPB_END:08x}, where the core's own registers are"
+            raise FieldError(f"region {self.name} 0x{self.base:08x}..0x{self.end:08x} lies in {core}", at=("base",))
+        if self.fetch_bits is not None and self.fetch_bits.bit_count() != 1:
+            raise FieldError(f"{self.fetch_bits} is no power of two", at=("fetch_bits",))
         return self
 
     @property
@@ -79,8 +89,15 @@ class Boot(Model):
     """Where the core finds its vector table: candidate offsets in ``region``, tried in order."""
 
     region: str
-    vector_offsets: tuple[Address, ...] = (0,)
+    vector_offsets: Annotated[tuple[Address, ...], Field(min_length=1)] = (0,)
     source: Text
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Self:
+        for index, offset in enumerate(self.vector_offsets):
+            if offset % WORD_BYTES:
+                raise FieldError(f"0x{offset:x} is no multiple of {WORD_BYTES}", at=("vector_offsets", index))
+        return self
 
 
 class PowerPoint(Model):
@@ -110,6 +127,8 @@ class PowerState(Model):
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
+        if not self.voltage:
+            raise FieldError("a supply has more than 0 V", at=("voltage",))
         clocks = [point.clock for point in self.points]
         if clocks != sorted(set(clocks)):
             raise FieldError("clock must ascend from point to point", at=("points",))

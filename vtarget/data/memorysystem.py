@@ -157,11 +157,13 @@ class DataAccess(Model):
     """What loads and stores of a region take beyond the core's own figures, each once per instruction.
 
     ``load``: one that doesn't pipeline behind another load; ``next_load``: one that does; ``multiple``: LDM, LDRD, POP
-    and their like; ``store``: any store.
+    and their like; ``store``: any store. ``load_behind_partial_store``: what any load takes besides, right behind a
+    store of a byte or halfword, which a memory with error correction over words has to read, merge and write.
     """
 
     load: Amount = NOTHING
     next_load: Amount = NOTHING
     multiple: Amount = NOTHING
     store: Amount = NOTHING
+    load_behind_partial_store: Amount = NOTHING
     source: Text

@@ -12,7 +12,7 @@ from math import ceil, floor
 
 from vtarget.data.board import Board, Region
 from vtarget.data.cycles import NO_CYCLES, Cycles
-from vtarget.data.insn import Insn, Kind
+from vtarget.data.insn import ALWAYS, Insn, Kind
 from vtarget.data.memorysystem import Amount, Burst, Cache, FetchAccess, Wait
 from vtarget.logic.bursts import Bursts, Passage
 from vtarget.logic.zones import SEQUENCE_MISS, data_cache, instruction_cache, real_region
@@ -47,6 +47,14 @@ STORES = frozenset(
     }
 )
 LOADS = frozenset({Kind.LOAD, Kind.FP_LOAD})
+
+
+def behind_partial_store(insn: Insn, before: Insn | None) -> bool:
+    """Whether ``insn``, which accesses memory, loads right behind a store of a byte or halfword that executes if it
+    does."""
+    if before is None or before.kind is not Kind.STORE or insn.kind in STORES:
+        return False
+    return before.access_bytes < WORD_BYTES and before.condition in (ALWAYS, insn.condition)
 
 
 def wait_states(region: Region, clock_hz: int) -> int | None:
@@ -109,7 +117,7 @@ class MemoryModel:
         return {}
 
     @cached_property
-    def _accesses(self) -> dict[tuple[Kind, int, bool, str, bool], Cycles]:
+    def _accesses(self) -> dict[tuple[Kind, int, bool, bool, str, bool], Cycles]:
         return {}
 
     def moved(self, low: int, high: int) -> Region | None:
@@ -217,10 +225,10 @@ class MemoryModel:
     def data(self, insn: Insn, before: Insn | None, region: Region, *, missed: bool) -> Cycles:
         """What one load or store of ``region`` (for a cache: one line of it) adds to the core's own cycles."""
         behind_load = before is not None and before.kind in LOADS
-        key = (insn.kind, insn.register_count, behind_load, region.name, missed)
+        key = (insn.kind, insn.register_count, behind_load, behind_partial_store(insn, before), region.name, missed)
         found = self._accesses.get(key)
         if found is None:
-            found = self._accesses[key] = self._access(insn, behind_load, region, missed)
+            found = self._accesses[key] = self._access(insn, before, region, missed)
         return found
 
     def data_alike(self, region: Region, *, missed: bool) -> Cycles | None:
@@ -234,7 +242,7 @@ class MemoryModel:
     def _cached(self, unit: Cache, region: Region, missed: bool) -> Cycles:
         return self._wait(unit.miss, region) if missed and self.simulated else NO_CYCLES
 
-    def _access(self, insn: Insn, behind_load: bool, region: Region, missed: bool) -> Cycles:
+    def _access(self, insn: Insn, before: Insn | None, region: Region, missed: bool) -> Cycles:
         unit = self.data_cache(region)
         store = insn.kind in STORES
         if unit is not None and (unit.write != "around" or not store):
@@ -250,8 +258,9 @@ class MemoryModel:
         elif insn.kind in MULTIPLE:
             amount = extra.multiple
         else:
-            amount = extra.next_load if behind_load else extra.load
-        return total + _cycles(amount)
+            amount = extra.next_load if before is not None and before.kind in LOADS else extra.load
+        total += _cycles(amount)
+        return total + _cycles(extra.load_behind_partial_store) if behind_partial_store(insn, before) else total
 
     def _wait(self, wait: Wait, region: Region) -> Cycles:
         waits = self.waits(region) or 0

@@ -13,8 +13,9 @@ from vtarget.logic import isa
 from vtarget.logic.attribution import HEAD, Cause, Charge
 from vtarget.logic.cost import Exit
 from vtarget.logic.decode import Block
+from vtarget.logic.memory_cost import behind_partial_store
 from vtarget.logic.pricing import Pricer
-from vtarget.logic.zones import CHANGED, JUMP_MISS, UNALIGNED
+from vtarget.logic.zones import CHANGED, JUMP_MISS, UNALIGNED, real_region
 
 _WHAT = {
     Kind.LOAD: "load",
@@ -214,4 +215,16 @@ def _data_reason(pricer: Pricer, insn: Insn, event: Event, cycles: int) -> str:
     unit = pricer.memory.data_cache(region)
     where = f"{region.name}{'' if unit is None else f' through {unit.name}'}"
     verb = "store to" if insn.kind in isa.STORES else "load from"
-    return f"{'miss, ' if missed and unit is not None else ''}{verb} {where}: {cycles:+}"
+    merged = " behind a partial store" if unit is None and _waits_for_merge(pricer, event, region) else ""
+    return f"{'miss, ' if missed and unit is not None else ''}{verb} {where}{merged}: {cycles:+}"
+
+
+def _waits_for_merge(pricer: Pricer, event: Event, region: Region) -> bool:
+    """Whether a load waits for what the store before it makes the memory merge."""
+    insns, extra = event.block.insns, real_region(pricer.board, region).data_access
+    before = insns[event.index - 1] if event.index else None
+    return (
+        extra is not None
+        and extra.load_behind_partial_store.nominal > 0
+        and behind_partial_store(insns[event.index], before)
+    )

@@ -218,15 +218,15 @@ def test_a_measurement_is_taken_at_its_clock(
     save_with_record(slow, virtual.record, path)
     assert ReplayTarget(path, pricer).run(image, RunOrder()).profile.clock_hz == 20_000_000
     asked = "was measured at 20 MHz, which doesn't tell what the board takes at "
-    with pytest.raises(InputError, match=f"{asked}10 MHz") as raised:
-        ReplayTarget(path, pricer_for(BOARD, clock_hz=10_000_000)).run(image, RunOrder())
+    with pytest.raises(InputError, match=f"{asked}60 MHz") as raised:
+        ReplayTarget(path, pricer_for(pricer.board, clock_hz=60_000_000)).run(image, RunOrder())
     assert raised.value.hint == f"estimates can be had: --from-record {path}.record"
-    with pytest.raises(InputError, match=f"{asked}25 MHz") as raised:  # beside estimates of a model, say
+    with pytest.raises(InputError, match=f"{asked}120 MHz") as raised:  # beside estimates of a model, say
         ReplayTarget(path, pricer).run(image, RunOrder(guide=virtual.record))
     assert raised.value.hint == "--clock '20 MHz'"
     (tmp_path / "m.json.record").unlink()
     with pytest.raises(InputError) as raised:
-        ReplayTarget(path, pricer_for(BOARD, clock_hz=10_000_000)).run(image, RunOrder())
+        ReplayTarget(path, pricer_for(pricer.board, clock_hz=60_000_000)).run(image, RunOrder())
     assert raised.value.hint == "without a board it is estimated"
 
 

@@ -71,7 +71,7 @@ class Sandbox:
 
     def __init__(self, folder: Path) -> None:
         self.checkout = folder / "vtarget"
-        ignored = shutil.ignore_patterns(".*", "*.pyc*", "*.tmp*", "dist", "build", "*.egg-info")
+        ignored = shutil.ignore_patterns(".*", "*.pyc.*", "*.tmp*", "dist", "build", "*.egg-info")
         shutil.copytree(ROOT, self.checkout, ignore=ignored)
         tools = folder / "bin"
         tools.mkdir()

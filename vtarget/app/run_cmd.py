@@ -110,7 +110,6 @@ def run(
     """
     from vtarget.logic.report import failure
     from vtarget.logic.result import profile_json
-    from vtarget.logic.runtimereport import runtime_json
     from vtarget.shell.running import pricer_for
 
     pattern = kernel_pattern(kernels)
@@ -124,6 +123,8 @@ def run(
     if options["model"] is not None:
         found_model = run_model(firmware, board, pricer, options | others, supposed, json_path)
         if found_model is not None:
+            from vtarget.logic.runtimereport import runtime_json
+
             _show_model(found_model, json_path, strict=strict, quiet=quiet, waterfall=options["waterfall"])
             check(budget, runtime_json(found_model))
         return 0

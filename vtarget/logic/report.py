@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from vtarget.data.profile import Bound, Duty, Kernel, MeasuredFacts, Profile, Sleeping
 from vtarget.data.record import Exit, Reason
+from vtarget.logic.shortnames import short_name, short_names
 
 KERNEL_COLUMNS = ("kernel", "calls", "instructions", "cycles", "with callees", "time", "energy", "share")
 MEASURED_COLUMNS = ("estimated", "error", "cycles are")  # beside KERNEL_COLUMNS, if a board was measured
@@ -54,7 +55,8 @@ def kernel_table(profile: Profile, pattern: re.Pattern[str] | None = None) -> Ke
     shown = chosen if pattern is not None else chosen[:MOST_KERNELS]
     total = profile.cycles.nominal or 1.0
     rest = sum(k.cycles for k in chosen[len(shown) :])
-    found = tuple((*_row(k, total), *_beside(k, profile.measured)) for k in shown)
+    names = short_names([(k.name, k.address) for k in shown])
+    found = tuple((*_row(k, name, total), *_beside(k, profile.measured)) for k, name in zip(shown, names, strict=True))
     return KernelTable(found, len(chosen) - len(shown), rest / total)
 
 
@@ -75,9 +77,9 @@ def _beside(kernel: Kernel, facts: MeasuredFacts | None) -> tuple[str, ...]:
     return estimated, error, "measured" if one.own else "measured with callees"
 
 
-def _row(kernel: Kernel, total: float) -> tuple[str, ...]:
+def _row(kernel: Kernel, name: str, total: float) -> tuple[str, ...]:
     return (
-        f"{kernel.name} (interrupt)" if kernel.interrupts else kernel.name,
+        f"{name} (interrupt)" if kernel.interrupts else name,
         f"{kernel.calls:,}",
         f"{kernel.instructions:,}",
         f"{kernel.cycles:,}",
@@ -223,7 +225,7 @@ def ending_failure(ended: Exit) -> str | None:
 
 
 def _stack(ended: Exit, most: int = 8) -> str:
-    names = [f.function for f in ended.call_stack[:most]]
+    names = [short_name(f.function) for f in ended.call_stack[:most]]
     folded: list[str] = []
     for name in names:
         if not folded or folded[-1] != name:

@@ -10,6 +10,7 @@ from vtarget.data.modelprofile import LayerProfile
 from vtarget.data.profile import Profile
 from vtarget.data.waterfall import NO_WATERFALL, CyclePart, Waterfall
 from vtarget.logic.report import MOST_KERNELS, select_kernels
+from vtarget.logic.shortnames import short_names
 
 GLYPHS = "█▓▒░▞▚╳"  # by CyclePart, so that bars can be read without colours
 _NONE = "-"
@@ -28,7 +29,9 @@ class WaterfallRow:
 def of_kernels(profile: Profile, pattern: re.Pattern[str] | None = None) -> list[tuple[str, Waterfall]]:
     """(name, waterfall) of the kernels that the kernel table shows."""
     chosen = select_kernels(profile, pattern)
-    return [(k.name, k.waterfall or NO_WATERFALL) for k in (chosen if pattern else chosen[:MOST_KERNELS])]
+    shown = chosen if pattern else chosen[:MOST_KERNELS]
+    names = short_names([(k.name, k.address) for k in shown])
+    return [(name, k.waterfall or NO_WATERFALL) for k, name in zip(shown, names, strict=True)]
 
 
 def of_layers(layers: Sequence[LayerProfile]) -> list[tuple[str, Waterfall]]:

@@ -77,7 +77,7 @@ def test_runs_without_a_gap_join_the_shortest_and_smallest_first() -> None:
         region("T", "tcm", 0x20001000, 0x1000),  # on a bus of its own
         region("T", "ccm", 0x20001000, 0x1000),
         region("T", "sram", 0x1FFFF000, 0x1000),  # on the code bus
-        region("T", "sram", 0x20001001, 0x1000),
+        region("T", "sram", 0x20001004, 0x1000),
         region("T", "flash", 0x20001000, 0x1000),
         region("T", "sram", 0x20001000, 0x1000, "A"),  # the same memory again
     ],

@@ -200,6 +200,17 @@ def test_a_measurement_of_a_model_is_stored_and_shown_again(made: Path, measured
     )
 
 
+def test_a_measurement_needs_its_virtual_run(made: Path, measured: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "m.json"
+    alone.write_bytes(measured.read_bytes())
+    done = stored(made / "chain.tflite", alone)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"error: {alone}: the virtual run that tells which kernels were called when isn't beside it "
+        "(hint: 'vtarget run FIRMWARE --model MODEL.tflite --probe PROBE -o FILE' writes FILE and FILE.record)\n"
+    )
+
+
 @needs_interpreter
 def test_a_measurement_is_of_one_start(made: Path, tmp_path: Path) -> None:
     elf = made / "once.elf"

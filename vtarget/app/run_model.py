@@ -154,7 +154,7 @@ def _store(ran: _Ran, measured: MeasuredModel | None, path: str | None) -> None:
 
 def _stored(firmware: str | None, pricer: Pricer, options: dict[str, Any], supposed: WhatIf) -> _Ran:
     """The starts that a file is of, or a measurement and its virtual run."""
-    from vtarget.data.limits import RunLimits
+    from vtarget.shell.measurementfile import load_measurement, record_file
     from vtarget.shell.onlooking import RunOrder
     from vtarget.shell.ownruntime import stored_facts
     from vtarget.shell.recordfile import load_records
@@ -172,8 +172,13 @@ def _stored(firmware: str | None, pricer: Pricer, options: dict[str, Any], suppo
     try:
         if not replay.measures:
             return _Ran(stored_facts(graph, load_records(path), options["input_at"]), pricer)
+        if record_file(load_measurement(path), path) is None:
+            raise InputError(
+                f"{path}: the virtual run that tells which kernels were called when isn't beside it",
+                hint="'vtarget run FIRMWARE --model MODEL.tflite --probe PROBE -o FILE' writes FILE and FILE.record",
+            )
         image = None if firmware is None else load_firmware(firmware, pricer)
-        found = replay.run(image, RunOrder(limits=RunLimits(wall_seconds=options["timeout"])))
+        found = replay.run(image, RunOrder())
         facts = stored_facts(graph, [found.record], options["input_at"])
     except InputError as error:
         named = error.message if error.message.startswith(path) else f"{path}: {error.message}"

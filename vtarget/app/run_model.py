@@ -78,29 +78,10 @@ def run_model(
             ran = _executed(firmware, pricer, options, supposed, stack)
         if ran.measure is None:
             _store(ran, None, options["record_path"])
-        if supposed.table:
-            from vtarget.app.run_whatif import show_table, table
-
-            refuse_explaining(options, "does not go with a table of suppositions")
-            rows = table(
-                lambda at, setting: _priced(ran.facts, at, setting, options["power_state"]).profile.inference,
-                board,
-                supposed,
-                pricer.calibration,
-            )
-            show_table(rows, json_path, quiet=options["quiet"])
-            return None
-        setting = supposed.settings[-1]
-        runs = _priced(ran.facts, ran.pricer, setting, options["power_state"])
-        at = supposed_pricer(runs.inference, ran.pricer, setting)
-        explanations = explain_kernels(runs.inference, at, options["explained"], runs.profile.inference)
-        profile = replace(runs.profile, explanations=tuple(explanations))
-        if ran.measure is None:
-            return profile
-        measured = ran.measure(runs)
-        if measured.agrees:
-            _store(ran, measured, options["record_path"])
-        return replace(profile, measured=measured)
+        if not supposed.table:
+            return _profile(ran, supposed.settings[-1], options)
+        _show_table(ran, board, supposed, options, json_path)
+        return None
 
 
 @dataclass(frozen=True)
@@ -110,6 +91,34 @@ class _Ran:
     facts: RuntimeFacts
     pricer: Pricer
     measure: Callable[[RuntimeRuns], MeasuredModel] | None = None
+
+
+def _profile(ran: _Ran, setting: Setting, options: dict[str, Any]) -> RuntimeProfile:
+    """The profile under that setting, with what a board took if there is one, which is stored if it is right."""
+    runs = _priced(ran.facts, ran.pricer, setting, options["power_state"])
+    pricer = supposed_pricer(runs.inference, ran.pricer, setting)
+    explanations = explain_kernels(runs.inference, pricer, options["explained"], runs.profile.inference)
+    profile = replace(runs.profile, explanations=tuple(explanations))
+    if ran.measure is None:
+        return profile
+    measured = ran.measure(runs)
+    if measured.agrees:
+        _store(ran, measured, options["record_path"])
+    return replace(profile, measured=measured)
+
+
+def _show_table(ran: _Ran, board: str, supposed: WhatIf, options: dict[str, Any], json_path: str | None) -> None:
+    from vtarget.app.run_whatif import show_table, table
+
+    refuse_explaining(options, "does not go with a table of suppositions")
+    power = options["power_state"]
+    rows = table(
+        lambda pricer, setting: _priced(ran.facts, pricer, setting, power).profile.inference,
+        board,
+        supposed,
+        ran.pricer.calibration,
+    )
+    show_table(rows, json_path, quiet=options["quiet"])
 
 
 def _check_options(options: dict[str, Any]) -> None:

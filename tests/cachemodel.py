@@ -54,8 +54,10 @@ def traced(
         block = passages[-1].block
         index = block.addresses.index(address)
         insn = block.insns[index]
+        if not insn.access_bytes:
+            return
         low = effective_address(insn, address, uc.reg_read_batch(REGISTERS))
-        if low is not None and insn.access_bytes:
+        if low is not None:
             passages[-1].accessed[index] = low, low + insn.access_bytes * max(insn.register_count, 1) - 1
 
     uc.hook_add(uni.UC_HOOK_BLOCK, on_block)
@@ -114,6 +116,10 @@ class Replay:
         self.board = board
         self.model = pricer_for(board).model
         self.caches = {unit.name: CacheModel(unit) for unit in board.caches}
+        self.ways = {
+            region.name: (instruction_cache(board, region), zone_number(board, region), data_cache(board, region))
+            for region in board.regions
+        }
         self.counts: Counts = Counter()
         self.ranges: Ranges = {}
         self.last = ("", -1)
@@ -139,7 +145,7 @@ class Replay:
 
     def _fetch(self, block: Block) -> None:
         region = self.board.region_at(block.address)
-        unit = instruction_cache(self.board, region) if region else None
+        unit = self.ways[region.name][0] if region else None
         if unit is None:
             return
         cache = self.caches[unit.name]
@@ -167,9 +173,8 @@ class Replay:
                 (insn.access_bytes, low % 4), 0
             )
         region = self.board.region_at(low)
-        zone = zone_number(self.board, region) if region else 0
-        unit = data_cache(self.board, region) if region and zone else None
-        if unit is None or (access.write and unit.write == "around"):
+        _, zone, unit = self.ways[region.name] if region else (None, 0, None)
+        if unit is None or not zone or (access.write and unit.write == "around"):
             self.counts[*key, 2 * zone] += zone > 0
             return
         cache = self.caches[unit.name]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
+from vtarget.data.profile import Battery, Bound, Profile, Span
 from vtarget.data.record import Exit, Frame, Reason
-from vtarget.logic.report import ending, quantity, stack_lines
+from vtarget.logic.report import duty_lines, ending, quantity, span_rest, span_rows, stack_lines
 
 
 @pytest.mark.parametrize(
@@ -53,3 +57,23 @@ def test_a_deep_call_stack_shows_both_ends() -> None:
         "0x00000062 f98",
         "0x00000063 f99",
     ]
+
+
+def test_spans_that_are_left_out_are_told_by_name() -> None:
+    spans = [Span("often", at, 4, 9 if at < 100 else 7, 1e-6, None) for at in range(1573)]
+    one = cast(Profile, SimpleNamespace(spans=(*spans[:40],)))
+    assert (len(span_rows(one)), span_rest(one)) == (40, [])
+    both = cast(Profile, SimpleNamespace(spans=(*spans, Span("once", 0, 1, 2, 1e-6, None))))
+    assert [row[:2] for row in span_rows(both)][-2:] == [("often", "24"), ("once", "0")]
+    assert span_rest(both) == ["… and 1,548 more of often, of 7 .. 9 cycles"]
+
+
+@pytest.mark.parametrize(
+    ("years", "text"),
+    [(14.0, "14.0 years (13.0 years .. 15.0 years)"), (1e300, "more than 1,000 years")],
+)
+def test_a_battery_lasts_so_long(years: float, text: str) -> None:
+    year_s = 365.25 * 86_400
+    life = Bound((years - 1) * year_s, years * year_s, (years + 1) * year_s)
+    asked = cast(Profile, SimpleNamespace(sleep=(), battery=Battery(230, 3, life)))
+    assert duty_lines(asked) == [("battery", f"{text} from 230 mAh at 3 V, the chip alone")]

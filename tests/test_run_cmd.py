@@ -197,6 +197,8 @@ def test_kernels_selects_by_regular_expression_in_table_and_json() -> None:
     whole = run_json(FIR)
     assert document["cycles"] == whole["cycles"]
     assert run_json(FIR, "--kernels", "nothing like that")["kernels"] == []
+    none = vtarget("run", FIR, "-b", BOARD, "--kernels", "nothing like that")
+    assert "\nnone of 9 kernels has a name that --kernels matches\n" in none.out
 
 
 # Spans.
@@ -413,6 +415,7 @@ def refused(*arguments: str | Path) -> str:
         ),
         (["-b", BOARD, "--base", "boot"], r"--base 'boot': not an address .*"),
         (["-b", BOARD, "--base", "-1"], r"--base: -1 is no 32-bit address"),
+        (["-b", BOARD, "--base", "0x08000000"], r"--base is for raw binaries, but .* is ELF and has its own addresses"),
         (["-b", BOARD, "--json", "no/such/file"], r"--json no/such/file: no such directory: no/such"),
         (["-b", BOARD, "--json", "."], r"--json \.: is a directory"),
         (["-b", BOARD, "--record", "no/such/file"], r"--record no/such/file: no such directory: no/such"),

@@ -235,6 +235,8 @@ def _print(
     first, *others = report.kernel_columns(profile)
     columns: list[Column | str] = [first, *(name if name == "cycles are" else Column(name, "right") for name in others)]
     print_table(columns, table.rows, title=report.heading(profile))
+    if not table.rows:
+        print_line(f"none of {len(profile.kernels)} kernels has a name that --kernels matches")
     if table.left_out:
         print_line(f"… and {table.left_out} more kernels with {100 * table.left_out_share:.1f} % of the cycles")
     print_line()
@@ -245,6 +247,8 @@ def _print(
     if profile.spans:
         right = [Column(name, "right") for name in ("call", "instructions", "cycles", "time", "energy")]
         print_table(["span", *right], report.span_rows(profile))
+        for line in report.span_rest(profile):
+            print_line(line)
         print_line()
     for label, value in report.total_lines(profile):
         print_line(f"{label:<14} {value}")

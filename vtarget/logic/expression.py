@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vtarget.base.errors import InputError
-from vtarget.base.suggest import did_you_mean
+from vtarget.base.suggest import closest
 
 MOST_CHARACTERS = 500
 MOST_NODES = 200
+_MOST_LISTED = 16
 
 _COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt,
@@ -145,9 +146,28 @@ def _number(node: ast.expr, metrics: Mapping[str, float], text: str) -> float:
 
 def _value(name: str, metrics: Mapping[str, float], text: str) -> float:
     if name not in metrics:
-        totals = [metric for metric in metrics if "." not in metric]
-        raise InputError(
-            f"--fail-if '{text}': this result has no {name}",
-            hint=did_you_mean(name, [*metrics]) or f"it has {', '.join(totals)}",
-        )
+        kind = _kind(name)
+        known = {_inner(metric): _spelled(metric) for metric in metrics if _kind(metric) == kind}
+        match = closest(_inner(name), known)
+        listed = [*known.values()][:_MOST_LISTED]
+        more = ", …" if len(known) > len(listed) else ""
+        has = f"it has {', '.join(listed)}{more}" if known else f"it has no {kind}"
+        hint = has if match is None else f"did you mean '{known[match]}'?"
+        raise InputError(f"--fail-if '{text}': this result has no {_spelled(name)}", hint=hint)
     return metrics[name]
+
+
+def _kind(metric: str) -> str:
+    return metric.partition(".")[0] if "." in metric else ""
+
+
+def _inner(metric: str) -> str:
+    return metric.partition(".")[2].removesuffix(".cycles") or metric
+
+
+def _spelled(metric: str) -> str:
+    """A metric as a condition names it: ``kernel("fir")``."""
+    function = next((function for function, group in _FUNCTIONS.items() if group == _kind(metric)), None)
+    if function is None:
+        return metric
+    return f"{function}({_inner(metric)})" if function == "layer" else f'{function}("{_inner(metric)}")'

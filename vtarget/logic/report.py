@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vtarget.data.profile import Bound, Duty, Kernel, MeasuredFacts, Profile, Sleeping
+from vtarget.data.profile import Bound, Duty, Kernel, MeasuredFacts, Profile, Sleeping, Span
 from vtarget.data.record import Exit, Reason
 from vtarget.logic.shortnames import short_name, short_names
 
 KERNEL_COLUMNS = ("kernel", "calls", "instructions", "cycles", "with callees", "time", "energy", "share")
 MEASURED_COLUMNS = ("estimated", "error", "cycles are")  # beside KERNEL_COLUMNS, if a board was measured
 MOST_KERNELS = 25
+MOST_SPANS, LEAST_SPANS = 50, 5  # of all names together if they are few, of each if they are many
 _LIFE_UNITS = ((365.25 * 86_400, "years"), (86_400, "days"), (3600, "hours"))
+_LONGEST_LIFE_S = 1000 * _LIFE_UNITS[0][0]
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
@@ -177,6 +180,8 @@ def _sleeping(sleep: Sleeping) -> str:
 def _life(seconds: Bound) -> str:
     """A battery's life in one unit: hours, days or years."""
     unit, name = next((u for u in _LIFE_UNITS if seconds.nominal >= 2 * u[0]), _LIFE_UNITS[-1])
+    if seconds.low >= _LONGEST_LIFE_S:
+        return "more than 1,000 years"
     return _with_bounds(seconds, lambda v: f"{_three_digits(v / unit)} {name}")
 
 
@@ -243,16 +248,40 @@ def stack_lines(ended: Exit, most: int = 30) -> list[str]:
     return [*lines[:half], f"… {len(lines) - 2 * half} more frames", *lines[-half:]]
 
 
-def span_rows(profile: Profile, most: int = 50) -> list[tuple[str, ...]]:
-    """One row per span, the first ``most``."""
+def span_rows(profile: Profile) -> list[tuple[str, ...]]:
+    """One row per span, the first of each name; ``span_rest`` tells of the others."""
     return [
         (
-            s.name,
+            short_name(s.name),
             f"{s.index}",
             f"{s.instructions:,}",
             f"{s.cycles:,}",
             quantity(s.latency_s, "s"),
             quantity(s.energy_j, "J"),
         )
-        for s in profile.spans[:most]
+        for s in _spans_split(profile)[0]
     ]
+
+
+def span_rest(profile: Profile) -> list[str]:
+    """A line for each name of which ``span_rows`` leaves out calls."""
+    left_out: dict[str, list[int]] = {}
+    for span in _spans_split(profile)[1]:
+        left_out.setdefault(span.name, []).append(span.cycles)
+    return [
+        f"… and {len(cycles):,} more of {short_name(name)}, of {min(cycles):,} .. {max(cycles):,} cycles"
+        for name, cycles in left_out.items()
+    ]
+
+
+def _spans_split(profile: Profile) -> tuple[list[Span], list[Span]]:
+    """Those to show, and the others."""
+    names = Counter(span.name for span in profile.spans)
+    most = max(MOST_SPANS // max(len(names), 1), LEAST_SPANS)
+    seen: Counter[str] = Counter()
+    shown: list[Span] = []
+    others: list[Span] = []
+    for span in profile.spans:
+        seen[span.name] += 1
+        (shown if seen[span.name] <= most else others).append(span)
+    return shown, others

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vtarget.shell.machine import Machine
 
 MOST_FRAMES = 1000
+MOST_PINS = 8  # that a note names
 
 
 def make_record(machine: Machine, ended: Exit, executed: int) -> ExecutionRecord:
@@ -60,7 +61,9 @@ def _not_modelled(machine: Machine) -> tuple[str, ...]:
         notes.append(f"{spans.dropped} spans beyond the first {len(spans.closed)} not kept")
     notes.extend(f"span {name} was begun and not left" for name in spans.open_names)
     silent = sorted(set(machine.options.span_pins) - spans.marked_pins)
-    notes.extend(f"pin {pin} never changed, so it marks no span" for pin in silent)
+    moved = sorted({edge.pin for edge in machine.chipset.backplane.edges})
+    others = f"; {', '.join(moved[:MOST_PINS])}{', …' if len(moved) > MOST_PINS else ''} did" if moved else ""
+    notes.extend(f"pin {pin} never changed, so it marks no span{others}" for pin in silent)
     return (*notes, *overwritten_code(recorder), *split_conditions(recorder), *lost_observations(recorder))
 
 

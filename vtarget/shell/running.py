@@ -84,10 +84,14 @@ def execute(
 
 
 def load_firmware(firmware: str | os.PathLike[str], pricer: Pricer, *, base: int | None = None) -> Image:
-    """A firmware file for the pricer's board; ``base`` (of a raw binary) defaults to the boot region."""
+    """A firmware file for the pricer's board; ``base``, of a raw binary alone, defaults to the boot region."""
     from vtarget.shell.imagefile import load_image
 
-    return load_image(os.fspath(firmware), base=pricer.board.vector_addresses()[0] if base is None else base)
+    path = os.fspath(firmware)
+    image = load_image(path, base=pricer.board.vector_addresses()[0] if base is None else base)
+    if base is not None and image.format != "bin":
+        raise InputError(f"--base is for raw binaries, but {path} is {image.format.upper()} and has its own addresses")
+    return image
 
 
 def run_options(

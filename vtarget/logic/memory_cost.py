@@ -211,6 +211,20 @@ class MemoryModel:
             shown += _unhidden(waits, pace * left) - _unhidden(waits, pace * line_bytes)
         return Cycles(0, after_jump * waits + round(shown), most)
 
+    def wrong_path(self, address: int, penalty: Cycles) -> Cycles:
+        """What a misprediction of the branch at ``address`` adds to its ``penalty`` where fetches come in bursts: one
+        that was begun meanwhile has to end. Half of the branches are taken to have one under way."""
+        region = self.region(address)
+        if region is None or region.fetch_access is None or self.instruction_cache(region) is not None:
+            return NO_CYCLES
+        burst, first = region.fetch_access.burst, region.fetch_access.cycles
+        if burst is None:
+            return NO_CYCLES
+        lines = burst.size * 8 // (region.fetch_bits or FETCH_BITS_DEFAULT)
+        rest = (self.waits(region) or 0) + (lines - 1) * burst.beat
+        shown = max(0.0, rest + first.nominal - penalty.nominal) / 2
+        return Cycles(0, round(shown), max(round(shown), ceil(rest + first.bounds[2] - penalty.low)))
+
     def fetched(self, region: Region, event: int, line_cycles: float) -> Cycles:
         """One line missed in the instruction cache; ``line_cycles`` is what the core took for the line before."""
         unit = self.instruction_cache(region)
@@ -318,9 +332,9 @@ def _bus_wait(access: FetchAccess, after_jump: int, following: int, core_cycles:
 def _burst_waits(
     access: FetchAccess, burst: Burst, waits: int, line_bytes: int, source: Passage, target: Passage, jumped: bool
 ) -> Cycles:
-    """What shows of fetches in bursts. At best a burst is there until the next; at worst nothing is fetched ahead."""
+    """What shows of fetches in bursts. A burst is there until the next; at worst nothing is kept or fetched ahead."""
     low, nominal, high = (Bursts(first + waits, burst.beat, line_bytes, burst.size) for first in access.cycles.bounds)
-    shown = round(nominal.waits(source, target, jumped=jumped, kept=False))
+    shown = round(nominal.waits(source, target, jumped=jumped, kept=True))
     least = low.waits(source, target, jumped=jumped, kept=True)
     most = high.waits(source, target, jumped=jumped, kept=False, hidden=False)
     return Cycles(min(shown, floor(least)), shown, max(shown, ceil(most)))

@@ -138,7 +138,10 @@ class Pricer:
 
     def branch(self, block: Block, index: int, event: int) -> Cycles:
         """What one misprediction of the branch at ``index``, the block's last instruction, adds."""
-        return self.model.mispredicted(block) if event == MISPREDICTED else NO_CYCLES
+        if event != MISPREDICTED:
+            return NO_CYCLES
+        penalty = self.model.mispredicted(block)
+        return penalty + self.memory.wrong_path(block.address, penalty)
 
     def prefix(self, block: Block, index: int) -> int:
         """Nominal cycles of the block's first ``index`` instructions."""

@@ -21,6 +21,7 @@ from vtarget.logic.modelreport import (
     LAYER_COLUMNS,
     compared_columns,
     compared_rows,
+    difference,
     layer_rows,
     model_heading,
     model_lines,
@@ -245,6 +246,11 @@ def test_engines_compared() -> None:
     ]
 
 
+def test_a_slower_engine_has_a_ratio_below_one() -> None:
+    pair = [model(replace(SLOW, cycles=631), engine="simd"), model(SLOW, engine="reference")]
+    assert [row[-1] for row in compared_rows(pair)] == ["0.063", "0.063"]
+
+
 def test_lines_of_an_inference() -> None:
     assert model_lines(model(SLOW, samples=3, checked=validation(0.0, samples=3))) == [
         ("MACs", "1,000"),
@@ -277,6 +283,16 @@ def test_lines_of_an_inference() -> None:
 )
 def test_verdicts(checked: Validation, text: str) -> None:
     assert verdict(checked) == text
+
+
+def test_a_difference_that_is_not_finite_is_no_number() -> None:
+    output = validation(0, 3, 9, within=False).layers[1].outputs[0]
+    assert difference(replace(output, not_finite=2, elements=8000)) == (
+        "by up to 3, and 2 of 8,000 elements are infinite or NaN on one side"
+    )
+    assert difference(replace(output, not_finite=1, elements=9, max_abs_diff=0.0)) == (
+        "where 1 of 9 elements are infinite or NaN on one side"
+    )
 
 
 def test_remarks_come_slowest_first() -> None:

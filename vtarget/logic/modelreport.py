@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vtarget.data.modelprofile import LayerProfile, MeasuredModel, ModelProfile, Spread
-from vtarget.data.validation import Validation
+from vtarget.data.validation import TensorComparison, Validation
 from vtarget.logic.report import provenance, quantity
 
 LAYER_COLUMNS = ("#", "operator", "output", "kernel", "MACs", "cycles", "cycles/MAC", "time", "energy", "share")
@@ -124,13 +124,13 @@ def compared_rows(profiles: Sequence[ModelProfile]) -> list[tuple[str, ...]]:
     for layers in zip(*(p.layers for p in profiles), strict=True):
         first, last = layers[0], layers[-1]
         cells = [cell for layer in layers for cell in (f"{layer.cycles:,}", _per_mac(layer.cycles, layer.macs))]
-        gain = f"{first.cycles / last.cycles:.1f}" if last.cycles else "-"
+        gain = _ratio(first.cycles / last.cycles) if last.cycles else "-"
         macs = f"{first.macs:,}" if first.macs else "-"
         rows.append((str(first.index), first.op, shape_text(first), macs, *cells, gain))
     totals = [int(p.inference.cycles.nominal) for p in profiles]
     macs_of_all = profiles[0].macs
     cells = [cell for total in totals for cell in (f"{total:,}", _per_mac(total, macs_of_all))]
-    rows.append(("", "inference", "", f"{macs_of_all:,}", *cells, f"{totals[0] / max(1, totals[-1]):.1f}"))
+    rows.append(("", "inference", "", f"{macs_of_all:,}", *cells, _ratio(totals[0] / max(1, totals[-1]))))
     return rows
 
 
@@ -195,8 +195,21 @@ def verdict(validation: Validation) -> str:
             f"within tolerance in {_all_layers(len(validation.layers))} against {against}, "
             f"largest output difference {validation.max_abs_diff:g}, output CRC {validation.crc32}"
         )
-    worst = max((o.max_abs_diff for o in diverging.outputs), default=0.0)
-    return f"differs from {against}, first at layer {diverging.index} {diverging.op} by up to {worst:g}"
+    worst = max(diverging.outputs, key=lambda output: (not output.within, output.max_abs_diff))
+    return f"differs from {against}, first at layer {diverging.index} {diverging.op} {difference(worst)}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.1f}" if value >= 0.95 else f"{value:.2g}"
+
+
+def difference(compared: TensorComparison) -> str:
+    """By how much a tensor differs, in words; what isn't finite on one side has no difference that could be told."""
+    by = f"by up to {compared.max_abs_diff:g}"
+    if not compared.not_finite:
+        return by
+    odd = f"{compared.not_finite:,} of {compared.elements:,} elements are infinite or NaN on one side"
+    return f"{by}, and {odd}" if compared.max_abs_diff else f"where {odd}"
 
 
 def _all_layers(count: int) -> str:

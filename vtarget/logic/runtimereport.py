@@ -9,7 +9,7 @@ from vtarget.data.modelprofile import LayerProfile, MeasuredModel
 from vtarget.data.runtimeprofile import RuntimeProfile
 from vtarget.data.validation import Validation
 from vtarget.logic.knowndifferences import allowances
-from vtarget.logic.modelreport import beside
+from vtarget.logic.modelreport import beside, difference
 from vtarget.logic.modelresult import layer_json, measured_json, validation_json
 from vtarget.logic.recognise import short_name
 from vtarget.logic.report import provenance, quantity
@@ -153,7 +153,7 @@ def output_verdict(validation: Validation) -> str:
     if validation.bit_exact:
         return f"outputs bit-exact against {against}, CRC {validation.crc32}"
     worst = max(validation.outputs, key=lambda output: (not output.within, output.max_abs_diff))
-    how = f"{worst.differing} of {worst.elements} elements by up to {worst.max_abs_diff:g}"
+    how = f"{worst.differing} of {worst.elements} elements {difference(worst)}"
     if validation.passed:
         return f"outputs within tolerance of {against}: '{worst.name}' differs in {how}, CRC {validation.crc32}"
     return f"output '{worst.name}' differs from {against}: {how}"

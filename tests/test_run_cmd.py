@@ -188,7 +188,7 @@ def test_demangled_names_are_printed_and_can_be_asked_for() -> None:
         "sensors::Counter::notify(int)",
         "sensors::Barometer::read()",
     ]
-    assert "void sensors::poll_with<sensors::Barometer>(sensors::Barometer&, sensors::Listener&)  " in result.out
+    assert "void sensors::poll_with<sensors::Barometer>(…)  " in result.out
 
 
 def test_kernels_selects_by_regular_expression_in_table_and_json() -> None:

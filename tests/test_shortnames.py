@@ -19,6 +19,14 @@ LONG = f"std::map<{STRING}, int, std::less<{STRING}> >::operator[]({STRING}&&)"
         ("sort<int>(int*, int*)", "sort<int>(int*, int*)"),
         (LONG, "std::map<…>::operator[](…)"),
         (
+            "void sensors::poll_with<sensors::Barometer>(sensors::Barometer&, sensors::Listener&)",
+            "void sensors::poll_with<sensors::Barometer>(…)",
+        ),
+        (
+            "fold<int (*)(int), 4>(std::array<int, 4ul> const&, std::array<int, 4ul> const&, int)",
+            "fold<int (…)(…), 4>(…)",
+        ),
+        (
             "tflite::(anonymous namespace)::Eval(TfLiteContext*, TfLiteNode*, TfLiteConvParams const&, OpData const&)",
             "tflite::(anonymous namespace)::Eval(…)",
         ),

@@ -13,13 +13,14 @@ _KEPT: Final = re.compile(r"\(anonymous namespace\)|operator(?:\(\)|<=>|->\*?|[<
 
 
 def short_name(name: str, most: int = MOST_CHARACTERS) -> str:
-    """``name``, or if it is longer than ``most`` the same without what its template and parameter lists say; what is
-    still too long loses its middle."""
-    if len(name) <= most:
-        return name
-    name = _without_lists(name)
+    """``name``, or if it is longer than ``most`` the same without what its parameter lists say, and if need be its
+    template lists, too; what is still too long loses its middle."""
+    for lists in ("", "(", "<("):
+        shown = _without_lists(name, lists) if lists else name
+        if len(shown) <= most:
+            return shown
     half = (most - 1) // 2
-    return name if len(name) <= most else f"{name[: most - 1 - half]}…{name[-half:]}"
+    return f"{shown[: most - 1 - half]}…{shown[-half:]}"
 
 
 def short_names(named: Sequence[tuple[str, int]], most: int = MOST_CHARACTERS) -> list[str]:
@@ -32,8 +33,9 @@ def short_names(named: Sequence[tuple[str, int]], most: int = MOST_CHARACTERS) -
     ]
 
 
-def _without_lists(name: str) -> str:
-    """The name with ``…`` in its outermost ``<>`` and ``()``; of braces, as of lambdas, what is in no other list."""
+def _without_lists(name: str, hidden: str) -> str:
+    """The name with ``…`` in its outermost lists that a letter of ``hidden`` opens; within braces, as of lambdas,
+    nothing stands for them."""
     found: list[str] = []
     open_lists: list[str] = []
     at = 0
@@ -41,14 +43,13 @@ def _without_lists(name: str) -> str:
         kept = _KEPT.match(name, at)
         letter = kept[0] if kept else name[at]
         at += len(letter)
-        if kept is None and letter in _OPENING:
-            if not open_lists:
-                found.append(f"{letter}…" if letter in "<(" and name[at : at + 1] not in _CLOSING else letter)
-            open_lists.append(letter)
-        elif kept is None and letter in _CLOSING and open_lists:
-            open_lists.pop()
-            if not open_lists:
+        closes = kept is None and letter in _CLOSING and bool(open_lists)
+        closed = open_lists.pop() if closes else ""
+        if not any(opened in hidden for opened in open_lists):
+            if kept is not None or (closed if closes else letter) not in hidden:
                 found.append(letter)
-        elif not open_lists or open_lists == ["{"]:
-            found.append(letter)
+            elif "{" not in open_lists:
+                found.append(f"{letter}…" if not closes and name[at : at + 1] not in _CLOSING else letter)
+        if kept is None and letter in _OPENING:
+            open_lists.append(letter)
     return "".join(found)

@@ -211,6 +211,7 @@ def test_a_policy_file_decides(tmp_path: Path) -> None:
         ("[1, 2]", "is no JSON object"),
         ("{", "Expecting property name"),
         ('{"schema": "other"}', "schema 'other' is not 'vtarget.profile'"),
+        ('{"schema": "vtarget.profile", "schema_version": 99}', "schema_version is 99, this vtarget reads 1"),
         ('{"schema": "vtarget.profile", "board": 3}', "board is no object"),
         ('{"schema": "vtarget.profile", "board": {"clock_hz": NaN}}', "NaN is no JSON number"),
         ('{"schema": "vtarget.profile", "board": {"clock_hz": "x"}}', "board.clock_hz is no number"),

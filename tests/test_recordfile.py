@@ -125,6 +125,13 @@ def test_several_starts_are_read_back_in_order(record: ExecutionRecord, content:
     assert same(load_records(str(target))[0], load_record(str(target)))
 
 
+@pytest.mark.parametrize("content", [b"", b"P", b"hello", b"\x93NUMPY\x01\x00", b"\x7fELF"])
+def test_a_file_of_another_kind_is_no_record(content: bytes, target: Path) -> None:
+    assert "not a usable record: it is a file of another kind (hint: make one with --record)" in refused(
+        target, content
+    )
+
+
 def test_several_starts_are_no_single_record(record: ExecutionRecord, target: Path) -> None:
     save_records([record, record], str(target))
     assert " is of 2 starts of a firmware, one for each sample of its model" in refused(target, target.read_bytes())

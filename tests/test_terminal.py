@@ -109,6 +109,8 @@ def test_no_command_shows_the_help(arguments: str, head: str) -> None:
         ("runn", "vtarget: no command 'runn' (hint: did you mean 'run'?)"),
         ("boards '\033[2J'", r"vtarget boards: no command '\x1b[2J' (hint: known: check, list, show)"),
         ("run x", "Missing option '-b' / '--board'. (hint: 'vtarget run --help' shows all)"),
+        ("run '' -b rpi-pico", "Invalid value for 'FIRMWARE': a file's name can't be empty."),
+        ("run x -b rpi-pico --json=", "Invalid value for '--json': a file's name can't be empty."),
         ("--xyz", "No such option '--xyz'. (hint: 'vtarget --help' shows all)"),
     ],
 )

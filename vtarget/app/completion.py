@@ -1,8 +1,9 @@
-"""Completion in shells: names of boards, and files where options and arguments take them."""
+"""Parameters that are boards or files: shells complete them, and no file's name is empty."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -12,10 +13,16 @@ _FILES = re.compile(r"\b(FILE|PATH|DIR|FOLDER|FIRMWARE|RECORDING|MODEL|\w+\.(tfl
 
 
 class Completed(click.types.StringParamType):
-    """A text that a shell can complete: ``boards`` by their names, and files."""
+    """A board (if ``boards``) or a file, by name."""
 
     def __init__(self, *, boards: bool) -> None:
         self._boards = boards
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text; a usage error for a file's name that is empty."""
+        if value == "" and not self._boards:
+            self.fail("a file's name can't be empty.", param, ctx)
+        return super().convert(value, param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Boards whose names begin so, if any is meant; else the shell's files."""

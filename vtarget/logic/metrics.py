@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vtarget.data.comparison import ResultFacts
+from vtarget.logic.result import SCHEMA_VERSION
 
 TOTALS = ("instructions", "cycles", "latency_s", "energy_j")
 MEMORY = ("flash_bytes", "ram_bytes", "stack_peak_bytes", "arena_bytes", "weights_bytes", "code_bytes")
@@ -47,6 +48,9 @@ def facts_of(path: str, result: Mapping[str, Any]) -> ResultFacts:
     """What a comparison needs of a result; ValueError if it is no result of ``run`` or ``profile``."""
     if result.get("schema") != "vtarget.profile":
         raise ValueError(f"schema {result.get('schema')!r} is not 'vtarget.profile'")
+    version = result.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"schema_version is {version!r:.20}, this vtarget reads {SCHEMA_VERSION}")
     board = _mapping(result.get("board"), "board")
     identity = {
         "board": str(board.get("name")),

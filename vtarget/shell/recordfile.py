@@ -182,6 +182,9 @@ def _check_file(path: str) -> None:
         raise InputError(f"{path}: is {'a directory' if stat.S_ISDIR(info.st_mode) else 'no regular file'}")
     if info.st_size > SIZE_LIMIT_BYTES:
         raise InputError(f"{path}: larger than any record")
+    with Path(path).open("rb") as file:
+        if file.read(2) != b"PK":  # numpy would speak of pickles
+            raise ValueError("it is a file of another kind")
 
 
 def _check_expansion(archive: Any) -> None:

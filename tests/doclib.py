@@ -26,7 +26,7 @@ PAGES = (
 )
 # Installs: what stands in front of && is done by the packaging test and by .ci/run.
 INSTALL = re.compile(r"python -m pip install [^&]+ && ")
-TESTS = "python -m pytest -m bench && python -m pytest -n auto --dist loadfile -m 'not bench'"
+TESTS = "python -m pytest tests/bench && python -m pytest -n auto --dist loadfile --ignore tests/bench"
 
 _BLOCK = re.compile(r"^```(console|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# ([\w.-]+\.yaml)\b")

@@ -21,7 +21,6 @@ from vtarget.shell.parallel import run_all
 from vtarget.shell.sweeping import SweepOptions, run_sweep
 
 TESTS = Path(__file__).resolve().parent
-CLUSTER_CELLS, MOST_CLUSTER_MS = 500, 100.0
 
 
 def rows(count: int, tmp_path: Path, function: object = work, **options: object) -> list[tuple[int, object]]:
@@ -61,17 +60,6 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(InputError, match=f"{name} is not installed"):
             list(run_all(work, synthetic(1).units, cluster=url))
-
-
-def ms_per_cell(cluster: str, tmp_path: Path) -> float:
-    """What scheduling, journal included, takes for a cell that takes no time itself."""
-    for count in (20, CLUSTER_CELLS):
-        begun = time.perf_counter()
-        options = SweepOptions(cluster=cluster, journal=tmp_path / f"journal{count}", cached=False)
-        assert [(r.cell.index, r.outcome) for r in run_sweep(synthetic(count), options, work=work)] == expected(count)
-    cost = 1000 * (time.perf_counter() - begun) / CLUSTER_CELLS
-    print(f"{cluster.partition(':')[0]}: {cost:.1f} ms per cell")
-    return cost
 
 
 class Dask(NamedTuple):
@@ -192,11 +180,6 @@ def test_a_dask_worker_with_another_vtarget_is_named(dask: Dask, monkeypatch: py
         list(run_all(work, synthetic(3).units, cluster=f"dask://{dask.address}"))
 
 
-@pytest.mark.bench
-def test_what_a_cell_costs_on_dask(dask: Dask, tmp_path: Path) -> None:
-    assert ms_per_cell(f"dask://{dask.address}", tmp_path) < MOST_CLUSTER_MS
-
-
 class Ray(NamedTuple):
     """Where clients of a Ray cluster connect, and what SWEEP_NOTES is there."""
 
@@ -267,11 +250,6 @@ def test_a_ray_cluster_gives_up_only_the_cell_that_kills_its_workers(
     found = rows(20, tmp_path, deadly_work, cluster=f"ray://{ray.address}")
     assert [pair for pair in found if pair[0] != 13] == [pair for pair in expected(20) if pair[0] != 13]
     assert "the worker process ended" in str(found[13][1])
-
-
-@pytest.mark.bench
-def test_what_a_cell_costs_on_ray(ray: Ray, tmp_path: Path) -> None:
-    assert ms_per_cell(f"ray://{ray.address}", tmp_path) < MOST_CLUSTER_MS
 
 
 def test_a_ray_worker_with_another_vtarget_is_named(ray: Ray, monkeypatch: pytest.MonkeyPatch) -> None:

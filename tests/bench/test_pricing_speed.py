@@ -11,8 +11,6 @@ import pytest
 from firmwarelib import needs_compiler
 from machinelib import vtarget
 
-pytestmark = pytest.mark.bench
-
 TESTS = Path(__file__).resolve().parents[1]
 MODEL = TESTS.parent / "models" / "kws_dscnn.tflite"
 # Of the processor time that a fixed piece of Python takes in the same process, 30 ms where this was set; a first

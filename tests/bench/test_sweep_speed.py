@@ -21,8 +21,6 @@ from vtarget.shell.modelbuild import ModelCode
 from vtarget.shell.profiling import FirmwareRun, ModelJob, run_firmware
 from vtarget.shell.sweepunit import run_unit
 
-pytestmark = pytest.mark.bench
-
 MODELS = Path(__file__).resolve().parents[2] / "models"
 CELLS = 10_000
 MOST_MS_PER_CELL = 5.0

@@ -125,6 +125,8 @@ class Latency(StrEnum):
 
     The ``_to_`` rows replace the producer's row for that kind of use. ``EARLY`` is the first of two stages of ALUs,
     which needs its operands, and is done, a cycle before the other; ``SHIFTED`` has a second operand that is shifted.
+    ``STORE_TO_LOAD`` is of a load that reads what a store wrote (absent: none), ``STORE_TO_LOAD_NEARBY`` of one that
+    reads another word less than 8 bytes away, or where the load or the store is a multiple one.
     """
 
     ALU = "alu"
@@ -178,6 +180,8 @@ class Latency(StrEnum):
     FP_MAC_DOUBLE = "fp_mac_double"
     FP_MAC_DOUBLE_TO_ACCUMULATOR = "fp_mac_double_to_accumulator"
     FP_DIVIDE_DOUBLE = "fp_divide_double"
+    STORE_TO_LOAD = "store_to_load"
+    STORE_TO_LOAD_NEARBY = "store_to_load_nearby"
 
 
 class Overhead(StrEnum):

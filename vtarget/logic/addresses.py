@@ -144,7 +144,7 @@ def _changes(insn: Insn, registers: dict[int, _Value]) -> dict[int, _Value | Non
     """The new values that are known, by register."""
     mode = insn.address
     if mode is not None and insn.writeback and insn.kind in isa.MEMORY_KINDS:
-        return {mode.base: _sum({_CONSTANT: _writeback(insn, mode)}, [(mode.base, 1)], registers)}
+        return {mode.base: _sum({_CONSTANT: base_growth(insn, mode)}, [(mode.base, 1)], registers)}
     if insn.result is None:
         return {}
     value = _sum({_CONSTANT: insn.result.offset}, list(insn.result.terms), registers)
@@ -163,8 +163,8 @@ def _upper_half(insn: Insn, registers: dict[int, _Value]) -> _Value | None:
     return {_CONSTANT: value.get(_CONSTANT, 0) & 0xFFFF | insn.result.offset}
 
 
-def _writeback(insn: Insn, mode: Addressing) -> int:
-    """What the base grows by."""
+def base_growth(insn: Insn, mode: Addressing) -> int:
+    """What an access of memory that writes its base back adds to it."""
     if insn.kind in isa.MULTIPLES and mode.offset == 0:
         return insn.access_bytes * insn.register_count
     return mode.offset

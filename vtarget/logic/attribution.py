@@ -236,6 +236,10 @@ class Attribution:
         if self._scalar:
             return _scalar_wait(index, insn, cycles, before, divide)
         starts = terms.timing.nominal_before[: index + 1]
+        if insn.kind in isa.LOADS and not skipped:
+            stored = self._model.store_awaited(block, terms.skipped, index)
+            if stored is not None and self._arrives(stored, insns, starts) == starts[index] + cycles:
+                return Charge(index, CyclePart.LOAD_STORE, cycles, Cause.RESULT, insns[stored])
         producer, late = (None, False) if skipped else self._producer(insns[:index], insn, starts)
         busy = _last_of(insns[:index], _BUSY) if insn.kind in isa.FP_KINDS else None
         if producer is not None and (late or (busy is None and insn.kind not in isa.STORES)):
@@ -252,14 +256,17 @@ class Attribution:
             made = before[index].writes & left
             if made:
                 left &= ~made
-                arrives = starts[index + 1] - 1 + self._latency(before[index])
+                arrives = self._arrives(index, before, starts)
                 if arrives > latest:
                     found, latest = before[index], arrives
         return found, latest > starts[-1]
 
+    def _arrives(self, index: int, insns: Sequence[Insn], starts: Sequence[int]) -> int:
+        return starts[index + 1] - 1 + self._latency(insns[index])
+
     def _latency(self, insn: Insn) -> int:
         """About how long its result takes; only to tell the slowest of several producers."""
-        row = _LATENCIES.get(insn.kind)
+        row = Latency.STORE_TO_LOAD if insn.kind in isa.STORES else _LATENCIES.get(insn.kind)
         figure = self._model.core.latency.get(row) if row is not None else None
         return figure.nominal if figure is not None else 1
 
@@ -280,6 +287,9 @@ class Attribution:
         last = len(source.insns) - 1
         if cycles < 0:
             return Charge(last, CyclePart.ISSUE, cycles, Cause.NEXT, target.insns[0])
+        stored = self._model.store_felt(terms, target)
+        if stored is not None:
+            return Charge(last, CyclePart.LOAD_STORE, cycles, Cause.NEXT_WAITS, source.insns[stored])
         written = 0
         for insn in target.insns[:_REACH]:
             needed = insn.reads & ~written

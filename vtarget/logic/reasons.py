@@ -125,6 +125,8 @@ def _saved(insn: Insn, other: Insn | None) -> str:
 
 
 def _needed(insn: Insn, producer: Insn) -> str:
+    if producer.kind in isa.STORES:
+        return f"what {producer.mnemonic} stored"
     made = producer.writes & insn.reads
     kind = "load-use" if producer.kind in isa.LOADS else producer.mnemonic
     return f"{register_names(made)} ({kind})"

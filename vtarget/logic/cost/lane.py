@@ -14,7 +14,7 @@ from vtarget.logic.cost.steps import Step, at_bounds
 _STORE_BUFFER = 5
 _EARLY_FLAGS = 3
 NOBODY = -1
-ANY = (1 << 49) - 1  # all registers and the flags
+ANY = -1  # all registers and the flags, and what stores left
 _ACCUMULATE = Use.ACCUMULATE
 _make = tuple.__new__  # half of the time that making a named tuple takes by its name
 # When the slowest use of a result can have it, when it was made, its registers, latencies, and whether it is awaited.

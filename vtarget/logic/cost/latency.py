@@ -42,7 +42,7 @@ class Use(IntEnum):
 # Registers (and flags) written, their latency by use, the longest of these, and whether the FPU can take an instruction
 # that waits for them before they are there.
 Result = tuple[int, tuple[int, ...], int, bool]
-Needs = tuple[tuple[int, Use], ...]  # registers, and what for
+Needs = tuple[tuple[int, int], ...]  # registers, and what for (Use); stores, and which of their latencies counts
 Rows = tuple[tuple[Use, tuple[Latency, ...]], ...]  # the rows for some uses, the first that the core has
 
 

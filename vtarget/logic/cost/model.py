@@ -157,6 +157,18 @@ class CostModel:
         """Nominal cycles of one instruction behind nothing, 0 if its operands decide; it is in no IT block."""
         return self._pipeline.alone(insn)
 
+    def store_awaited(self, block: Block, skipped: frozenset[int], index: int) -> int | None:
+        """The last store of the block whose bytes its load ``index`` reads, where the core has such loads wait."""
+        if not isinstance(self._pipeline, ScoreboardPipeline):
+            return None
+        return self._pipeline.store_awaited(block, skipped, index)
+
+    def store_felt(self, terms: Terms, target: Block) -> int | None:
+        """The last store of the block left whose bytes the first instructions of ``target`` read, likewise."""
+        return (
+            self._pipeline.store_felt(terms.timing, target) if isinstance(self._pipeline, ScoreboardPipeline) else None
+        )
+
     def quiet_overlap(self, terms: Terms, target: Block) -> int:
         """Nominal cycles of the overlap with ``target`` if the prefetch queue held nothing up."""
         if self.core.fetch is None or not isinstance(self._pipeline, ScalarPipeline):

@@ -158,7 +158,7 @@ def test_names_that_calibrate_takes_for_run_are_remarked_on() -> None:
         (("--clock", "999 MHz"), "--clock: 999 MHz is not a clock of board"),
         (("--firmware", "none.elf", "--voltage", "3V"), "--firmware none.elf: No such file"),
         (("--add-to", "none.json"), "none.json"),
-        (("-o", PPK2), "ppk2-columns.csv: is the recording"),
+        (("-o", PPK2), "ppk2-columns.csv: is RECORDING, too"),
         (("-o", "no/such/place.json"), "-o no/such/place.json: no such directory"),
     ],
 )

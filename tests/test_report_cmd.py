@@ -14,6 +14,7 @@ from reportlib import HOSTILE, document, result
 
 from vtarget.data.page import Assets
 from vtarget.logic.htmlreport import html_report, json_text, policy
+from vtarget.shell.resultfile import saved_of
 
 FFT = PROGRAMS.parent / "examples" / "fft-m4f.elf"
 BOARD = "nucleo-l4r5zi"
@@ -54,6 +55,16 @@ def refusal(*arguments: str | Path) -> str:
 
 
 # The page, as far as it can be judged without a browser
+
+
+def test_no_timeline_is_drawn_where_nothing_happened() -> None:
+    lane = {"kind": "exception", "name": "SysTick", "number": 15, "handler": "tick", "begin_cycles": [5],
+            "end_cycles": [9]}  # fmt: skip
+    for lanes in ([], [lane]):
+        timeline = {"board": "b", "end_cycle": 1000, "known_cycles": 1000, "lanes": lanes,
+                    "clocks": [{"cycle": 0, "clock_hz": 1_000_000}]}  # fmt: skip
+        page = html_report([saved_of(document() | {"timeline": timeline})], ASSETS)
+        assert ("What is too short to be seen is a line" in page) == bool(lanes)
 
 
 def test_hostile_names_make_no_tags_and_no_attributes() -> None:
@@ -100,8 +111,6 @@ def test_a_result_with_nothing_in_it_is_a_page_too() -> None:
         plain[name] = []
     plain |= {"cycles": 0, "energy_j": None, "validation": None, "quantisation": None, "model": None, "duty": None}
     plain["memory"] |= {"regions": [], "arena": None}
-    from vtarget.shell.resultfile import saved_of
-
     page = Tags(html_report([saved_of(plain)], ASSETS))
     assert len(json.loads(page.scripts[0])) == 1  # the time
 

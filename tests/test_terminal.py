@@ -10,10 +10,12 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from machinelib import vtarget
 
 from vtarget.logic.tablelayout import Layout, fitted, paragraph
 
@@ -164,3 +166,29 @@ def test_a_shell_completes_commands_options_boards_and_files(words: str, answers
     before = len(words.split()) - (not words.endswith(" "))
     _, output, errors = shell("vtarget", COMP_WORDS=words, COMP_CWORD=str(before), _VTARGET_COMPLETE="bash_complete")
     assert (output.rstrip("\n"), errors) == (answers.rstrip("\n"), "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("run a.elf -b rpi-pico --json a.elf", "--json a.elf: is FIRMWARE, too"),
+        ("run a.elf -b rpi-pico --record ./b.json --json b.json", "--record ./b.json: is --json, too"),
+        ("run --from-record a.elf -b rpi-pico --record a.elf", "--record a.elf: is --from-record, too"),
+        ("profile a.elf -b rpi-pico --json a.elf", "--json a.elf: is MODEL.tflite, too"),
+        ("compare a.elf link --json a.elf", "--json a.elf: is BASE.json, too"),
+        ("compare a.elf a.elf --json link", "--json link: is BASE.json, too"),
+        ("report a.elf -o a.elf", "--output a.elf: is RESULT.json, too"),
+        ("report --record a.elf -o a.elf", "--output a.elf: is --record, too"),
+        ("sweep --from a.elf -o b.csv -o a.elf", "--output a.elf: is --from, too"),
+        ("power a.elf -b rpi-pico -o a.elf", "--output a.elf: is RECORDING, too"),
+    ],
+)
+def test_no_result_is_written_over_an_input(
+    arguments: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.elf").write_text("precious")
+    Path("link").symlink_to("a.elf")
+    done = vtarget(*arguments.split())
+    assert (done.code, done.err) == (2, f"error: {line} (hint: name another file)\n")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.elf": "precious", "link": "precious"}

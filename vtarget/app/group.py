@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vtarget.app.completion import completed
+from vtarget.app.parameters import with_files
 from vtarget.base.errors import InputError
 from vtarget.base.suggest import did_you_mean
 
@@ -15,7 +15,7 @@ class HelpfulGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
         command = self.find_command(ctx, cmd_name)
-        return command and completed(command)
+        return command and with_files(command)
 
     def find_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name as it is written."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,9 +59,6 @@ def power(recording: str, board: str, json_path: str | None, quiet: bool, **opti
     from vtarget.shell.powerimport import board_notes, day_of, import_power, new_measurement, with_power
     from vtarget.shell.running import pricer_for
 
-    for option, target in (("-o", options["output"]), ("--json", json_path)):
-        if target is not None and Path(target).exists() and Path(target).resolve() == Path(recording).resolve():
-            raise InputError(f"{option} {target}: is the recording")
     if options["output"] is not None:
         check_target(options["output"], "-o")
     if json_path not in (None, "-"):

@@ -113,7 +113,8 @@ def _time(result: SavedResult, spans: tuple[Table, ...]) -> Section:
     if timeline is None:
         return Section("Time", (charts.timeline_chart(result),), (tables.time_table(result), *spans))
     listed = (lanes_table(timeline), moments_table(timeline)) if timeline.lanes else ()
-    return Section("Time", (moments_chart(timeline),), (tables.time_table(result), *listed, *spans))
+    drawn = (moments_chart(timeline),) if timeline.lanes or len(timeline.clocks) > 1 else ()
+    return Section("Time", drawn, (tables.time_table(result), *listed, *spans))
 
 
 def _summary(result: SavedResult) -> Section:
@@ -227,7 +228,11 @@ def _verdict(result: SavedResult) -> str:
     if found is None:
         return "not validated"
     what = "bit-exact" if found.bit_exact else f"differs by up to {found.max_abs_diff:g}"
-    return f"{'passed' if found.passed else 'failed'}: {what} against {found.reference}, {found.samples} samples"
+    return f"{'passed' if found.passed else 'failed'}: {what} against {found.reference}, {_samples(found.samples)}"
+
+
+def _samples(count: int) -> str:
+    return f"{count} sample{'s' if count != 1 else ''}"
 
 
 def _bounds(value: float, low: float | None, high: float | None, unit: str) -> str:

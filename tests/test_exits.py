@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from machinelib import EXAMPLES, PROGRAMS, CommandResult, run_elf, vtarget, writ
 
 from vtarget.data.limits import RunLimits
 from vtarget.data.record import Exit, Frame, Reason
+from vtarget.shell.recorder import Recorder
 
 M4F = "nucleo-l4r5zi"
 WALL = RunLimits(wall_seconds=10.0)
@@ -526,3 +528,21 @@ def test_a_main_that_runs_as_a_thread_may_return(tmp_path: Path) -> None:
     elf = write_program(tmp_path / "p.elf", M4F, {"Reset_Handler": reset, "main": "2007 movs r0, #7\n4770 bx lr"})
     ended = end_of(elf, M4F)
     assert (ended.reason, ended.code, ended.detail) == (Reason.IDLE, 0, "idle loop")
+
+
+def test_an_interrupt_in_a_callback_of_native_code_waits_for_its_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    first_sight = Recorder._first_sight
+
+    def interrupted(recorder: Recorder, current: int, key: int, unused: int) -> int:
+        if len(seen) == 3:
+            signal.raise_signal(signal.SIGINT)
+        seen.append("callback")
+        return first_sight(recorder, current, key, unused)
+
+    monkeypatch.setattr(Recorder, "_first_sight", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_elf(EXAMPLES / "fir-m4f.elf", M4F)
+    assert len(seen) >= 4  # nothing was raised in the fourth
+    assert signal.getsignal(signal.SIGINT) is before

@@ -19,6 +19,7 @@ from vtarget.data.memorysystem import (
     WaitStates,
     WaitStateStep,
 )
+from vtarget.logic.cost.readahead import Interface
 from vtarget.logic.decode import decode_block
 from vtarget.logic.memory_cost import MemoryModel, Moved, high_budget_pct, wait_states
 from vtarget.logic.zones import (
@@ -142,6 +143,23 @@ def fetched_over_a_bus(*, shared: bool) -> MemoryModel:
     access = FetchAccess(cycles=number(2, 1, 4), shared=shared, source="test")
     ram = board().region("RAM").model_copy(update={"fetch_access": access})
     return MemoryModel(board().model_copy(update={"regions": (ram,)}), 60_000_000)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "on", "clock_mhz", "expected"),
+    [(2, True, 60, Interface(2, 8)), (2, False, 60, None), (None, True, 60, None), (2, True, 16, None)],
+)
+def test_a_buffer_whose_lines_are_known_follows_the_fetches(
+    blocks: int | None, on: bool, clock_mhz: int, expected: Interface | None
+) -> None:
+    facts = board(prefetch=True)
+    flash, ram = facts.regions
+    assert flash.prefetch is not None
+    known = flash.model_copy(update={"prefetch": flash.prefetch.model_copy(update={"blocks": blocks})})
+    switches = (("FLASH.PRFTEN", on),)
+    memory = MemoryModel(facts.model_copy(update={"regions": (known, ram)}), clock_mhz * 1_000_000, switches=switches)
+    assert memory.read_ahead(known) == expected
+    assert memory.read_ahead(ram) is None
 
 
 def test_a_slow_bus_takes_its_cycles_for_each_line() -> None:

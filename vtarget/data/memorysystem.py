@@ -115,10 +115,14 @@ class Cache(Model):
 
 
 class Prefetch(Model):
-    """A buffer that reads the next ``line`` of a region while the core executes the one before."""
+    """A buffer that reads the next ``line`` of a region while the core executes the one before.
+
+    ``blocks``: it is known to hold that many lines, the one fetched from and those next to it, and nothing else.
+    """
 
     name: Text
     line: Bytes
+    blocks: Literal[2] | None = None
     switch: Text | None = None
     typical: bool = True
     reset: bool = False

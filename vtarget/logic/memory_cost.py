@@ -15,6 +15,7 @@ from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.insn import ALWAYS, Insn, Kind
 from vtarget.data.memorysystem import Amount, Burst, Cache, FetchAccess, Wait
 from vtarget.logic.bursts import Bursts, Passage
+from vtarget.logic.cost.readahead import Interface
 from vtarget.logic.zones import SEQUENCE_MISS, data_cache, instruction_cache, real_region
 
 FETCH_BITS_DEFAULT = 32
@@ -163,6 +164,14 @@ class MemoryModel:
         """Whether the next line of ``region`` is read while one executes."""
         unit = real_region(self.board, region).prefetch
         return unit is not None and self.is_on(unit.switch, unit.typical)
+
+    def read_ahead(self, region: Region) -> Interface | None:
+        """The flash behind a buffer that is known to hold the line fetched from and the next one; None if ``region``
+        has none that is on, or no wait states."""
+        unit, waits = real_region(self.board, region).prefetch, self.waits(region)
+        if unit is None or unit.blocks is None or not waits or not self.prefetches(region):
+            return None
+        return Interface(waits, unit.line)
 
     def stall(
         self,

@@ -10,6 +10,7 @@ from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.insn import LR, Dynamic, Flow, Insn
 from vtarget.logic.cost.classes import cost_class, refill_class
 from vtarget.logic.cost.operands import divide_cycles, long_multiply_cycles
+from vtarget.logic.cost.readahead import Interface, Leg, stall
 from vtarget.logic.cost.scalar import ScalarPipeline
 from vtarget.logic.cost.scoreboard import ScoreboardPipeline
 from vtarget.logic.cost.timing import Pipeline, Timing
@@ -77,6 +78,7 @@ class CostModel:
         self._refill = {key: figure.cycles for key, figure in core.refill.items()}
         self.taken_pairs = core.pipeline == "m33"  # elsewhere a block costs the same whichever way it is left
         self._edges: dict[tuple[int, bytes, Exit, tuple[int, bytes] | None], Terms] = {}
+        self._fetched: dict[tuple[Interface, int, bytes, Exit, tuple[int, bytes]], int] = {}
         self._timings: dict[tuple[int, bytes, frozenset[int], bool], Timing] = {}
         self._sites: dict[tuple[int, bytes, int, int], Cycles] = {}
         self._pipelined: dict[tuple[int, bytes], frozenset[int]] = {}
@@ -93,7 +95,7 @@ class CostModel:
     @property
     def known(self) -> int:
         """How many transitions it remembers."""
-        return len(self._edges)
+        return len(self._edges) + len(self._fetched)
 
     def overhead(self, exit: Exit) -> Cycles:
         """What the core itself takes to enter or leave a handler; none for exits that do neither."""
@@ -174,6 +176,23 @@ class CostModel:
         if self.core.fetch is None or not isinstance(self._pipeline, ScalarPipeline):
             return terms.overlap.nominal
         return self._pipeline.quiet_overlap(terms.timing, target)
+
+    def fetched(self, source: Block, exit: Exit, target: Block, interface: Interface) -> int:
+        """Nominal cycles that ``target`` waits for its fetches through a buffer that reads ahead, on a core with a
+        prefetch queue, beyond what the edge has of that. ``source`` is taken to have been jumped to."""
+        line = interface.line_bytes
+        following = (target.address - source.address, target.code)
+        key = (interface, source.address % max(line, ALIGNMENT), source.code, exit, following)
+        found = self._fetched.get(key)
+        if found is None:
+            assert self.core.fetch is not None
+            terms, own = self.terms(source, exit, target), self.terms(target, _END, None).timing
+            gap = None if exit is _FALLTHROUGH else terms.gap.nominal
+            found = stall(self.core.fetch, interface, _leg(source, terms.timing), _leg(target, own), gap)
+            if interface.waits:
+                found = max(0, found - self.fetched(source, exit, target, interface._replace(waits=0)))
+            self._fetched[key] = found
+        return found
 
     def terms(self, source: Block, exit: Exit, target: Block | None) -> Terms:
         """What ``edge`` adds up, for those who explain it."""
@@ -263,6 +282,12 @@ class CostModel:
         without = self._timing(block, before, False).cycles
         executed = self._timing(block, before - {index}, False).cycles
         return _sane(executed + without * -1)
+
+
+def _leg(block: Block, timing: Timing) -> Leg:
+    ends = (*timing.nominal_before[1:], timing.cycles.nominal)
+    cycles = timing.quiet or [end - start for start, end in zip(timing.nominal_before, ends, strict=True)]
+    return Leg(block.insns, block.addresses, cycles)
 
 
 def _decides_pair(block: Block) -> bool:

@@ -22,6 +22,7 @@ from vtarget.shell.calibrationfile import (
     apply_calibration,
     calibration_json,
     calibration_text,
+    check_calibration_target,
     find_calibration,
     load_calibration,
     save_calibration,
@@ -154,6 +155,18 @@ def test_a_fit_that_is_no_gain_is_not_written(tmp_path: Path) -> None:
     assert result.code == 1
     assert "error: the fit is refused: kernels left out of it are" in result.err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "why"), [(".", "it is a directory"), ("none/x.calibration.yaml", "no such directory: none")]
+)
+def test_a_place_that_can_hold_no_calibration_is_told_why(
+    place: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as refused:
+        check_calibration_target(place)
+    assert str(refused.value) == f"'{place}': a calibration can't be written there: {why}"
 
 
 def test_other_files_are_left_alone(folder: Path, tmp_path: Path) -> None:

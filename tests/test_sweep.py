@@ -164,6 +164,13 @@ def test_failures_are_rows(tmp_path: Path) -> None:
         )
 
 
+def test_a_single_failure_is_told_in_the_singular(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(b"no model")
+    with pytest.raises(RunError, match=r"--strict: 1 cell failed: .*broken\.tflite: is no TensorFlow Lite model"):
+        invoke(str(broken), "-b", "rpi-pico", "--strict")
+
+
 def test_a_bug_is_a_row_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def bug(*_: object) -> None:
         raise ZeroDivisionError("of all things")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 # As in vtarget.shell.power.formats, which loads numpy.
 FORMATS = ("auto", "joulescope-csv", "jls", "ppk2-csv", "otii-csv", "autodeploy-csv", "heliaprofiler-csv")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @click.command()
@@ -63,8 +64,8 @@ def power(recording: str, board: str, json_path: str | None, quiet: bool, **opti
         check_target(options["output"], "-o")
     if json_path not in (None, "-"):
         check_target(str(json_path), "--json")
-    if options["date"] is not None and not _DATE.fullmatch(options["date"]):
-        raise InputError(f"--date {options['date']}: is not YYYY-MM-DD")
+    if options["date"] is not None and not _is_day(options["date"]):
+        raise InputError(f"--date {options['date']}: is no day as YYYY-MM-DD")
     base = None if options["add_to"] is None else load_measurement(options["add_to"])
     pricer = pricer_for(board, clock_hz=parse_clock(options["clock"]))
     if base is not None:
@@ -90,6 +91,13 @@ def power(recording: str, board: str, json_path: str | None, quiet: bool, **opti
     if json_path != "-" and not quiet:
         _print(recording, imported, measurement)
     return 0
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(text)) and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _check_base(base: Measurement, board: str, clock_hz: int, options: dict[str, Any]) -> None:

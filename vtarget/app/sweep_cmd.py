@@ -252,4 +252,5 @@ def _show(rows: list[Row]) -> None:
 def _check_failures(rows: list[Row]) -> None:
     bad = [row for row in rows if row.outcome.status == "failed"]
     if bad:
-        raise RunError(f"--strict: {len(bad)} cells failed, the first: {bad[0].outcome.error}")
+        count = f"{len(bad)} cells failed, the first" if len(bad) > 1 else "1 cell failed"
+        raise RunError(f"--strict: {count}: {bad[0].outcome.error}")

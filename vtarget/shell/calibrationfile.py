@@ -51,8 +51,11 @@ def save_calibration(calibration: Calibration, path: str) -> None:
 def check_calibration_target(path: str) -> None:
     """InputError if a calibration can't be written there without loss: better before the work than after it."""
     target = Path(path)
-    if "\0" in path or target.is_dir() or not target.absolute().parent.is_dir():
-        raise InputError(f"{path!r:.200}: a calibration can't be written there")
+    why = "a name holds no NUL" if "\0" in path else "it is a directory" if target.is_dir() else None
+    if why is None and not target.absolute().parent.is_dir():
+        why = f"no such directory: {target.parent}"
+    if why is not None:
+        raise InputError(f"{path!r:.200}: a calibration can't be written there: {why}")
     if target.is_file() and not _is_calibration(target):
         raise InputError(
             f"{path}: exists and is no calibration: it is left alone", hint=f"choose another name, such as X{SUFFIX}"

@@ -102,8 +102,8 @@ def test_a_model_that_does_not_fit_is_refused_with_what_each_region_needs(file: 
     with pytest.raises(InputError) as error:
         profile_model(_job(file, "simd"), pricer_for(board), find_toolchain("gcc"), None)
     assert error.value.one_line() == (
-        "the model doesn't fit board disco-f407vg: SRAM1 needs 202816 of 114688 bytes (stack 4096, arena 198720), "
-        "88128 too many; FLASH needs 310824 of 1048576 bytes (weights 310824)"
+        "the model doesn't fit board disco-f407vg: SRAM1+SRAM2 needs 202816 of 131072 bytes (stack 4096, "
+        "arena 198720), 71744 too many; FLASH needs 310824 of 1048576 bytes (weights 310824)"
     )
 
 

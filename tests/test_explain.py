@@ -292,7 +292,6 @@ def test_a_record_is_explained_without_its_image(tmp_path: Path) -> None:
         (["--explain", "ftf"], "error: --explain: no kernel 'ftf' ran (hint: did you mean 'fft'?)\n"),
         (["--explain", "fft", "--cache", "off", "--cache", "on"],
          "error: --explain does not go with a table of suppositions\n"),
-        (["--explain", "fft", "--model", "x.tflite"], "error: --explain and --model exclude each other\n"),
     ],
 )  # fmt: skip
 def test_misuse_is_one_line(options: list[str], message: str) -> None:

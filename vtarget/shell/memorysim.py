@@ -51,6 +51,7 @@ class MemorySim:
 
     def __init__(self, memory: MemoryModel, engine: Engine, words: NDArray[np.int64], sites: Sites) -> None:
         self._board = memory.board
+        self._needs_data = needs_data(memory.board)
         self._words = words
         self._sites = sites
         self._next = layout.MEMORY
@@ -187,7 +188,7 @@ class MemorySim:
         return tuple(dict.fromkeys(block.addresses[point] for point in points))
 
     def _accesses_of(self, block: Block) -> tuple[Access, ...]:
-        if not needs_data(self._board):
+        if not self._needs_data:
             return ()
         found = self._accesses.get(block)
         if found is None:
@@ -201,7 +202,7 @@ class MemorySim:
         words[node.offset + layout.N_ACCESSES] = self._add_accesses(node, [a for a in found if a.at_entry])
         later = sorted((a for a in found if not a.at_entry), key=lambda access: access.point)
         words[node.offset + layout.N_HOOKED] = self._add_accesses(node, later)
-        if needs_data(self._board):
+        if self._needs_data:
             self._add_pairs(node, [access for access in found if access.at_entry], later)
 
     def _add_fetch(self, node: Node) -> int:

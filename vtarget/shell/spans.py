@@ -146,9 +146,12 @@ class SpanRecorder:
         meanwhile is theirs."""
         recorder = self._recorder
         active = recorder.tree.contexts_with(function)
-        within = [recorder.nodes[n].context in active for n in range(len(recorder.nodes))]
-        kept = [e for e in edges.tolist() if recorder.edges[e].source >= 0 and within[recorder.edges[e].source]]
-        seen = [s for s in sites.tolist() if within[recorder.sites[s][0]]]
+
+        def within(node: int) -> bool:
+            return node >= 0 and recorder.nodes[node].context in active
+
+        kept = [e for e in edges.tolist() if within(recorder.edges[e].source)]
+        seen = [s for s in sites.tolist() if within(recorder.sites[s][0])]
         return np.array(kept, dtype=np.intp), np.array(seen, dtype=np.intp)
 
     @property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from modelwriter import OpSpec, TensorSpec, write_model
 
-from vtarget.shell.buildcache import BuildCache
+from vtarget.shell.buildcache import BuildCache, cache_dir
 from vtarget.shell.toolchain import GCC
 
 needs_gcc = pytest.mark.skipif(shutil.which(GCC) is None, reason=f"{GCC} not found")
@@ -24,13 +25,14 @@ HOSTILE = "in*/put\\\n??/\"%s'\r\t\u00e9\u202e*/ int main; /*\x00"
 
 @cache
 def shared_cache() -> BuildCache:
-    """A cache that lasts as long as the tests run, so that zig builds its library once."""
-    folder = tempfile.TemporaryDirectory(prefix="vtarget-tests-")
-    _KEPT.append(folder)
-    return BuildCache(Path(folder.name) / "vtarget")
-
-
-_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+    """A cache that lasts as long as the tests run, so that zig builds its library once. The recorder's native code is
+    the user's."""
+    root, native = Path(os.environ["VTARGET_TESTS_CACHE"]) / "vtarget", cache_dir() / "native"
+    root.mkdir(exist_ok=True)
+    native.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (root / "native").symlink_to(native)
+    return BuildCache(root)
 
 
 @pytest.fixture

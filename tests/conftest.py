@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,14 @@ def pytest_make_collect_report() -> Iterator[Any]:
     report = yield
     _refuse_skip(report)
     return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One build cache for all processes of the tests, below the folder that ``buildlib.shared_cache`` finds here."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="vtarget-tests-", ignore_cleanup_errors=True)
+        os.environ["VTARGET_TESTS_CACHE"] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def _keep_all() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vtarget.data.core import FetchQueue
 from vtarget.logic.cost import Block, Exit
-from vtarget.logic.cost.readahead import Interface, Leg, stall
+from vtarget.logic.cost.readahead import Interface, Leg, leave, stall, stall_of_queue
 from vtarget.logic.pricing import Pricer
 from vtarget.shell.boardlib import load_board, load_core
 
@@ -23,12 +23,16 @@ JUMP = 1  # cycles of refill
 def leg(address: int, code: str, each: int = 1) -> Leg:
     """A block whose instructions take ``each`` cycles."""
     block = Block(address, bytes.fromhex(code))
-    return Leg(block.insns, block.addresses, [each] * len(block.insns))
+    return Leg.of(block.insns, block.addresses, [each] * len(block.insns))
+
+
+def waited(waits: int, source: Leg, target: Leg, gap: int | None, line_bytes: int = 8) -> int:
+    return stall(leave(QUEUE, Interface(waits, line_bytes), source), target, gap)
 
 
 def after_jump(target: Leg, waits: int) -> int:
     """What ``target`` waits behind a branch (b.w) to it from another line."""
-    return stall(QUEUE, Interface(waits, 8), leg(0x100, "00f07eb8"), target, JUMP)
+    return waited(waits, leg(0x100, "00f07eb8"), target, JUMP)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +60,8 @@ def test_a_jump_to_another_line_waits_for_its_read(waits: int) -> None:
 def test_a_jump_into_the_next_line_finds_it_there_or_being_read() -> None:
     """The branch at 0x100 takes its own read's end for cycle 0; that of 0x108 is from 1 to 3, wanted in 2."""
     near = leg(0x108, NOP * 2)
-    assert stall(QUEUE, Interface(2, 8), leg(0x100, "00f002b8"), near, JUMP) == 1
-    assert stall(QUEUE, Interface(2, 8), leg(0x100, NOP * 3 + "00e0"), near, JUMP) == 0
+    assert waited(2, leg(0x100, "00f002b8"), near, JUMP) == 1
+    assert waited(2, leg(0x100, NOP * 3 + "00e0"), near, JUMP) == 0
 
 
 def test_wide_instructions_outrun_the_flash() -> None:
@@ -72,15 +76,15 @@ def test_narrow_instructions_do_not() -> None:
     assert [after_jump(leg(0x200, NOP * 20), waits) for waits in (1, 2, 3)] == [1, 2, 3]
 
 
-@pytest.mark.parametrize(("branch", "waited"), [("7ed1", 2), ("03d1", 0), ("7ee0", 0)], ids=["far", "near", "always"])
-def test_a_branch_not_taken_makes_the_flash_read_elsewhere(branch: str, waited: int) -> None:
+@pytest.mark.parametrize(("branch", "expected"), [("7ed1", 2), ("03d1", 0), ("7ee0", 0)], ids=["far", "near", "always"])
+def test_a_branch_not_taken_makes_the_flash_read_elsewhere(branch: str, expected: int) -> None:
     """Behind 6 cycles the core has words up to 0x10b and the bus is free, so the far target's line is read in cycles 8
     to 10 while the branch is decoded. The word at 0x10c, for which decode makes room in cycle 8, is then wanted in 11
     and comes in 13, 2 cycles late. A target in the line that was fetched from last reads nothing, and a branch that
     isn't conditional fetches only where it goes."""
     block = Block(0x100, bytes.fromhex(NOP + branch))
-    source = Leg(block.insns, block.addresses, [6, 1])
-    assert stall(QUEUE, Interface(2, 8), source, leg(0x104, NOP * 6), None) == waited
+    source = Leg.of(block.insns, block.addresses, [6, 1])
+    assert waited(2, source, leg(0x104, NOP * 6), None) == expected
 
 
 codes = st.lists(st.sampled_from([NOP, WIDE]), min_size=1, max_size=12).map("".join)
@@ -91,7 +95,7 @@ def test_slow_code_never_waits_in_sequence(first: str, second: str, place: int, 
     """Each instruction takes longer than two reads."""
     source = leg(0x100 + 2 * place, first, 2 * waits + 4)
     target = leg(0x100 + 2 * place + len(first) // 2, second, 2 * waits + 4)
-    assert stall(QUEUE, Interface(waits, line_bytes), source, target, None) == 0
+    assert waited(waits, source, target, None, line_bytes) == 0
 
 
 @given(codes, codes, st.integers(0, 15), st.integers(0, 15), st.booleans(), st.integers(0, 6))
@@ -103,3 +107,24 @@ def test_waits_are_those_of_the_lines(first: str, second: str, place: int, to: i
     found = model("m3").fetched(source, leaving, target, Interface(waits, 8))
     lines = (target.address + target.size - 1) // 8 - target.address // 8 + 1
     assert 0 <= found <= lines * (2 * waits + 1)
+
+
+@given(codes, codes, st.integers(0, 15), st.integers(0, 15), st.integers(1, 3), st.integers(1, 5))
+def test_without_wait_states_it_does_not_matter_where_a_jump_came_from(
+    first: str, second: str, place: int, to: int, each: int, gap: int
+) -> None:
+    source, target = leg(0x100 + 2 * place, first, each), leg(0x300 + 2 * to, second, each)
+    assert waited(0, source, target, gap) == stall_of_queue(QUEUE, target)
+
+
+@given(codes, st.lists(codes, min_size=2, max_size=4), st.integers(0, 15), st.integers(0, 5), st.data())
+def test_a_block_can_be_gone_on_from_many_times(
+    first: str, others: list[str], place: int, waits: int, data: st.DataObject
+) -> None:
+    source = leg(0x100 + 2 * place, first)
+    left = leave(QUEUE, Interface(waits, 8), source)
+    behind = 0x100 + 2 * place + len(first) // 2
+    for code in others:
+        gap = data.draw(st.sampled_from([None, 1, 3]))
+        target = leg(behind if gap is None else 0x300, code)
+        assert stall(left, target, gap) == waited(waits, source, target, gap)

@@ -58,6 +58,7 @@ def priced(record: Path, board: str) -> list[float]:
     ("ran_on", "board"),
     [
         ("nucleo-g071rb", "rpi-pico"),
+        ("nucleo-g071rb", "nucleo-f103rb"),
         ("nucleo-l4r5zi", "nucleo-f446re"),
         ("nucleo-l4r5zi", "nucleo-u575zi-q"),
         ("nucleo-l4r5zi", "nucleo-f746zg"),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, floor
+from typing import NamedTuple
 
 from vtarget.data.board import Board, Region
 from vtarget.data.cycles import NO_CYCLES, Cycles
@@ -83,6 +84,14 @@ class Moved:
     region: str
 
 
+class _Reads(NamedTuple):
+    """How a region's lines are read: wait states, whether the next line is, and from what if that is followed."""
+
+    waits: int | None
+    prefetches: bool
+    ahead: Interface | None
+
+
 @dataclass(frozen=True)
 class MemoryModel:
     """Memory of one board at one clock, with what is supposed to lie elsewhere (``placement``).
@@ -118,6 +127,10 @@ class MemoryModel:
         return {}
 
     @cached_property
+    def _reads(self) -> dict[str, _Reads]:
+        return {}
+
+    @cached_property
     def _accesses(self) -> dict[tuple[Kind, int, bool, bool, str, bool], Cycles]:
         return {}
 
@@ -130,6 +143,18 @@ class MemoryModel:
 
     def waits(self, region: Region) -> int | None:
         """Wait states of ``region`` in core cycles at this clock, or the override for regions that have any."""
+        return self._reads_of(region).waits
+
+    def _reads_of(self, region: Region) -> _Reads:
+        found = self._reads.get(region.name)
+        if found is None:
+            unit, waits = real_region(self.board, region).prefetch, self._waits(region)
+            on = unit is not None and self.is_on(unit.switch, unit.typical)
+            ahead = Interface(waits, unit.line) if on and unit is not None and unit.blocks and waits else None
+            found = self._reads[region.name] = _Reads(waits, on, ahead)
+        return found
+
+    def _waits(self, region: Region) -> int | None:
         if self.wait_states_override is not None and not region.writable:
             return self.wait_states_override
         real = real_region(self.board, region)
@@ -162,16 +187,12 @@ class MemoryModel:
 
     def prefetches(self, region: Region) -> bool:
         """Whether the next line of ``region`` is read while one executes."""
-        unit = real_region(self.board, region).prefetch
-        return unit is not None and self.is_on(unit.switch, unit.typical)
+        return self._reads_of(region).prefetches
 
     def read_ahead(self, region: Region) -> Interface | None:
         """The flash behind a buffer that is known to hold the line fetched from and the next one; None if ``region``
         has none that is on, or no wait states."""
-        unit, waits = real_region(self.board, region).prefetch, self.waits(region)
-        if unit is None or unit.blocks is None or not waits or not self.prefetches(region):
-            return None
-        return Interface(waits, unit.line)
+        return self._reads_of(region).ahead
 
     def stall(
         self,

@@ -114,12 +114,17 @@ def rows(supposed: tuple[Supposed, ...]) -> list[list[str]]:
                 row.setting.label,
                 f"{cycles.nominal:,.0f}",
                 f"{cycles.low:,.0f} .. {cycles.high:,.0f}",
-                f"{100 * (cycles.nominal / base - 1):+.1f} %" if base else "-",
+                _change(cycles.nominal, base),
                 quantity(row.profile.latency_s.nominal, "s"),
                 quantity(energy.nominal, "J") if energy else "unknown",
             ]
         )
     return table
+
+
+def _change(cycles: float, base: float) -> str:
+    # Adding 0.0 makes 0 of what rounds to -0.
+    return f"{round(100 * (cycles / base - 1), 1) + 0.0:+.1f} %" if base else "-"
 
 
 def whatif_json(supposed: tuple[Supposed, ...]) -> dict[str, object]:

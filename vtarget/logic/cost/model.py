@@ -10,7 +10,7 @@ from vtarget.data.cycles import NO_CYCLES, Cycles
 from vtarget.data.insn import LR, Dynamic, Flow, Insn
 from vtarget.logic.cost.classes import cost_class, refill_class
 from vtarget.logic.cost.operands import divide_cycles, long_multiply_cycles
-from vtarget.logic.cost.readahead import Interface, Leg, stall
+from vtarget.logic.cost.readahead import NO_WAITS, Interface, Left, Leg, leave, stall, stall_of_queue
 from vtarget.logic.cost.scalar import ScalarPipeline
 from vtarget.logic.cost.scoreboard import ScoreboardPipeline
 from vtarget.logic.cost.timing import Pipeline, Timing
@@ -79,6 +79,8 @@ class CostModel:
         self.taken_pairs = core.pipeline == "m33"  # elsewhere a block costs the same whichever way it is left
         self._edges: dict[tuple[int, bytes, Exit, tuple[int, bytes] | None], Terms] = {}
         self._fetched: dict[tuple[Interface, int, bytes, Exit, tuple[int, bytes]], int] = {}
+        self._legs: dict[tuple[int, bytes, frozenset[int]], Leg] = {}
+        self._left: dict[tuple[Interface, int, bytes, frozenset[int]], Left] = {}
         self._timings: dict[tuple[int, bytes, frozenset[int], bool], Timing] = {}
         self._sites: dict[tuple[int, bytes, int, int], Cycles] = {}
         self._pipelined: dict[tuple[int, bytes], frozenset[int]] = {}
@@ -186,12 +188,38 @@ class CostModel:
         found = self._fetched.get(key)
         if found is None:
             assert self.core.fetch is not None
-            terms, own = self.terms(source, exit, target), self.terms(target, _END, None).timing
-            gap = None if exit is _FALLTHROUGH else terms.gap.nominal
-            found = stall(self.core.fetch, interface, _leg(source, terms.timing), _leg(target, own), gap)
-            if interface.waits:
-                found = max(0, found - self.fetched(source, exit, target, interface._replace(waits=0)))
-            self._fetched[key] = found
+            if source.insns and target.insns:
+                terms, leg = self.terms(source, exit, target), self._leg(target, target.observed)
+                gap = None if exit is _FALLTHROUGH else terms.gap.nominal
+                found = stall(self._leave(source, terms, interface), leg, gap)
+                if found:
+                    found = max(0, found - self._queue_stall(source, terms, leg, gap))
+            self._fetched[key] = found = found or 0
+        return found
+
+    def _queue_stall(self, source: Block, terms: Terms, target: Leg, gap: int | None) -> int:
+        """What ``fetched`` finds without wait states, which the edge has by its overlap."""
+        assert self.core.fetch is not None
+        if gap is not None:
+            return stall_of_queue(self.core.fetch, target)
+        return stall(self._leave(source, terms, NO_WAITS), target, None)
+
+    def _leave(self, block: Block, terms: Terms, interface: Interface) -> Left:
+        key = (interface, block.address, block.code, terms.skipped)
+        found = self._left.get(key)
+        if found is None:
+            assert self.core.fetch is not None
+            found = self._left[key] = leave(self.core.fetch, interface, self._leg(block, terms.skipped))
+        return found
+
+    def _leg(self, block: Block, skipped: frozenset[int]) -> Leg:
+        key = (block.address, block.code, skipped)
+        found = self._legs.get(key)
+        if found is None:
+            timing = self._timing(block, skipped, False)
+            ends = (*timing.nominal_before[1:], timing.cycles.nominal)
+            cycles = timing.quiet or [end - start for start, end in zip(timing.nominal_before, ends, strict=True)]
+            found = self._legs[key] = Leg.of(block.insns, block.addresses, cycles)
         return found
 
     def terms(self, source: Block, exit: Exit, target: Block | None) -> Terms:
@@ -282,12 +310,6 @@ class CostModel:
         without = self._timing(block, before, False).cycles
         executed = self._timing(block, before - {index}, False).cycles
         return _sane(executed + without * -1)
-
-
-def _leg(block: Block, timing: Timing) -> Leg:
-    ends = (*timing.nominal_before[1:], timing.cycles.nominal)
-    cycles = timing.quiet or [end - start for start, end in zip(timing.nominal_before, ends, strict=True)]
-    return Leg(block.insns, block.addresses, cycles)
 
 
 def _decides_pair(block: Block) -> bool:

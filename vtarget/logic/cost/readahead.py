@@ -21,6 +21,7 @@ from vtarget.logic.cost.fetch import is_late
 
 _WORD_BYTES = 4
 _LONG_AGO = -1000
+_NEVER = 1 << 30
 _TO_EXECUTE = 2  # cycles from the one in which a word comes to the first in which it can execute
 _TO_COME = 1  # cycles from the one in which its address is taken to that in which it comes, without wait states
 _TO_DECODE = -2  # from the end of a branch that takes a cycle
@@ -33,12 +34,38 @@ class Interface(NamedTuple):
     line_bytes: int
 
 
-class Leg(NamedTuple):
-    """A block: its instructions, where they stand, and the cycles of each when its words are there."""
+NO_WAITS = Interface(0, _WORD_BYTES)
 
-    insns: Sequence[Insn]
-    addresses: Sequence[int]
-    cycles: Sequence[int]
+
+class Step(NamedTuple):
+    """An instruction: the word that its last byte is in, the one that decode is done with then, if any, and its cycles
+    when its words are there."""
+
+    last: int
+    freed: int | None
+    cycles: int
+
+
+class Leg(NamedTuple):
+    """A block: its steps and the sum of their cycles, the last instruction and where it stands, where the first one
+    stands, and whether that is a wide one that straddles a word."""
+
+    steps: Sequence[Step]
+    cycles: int
+    last: Insn
+    last_address: int
+    address: int
+    across: bool
+
+    @classmethod
+    def of(cls, insns: Sequence[Insn], addresses: Sequence[int], cycles: Sequence[int]) -> Leg:
+        """``cycles`` are those of each of the instructions, of which there is one at least."""
+        steps = []
+        for insn, address, own in zip(insns, addresses, cycles, strict=True):
+            word, behind = address // _WORD_BYTES, address + insn.size
+            steps.append(Step((behind - 1) // _WORD_BYTES, word if behind // _WORD_BYTES > word else None, own))
+        across = bool(addresses[0] & 2) and insns[0].size == _WORD_BYTES
+        return cls(steps, sum(cycles), insns[-1], addresses[-1], addresses[0], across)
 
 
 @dataclass(slots=True)
@@ -56,15 +83,14 @@ class _Buffer:
     def fetch(self, address: int, cycle: int) -> int:
         """The cycle in which the word at ``address`` comes, which is wanted in ``cycle``."""
         wanted = address // self.interface.line_bytes
-        begin = max(self.until + 1, self.since)
-        if not self.ahead and begin < cycle:
+        if not self.ahead and (begin := max(self.until + 1, self.since)) < cycle:
             self._read(self.line + 1, begin)
             self.ahead = True
-        on = wanted == self.line + 1 and self.ahead
-        if not on and wanted != self.line:
+        elsewhere = wanted != self.line
+        if elsewhere and not (self.ahead and wanted == self.line + 1):
             self._read(wanted, cycle)
-        done = max(cycle, self.until) if self.reading == wanted else cycle
-        if wanted != self.line:
+        done = self.until if self.reading == wanted and self.until > cycle else cycle
+        if elsewhere:
             self.line, self.since, self.ahead = wanted, done, False
         return done
 
@@ -78,7 +104,7 @@ class _Fetches:
     one in ``last``; decode was done with those that it ``freed``."""
 
     queue: FetchQueue
-    buffer: _Buffer
+    buffer: _Buffer | None  # none where nothing waits: without wait states
     first: int = 0
     newest: int = 0
     last: int = _LONG_AGO
@@ -87,75 +113,98 @@ class _Fetches:
 
     def jump(self, address: int, cycle: int) -> None:
         """Go on from ``address``, which could be taken in ``cycle``."""
-        self.run_ahead(cycle)
+        self.go_on(_NEVER, cycle)
         self.first = self.newest = address // _WORD_BYTES
         self.came, self.freed = {}, {}
-        self._fetch(cycle)
-
-    def _fetch(self, cycle: int) -> None:
-        self.last = self.buffer.fetch(self.newest * _WORD_BYTES, max(cycle, self.last) + _TO_COME)
+        self.last = self._come(address, max(cycle, self.last) + _TO_COME)
         self.came[self.newest] = self.last
 
-    def _next(self) -> int | None:
-        """When the address behind the newest word is taken; None if decode has to empty a slot first."""
-        word = self.newest + 1 - self.queue.words
-        if word < self.first:
-            return self.last
-        emptied = self.freed.get(word)
-        if emptied is None:
-            return None
-        streams = emptied + self.queue.streaming <= self.last + _TO_EXECUTE + 1
-        arrival = emptied + (self.queue.streaming if streams else self.queue.refill)
-        return max(self.last, arrival - _TO_EXECUTE - _TO_COME)
+    def _come(self, address: int, wanted: int) -> int:
+        return wanted if self.buffer is None else self.buffer.fetch(address, wanted)
 
-    def run_ahead(self, cycle: int) -> None:
-        """Fetch what the core fetches in advance before ``cycle``."""
-        while (taken := self._next()) is not None and taken < cycle:
-            self.newest += 1
-            self._fetch(taken)
-
-    def executable(self, insn: Insn, address: int) -> int:
-        """The first cycle in which ``insn`` can execute."""
-        last = (address + insn.size - 1) // _WORD_BYTES
-        while self.newest < last:
-            taken = self._next()
-            assert taken is not None  # what stands before it was decoded
-            self.newest += 1
-            self._fetch(taken)
-        return self.came[last] + _TO_EXECUTE
+    def go_on(self, word: int, cycle: int) -> None:
+        """Fetch what comes up to ``word`` and has its address taken before ``cycle``: one is taken when the one before
+        has come, but not before decode has emptied a slot for it."""
+        queue, buffer, freed = self.queue, self.buffer, self.freed
+        newest, last = self.newest, self.last
+        while newest < word:
+            taken, before = last, newest + 1 - queue.words
+            if before >= self.first:
+                emptied = freed.get(before)
+                if emptied is None:
+                    break
+                streams = emptied + queue.streaming <= last + _TO_EXECUTE + 1
+                arrival = emptied + (queue.streaming if streams else queue.refill)
+                taken = max(last, arrival - _TO_EXECUTE - _TO_COME)
+            if taken >= cycle:
+                break
+            newest += 1
+            last = taken + _TO_COME
+            if buffer is not None:
+                last = buffer.fetch(newest * _WORD_BYTES, last)
+            self.came[newest] = last
+        self.newest, self.last = newest, last
 
     def run(self, leg: Leg, start: int) -> int:
         """Through a block whose first instruction could execute at ``start``; returns where the next one could."""
-        for insn, address, cycles in zip(leg.insns, leg.addresses, leg.cycles, strict=True):
-            start = max(start, self.executable(insn, address))
-            word = address // _WORD_BYTES
-            if (address + insn.size) // _WORD_BYTES > word:
-                self.freed[word] = start
+        came, freed = self.came, self.freed
+        for last, done_with, cycles in leg.steps:
+            if last > self.newest:
+                self.go_on(last, _NEVER)
+            executable = came[last] + _TO_EXECUTE
+            if executable > start:
+                start = executable
+            if done_with is not None:
+                freed[done_with] = start
             start += cycles
         return start
+
+    def copy(self) -> _Fetches:
+        """The same, to go on from again. ``came`` is shared: nobody asks for words before they come."""
+        b = self.buffer
+        buffer = None if b is None else _Buffer(b.interface, b.line, b.since, b.ahead, b.reading, b.until)
+        return _Fetches(self.queue, buffer, self.first, self.newest, self.last, self.came, {**self.freed})
 
     def not_taken(self, insn: Insn, address: int, end: int) -> None:
         """``insn``, done at ``end``, was a branch that was not taken: its target was fetched if the bus was free."""
         if insn.flow is not Flow.CONDITIONAL or insn.branch_offset is None or is_late(insn):
             return
         decode = end + _TO_DECODE
-        self.run_ahead(decode)
+        self.go_on(_NEVER, decode)
         if self.last <= decode:
-            self.last = self.buffer.fetch(address + insn.branch_offset, decode + _TO_COME)
+            self.last = self._come(address + insn.branch_offset, decode + _TO_COME)
 
 
-def stall(queue: FetchQueue, interface: Interface, source: Leg, target: Leg, gap: int | None) -> int:
-    """Cycles that ``target`` waits for its words when it follows ``source``, which was jumped to: after a jump with
-    ``gap`` cycles of refill or, if None, in sequence."""
-    if not source.insns or not target.insns:
-        return 0
-    fetches = _Fetches(queue, _Buffer(interface))
-    fetches.jump(source.addresses[0], -_TO_EXECUTE - _TO_COME)
-    start = fetches.run(source, 0)
-    if gap is None:
-        fetches.not_taken(source.insns[-1], source.addresses[-1], start)
-    else:
-        start += gap
-        across = target.addresses[0] & 2 and target.insns[0].size == _WORD_BYTES  # a cycle of the gap
-        fetches.jump(target.addresses[0], start - bool(across) - _TO_EXECUTE - _TO_COME)
-    return fetches.run(target, start) - start - sum(target.cycles)
+class Left(NamedTuple):
+    """A block that was jumped to and is done at ``end``."""
+
+    leg: Leg
+    fetches: _Fetches
+    end: int
+
+
+def leave(queue: FetchQueue, interface: Interface, leg: Leg) -> Left:
+    """What follows ``leg`` goes on from there."""
+    fetches = _Fetches(queue, _Buffer(interface) if interface.waits else None)
+    fetches.jump(leg.address, -_TO_EXECUTE - _TO_COME)
+    return Left(leg, fetches, fetches.run(leg, 0))
+
+
+def stall(source: Left, target: Leg, gap: int | None) -> int:
+    """Cycles that ``target`` waits for its words when it follows ``source``: after a jump with ``gap`` cycles of refill
+    or, if None, in sequence."""
+    fetches, start = source.fetches.copy(), source.end
+    if gap is not None:
+        return _after_jump(fetches, target, start + gap)
+    fetches.not_taken(source.leg.last, source.leg.last_address, start)
+    return fetches.run(target, start) - start - target.cycles
+
+
+def stall_of_queue(queue: FetchQueue, target: Leg) -> int:
+    """The same behind any jump if there are no wait states: nothing of what was fetched before is under way then."""
+    return _after_jump(_Fetches(queue, None), target, 0)
+
+
+def _after_jump(fetches: _Fetches, target: Leg, start: int) -> int:
+    fetches.jump(target.address, start - target.across - _TO_EXECUTE - _TO_COME)  # across: a cycle of the gap
+    return fetches.run(target, start) - start - target.cycles

@@ -111,7 +111,7 @@ def test_exact_takes_the_largest_whole_unit() -> None:
 def test_readable_rounds_for_tables() -> None:
     assert [readable(w, POWER) for w in (0.0, 4.5e-6, 0.0417, 0.178, 1.5)] == [
         "0 W",
-        "4.5 uW",
+        "4.5 µW",
         "41.7 mW",
         "178 mW",
         "1.5 W",

@@ -15,7 +15,7 @@ from vtarget.app.run_cmd import run
 from vtarget.base.errors import InputError
 from vtarget.data.record import ExecutionRecord, Section
 from vtarget.logic.memory_cost import Moved
-from vtarget.logic.whatif import Setting, settings, straddling, supposing
+from vtarget.logic.whatif import Setting, Supposed, rows, settings, straddling, supposing
 from vtarget.shell.recordfile import save_record
 from vtarget.shell.running import price, pricer_for
 
@@ -96,6 +96,16 @@ def test_accesses_that_reach_beyond_what_is_moved_are_counted(record: ExecutionR
     made = replace(record, site_low=low, site_high=high, sections=(Section(".rodata", 0x100, 0x100),))
     assert straddling(made, (Moved(0x100, 0x200, "SRAM1"),)) == 2
     assert straddling(made, ()) == 0
+
+
+@pytest.mark.parametrize(
+    ("factor", "change"), [(1, "+0.0 %"), (0.9999, "+0.0 %"), (1.0001, "+0.0 %"), (0.9, "-10.0 %"), (1.024, "+2.4 %")]
+)
+def test_no_change_has_no_minus(record: ExecutionRecord, factor: float, change: str) -> None:
+    profile = price(record, pricer_for(BOARD))
+    other = replace(profile, cycles=replace(profile.cycles, nominal=factor * profile.cycles.nominal))
+    table = rows((Supposed(Setting(), profile), Supposed(Setting(wait_states=0), other)))
+    assert [row[3] for row in table] == ["+0.0 %", change]
 
 
 def test_the_command_prices_one_setting_as_a_profile(stored: str) -> None:

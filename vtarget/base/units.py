@@ -123,11 +123,11 @@ def _decimal(number: Fraction) -> str:
 
 
 def readable(value: float, dimension: Dimension, digits: int = 3) -> str:
-    """``value`` for tables: the largest unit not above it, ``digits`` significant digits."""
+    """``value`` for tables: the largest unit not above it (micro is µ), ``digits`` significant digits."""
     by_size = sorted((float(f), u) for u, f in dimension.units.items() if u.isascii())
     fitting = [pair for pair in by_size if pair[0] <= abs(value) * 1.0000001]
     factor, unit = fitting[-1] if fitting else (1.0, next(u for f, u in by_size if f == 1.0))
-    scaled = value / factor
+    scaled, unit = value / factor, unit.replace("u", "µ")
     text = f"{scaled:.{digits}g}"
     return f"{scaled:.0f} {unit}" if "e" in text else f"{text} {unit}"
 

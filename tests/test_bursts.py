@@ -58,6 +58,14 @@ def test_only_the_line_that_was_fetched_last_outlives_a_jump() -> None:
     assert waits(code(8, 8), code(0, 8), jumped=True, kept=True) == 0
 
 
+def test_behind_a_block_that_cannot_be_decoded_the_line_before_it_is_there() -> None:
+    """It has no code, and where it begins nothing may be fetched."""
+    empty = Passage(0x120, 0x11F, 0.0)
+    on, away = Passage(0x118, 0x11F, 1.0), Passage(0x200, 0x207, 1.0)
+    assert FLASH.waits(empty, on, jumped=True, kept=True) == 0
+    assert FLASH.waits(empty, away, jumped=True, kept=True) == 9
+
+
 @given(passages, passages, st.booleans())
 def test_waits_lie_between_those_of_the_best_and_the_worst(source: Passage, target: Passage, jumped: bool) -> None:
     shown = waits(source, target, jumped=jumped)

@@ -201,12 +201,17 @@ def test_the_lines_without_sleep_and_without_figures() -> None:
         (172_800, "2.00 days"),
         (86_400 * 730, "730 days"),
         (86_400 * 730.5, "2.00 years"),
-        (1.08e13, "342,231 years"),
+        (3.0e10, "951 years"),
     ],
 )
 def test_a_life_is_told_in_hours_days_or_years(life_s: float, text: str) -> None:
     profile = replace(made_up(), battery=Battery(1000, 3.0, Bound(life_s, life_s, life_s)))
     assert duty_lines(profile) == [("battery", f"{text} ({text} .. {text}) from 1000 mAh at 3 V, the chip alone")]
+
+
+def test_a_life_that_nobody_sees_the_end_of_has_no_bounds() -> None:
+    profile = replace(made_up(), battery=Battery(1000, 3.0, Bound(1.08e13, 5e12, 1e14)))
+    assert duty_lines(profile) == [("battery", "more than 1,000 years from 1000 mAh at 3 V, the chip alone")]
 
 
 def test_handlers_are_marked() -> None:

@@ -40,7 +40,8 @@ class Bursts:
         After a jump the line that was fetched last is there still; if ``kept``, so is the rest of its burst. Not
         ``hidden``: the core executes nothing meanwhile.
         """
-        total, before = 0.0, list(self._pieces(source))[-1]
+        undecoded = Passage(source.last, source.last, 0.0)  # stands for a source without code
+        total, before = 0.0, [undecoded, *self._pieces(source)][-1]
         for piece in self._pieces(target):
             unit = self.line_bytes if jumped and not kept and piece.first == target.first else self.size_bytes
             if piece.first // unit != before.last // unit:

@@ -23,7 +23,8 @@ from vtarget.logic.compileflags import compile_flags
 from vtarget.logic.linkerscript import linker_script
 from vtarget.shell.boardlib import load_board
 from vtarget.shell.buildcache import BuildCache
-from vtarget.shell.toolchain import BuildResult, compile_and_link, find_toolchain, run_limited
+from vtarget.shell.commands import run_limited
+from vtarget.shell.toolchain import BuildResult, compile_and_link, find_toolchain
 
 BOARD = "nucleo-l4r5zi"
 # Divides, floats and doubles that cores without instructions for them take from the compiler's library, and memset.
@@ -329,7 +330,7 @@ def test_a_compiler_that_hangs_is_ended_with_all_it_started(tmp_path: Path) -> N
     started = time.monotonic()
     script = f"(sleep 1; touch {tmp_path}/late) & sleep 60"
     with pytest.raises(RunError, match=r"compiling x: the compiler did not end within 0\.2 s"):
-        run_limited(["sh", "-c", script], tmp_path, dict(os.environ), "compiling x", timeout_s=0.2)
+        run_limited(["sh", "-c", script], tmp_path, dict(os.environ), "compiling x", 0.2, "the compiler")
     assert time.monotonic() - started < 30
     time.sleep(1.3)
     assert not (tmp_path / "late").exists()
@@ -337,4 +338,4 @@ def test_a_compiler_that_hangs_is_ended_with_all_it_started(tmp_path: Path) -> N
 
 def test_a_compiler_that_does_not_start_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="compiling x: /nowhere/cc does not start: No such file or directory"):
-        run_limited(["/nowhere/cc"], tmp_path, {}, "compiling x")
+        run_limited(["/nowhere/cc"], tmp_path, {}, "compiling x", 9, "the compiler")

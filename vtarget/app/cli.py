@@ -28,6 +28,7 @@ COMMANDS = {
     "calibrate": ("vtarget.app.calibrate_cmd", "calibrate", "Fit a board's model to what was measured on it."),
     "twin": ("vtarget.app.twin_cmd", "twin", "Serve a board that is off by hidden amounts, to try this with."),
     "boards": ("vtarget.app.boards_cmd", "boards", "List, show and check boards."),
+    "doctor": ("vtarget.app.doctor_cmd", "doctor", "Check what vtarget needs of this machine, and what gets it."),
 }
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import io
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vtarget.base.errors import InputError, RunError, VtargetError, printable
+from vtarget.shell.commands import cause
 
 Array = npt.NDArray[Any]
 
@@ -119,7 +119,7 @@ class InterpreterJob:
             message, _, hint = text.partition("\n")
             raise (InputError if kind == "InputError" else RunError)(message, hint=hint or None)
         if code != 0 or not (folder / _REPLY).exists():
-            raise RunError(f"the TensorFlow Lite interpreter crashed ({_cause(code)}){self._last_words()}")
+            raise RunError(f"the TensorFlow Lite interpreter crashed ({cause(code)}){self._last_words()}")
         return _unpack_result(folder / _REPLY)
 
     def _last_words(self) -> str:
@@ -148,6 +148,12 @@ def interpret_in_process(
             SampleResult(_read(interpreter, readable), tuple(interpreter.get_tensor(index) for index in outputs))
         )
     return InterpreterResult(name, importlib.metadata.version(name), tuple(results))
+
+
+def installed() -> tuple[str, str]:
+    """The distribution of the interpreter that is used, loaded, and its version. InputError if none can be loaded."""
+    name, _ = _interpreter()
+    return name, importlib.metadata.version(name)
 
 
 def serve(folder: str) -> None:
@@ -222,13 +228,6 @@ def _read(interpreter: Any, tensors: Collection[int]) -> dict[int, Array]:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return printable(lines[0])[:300] if lines else type(error).__name__
-
-
-def _cause(code: int) -> str:
-    try:
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    except ValueError:
-        return f"signal {-code}"
 
 
 def _packed(arrays: dict[str, Array]) -> bytes:

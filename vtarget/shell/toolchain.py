@@ -10,7 +10,6 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +23,7 @@ from vtarget.data.target import Target
 from vtarget.logic.compileflags import compile_flags, file_flags, link_flags, link_libraries, link_script
 from vtarget.logic.includes import include_closure
 from vtarget.shell.buildcache import BuildCache, cache_dir, content_key
+from vtarget.shell.commands import run_limited
 
 GCC = "arm-none-eabi-gcc"
 CHOICES = ("auto", "gcc", "zig")
@@ -238,7 +238,7 @@ class _Job:
 
     def _run(self, arguments: Sequence[str], what: str, folder: Path | None = None) -> None:
         command = [*self._toolchain.command, *arguments]
-        code, output = run_limited(command, folder or self._folder, self._environment, what)
+        code, output = run_limited(command, folder or self._folder, self._environment, what, TIMEOUT_S, "the compiler")
         if code != 0:
             raise RunError(f"{what}: {self._first_error(output, code)}", hint=self._log(command, output))
 
@@ -257,38 +257,3 @@ class _Job:
         except OSError:
             return None
         return f"all messages: {path}"
-
-
-def run_limited(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str], what: str, timeout_s: float = TIMEOUT_S
-) -> tuple[int, str]:
-    """(exit status, output) of a command. RunError if it can't be started or takes longer than ``timeout_s`` seconds,
-    in which case it and all that it started are ended."""
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise RunError(f"{what}: {command[0]} does not start: {error.strerror or error}") from None
-    try:
-        output, _ = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        raise RunError(f"{what}: the compiler did not end within {timeout_s:g} s") from None
-    finally:
-        if process.poll() is None:
-            _end(process)
-    return process.returncode, output.decode("utf-8", errors="replace")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.communicate()

@@ -90,6 +90,13 @@ def test_boards_on_terminals_of_80_and_40_columns() -> None:
     assert "nucleo-l4r5zi\n  title ST NUCLEO-L4R5ZI,\n  core cortex-m4 fpv4-sp, clock 120 MHz,\n" in narrow
 
 
+def test_a_checked_environment_on_a_terminal_of_80_columns() -> None:
+    lines = on_terminal(80, "doctor").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(re.match(r"emulator +ok +unicorn \S+: the sum of 1 to 100: 5050$", line.rstrip()) for line in lines)
+    assert any(re.match(r"terminal +ok +80 columns, ", line) for line in lines)
+
+
 def shell(command: str, **environment: str) -> tuple[int, str, str]:
     """Exit status, output and errors of a command line with ``vtarget`` in it."""
     line = f"vtarget() {{ '{sys.executable}' -m vtarget \"$@\"; }}\n{command}"

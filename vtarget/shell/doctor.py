@@ -58,8 +58,8 @@ OPTIONAL_PACKAGES = {
     "Dask": {"dask": "dask", "distributed": "distributed"},
     "Ray": {"ray": "ray"},
 }
-# (command, what asks for its version): no answer is needed of those that may open a window or a probe.
 GDBS = ("gdb-multiarch", "arm-none-eabi-gdb")
+# Command -> what asks for its version; those that may open a window or a probe are not asked.
 SERVERS = {
     "openocd": ("--version",),
     "probe-rs": ("--version",),
@@ -107,9 +107,8 @@ def look(*, load_all: bool = False, tool_s: float = TOOL_SECONDS, trial_s: float
     found = [_python(), _vtarget(), _cache()]
     try:
         with tempfile.TemporaryDirectory(prefix="vtarget-doctor-") as name:
-            found.append(
-                folder_finding("temporary folder", *_space(Path(name).parent), "", {"folder": str(Path(name).parent)})
-            )
+            parent = Path(name).parent
+            found.append(folder_finding("temporary folder", *_space(parent), "", {"folder": str(parent)}))
             found += _look_around(_Look(Path(name), tool_s, trial_s), load_all)
     except OSError as error:
         problem = f"can't be written: {error.strerror or error}"

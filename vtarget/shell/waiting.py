@@ -16,7 +16,7 @@ from vtarget.shell.schedule import NEVER
 
 # How far to go at a time while input may come.
 PACE_SECONDS = 0.05
-# A firmware that nothing but its own periodic wake-ups has reached for so long waits for something that can't come.
+# A firmware that waits for so long, reached by nothing but its own periodic wake-ups, waits for what can't come.
 QUIET_SECONDS = 60
 POLL_SECONDS = 10  # one that polls a register all the while needs less patience
 
@@ -44,7 +44,8 @@ class Waiting:
         self._outside = outside
         self._cycles: Counter[tuple[str, int]] = Counter()
         self._wakeups: Counter[tuple[str, int]] = Counter()
-        self._quiet_since = 0
+        self._quiet_since = 0  # moved on by what the core computes
+        self._waited_until = 0
         self._activity = activity
         self._active = 0
         self.late: Callable[[], bool] = lambda: False  # whether the host's time is up
@@ -129,7 +130,10 @@ class Waiting:
         following = min(self._chipset.schedule.next_cycle, limit)
         if self._outside.live:
             return now if self.late() else min(following, now + int(PACE_SECONDS * core_hz))
-        return NEVER if self._too_quiet(now, limit, patience_seconds) else following
+        if self._too_quiet(now, limit, patience_seconds):
+            return NEVER
+        self._waited_until = following
+        return following
 
     def heard(self) -> None:
         """Something was printed, arrived or changed: the firmware isn't merely ticking."""
@@ -146,6 +150,7 @@ class Waiting:
         key = ("sleep", self._chipset.clocks.core_hz)
         self._cycles[key] += cycles
         self._wakeups[key] += wakeups
+        self._waited_until = self._chipset.timeline.now()
 
     def result(self) -> tuple[Sleep, ...]:
         """The sleep states used."""
@@ -157,4 +162,6 @@ class Waiting:
     def _too_quiet(self, now: int, limit: int, seconds: int) -> bool:
         if self._activity() != self._active:
             self._active, self._quiet_since = self._activity(), now
+        if now > self._waited_until:
+            self._quiet_since, self._waited_until = min(now, self._quiet_since + now - self._waited_until), now
         return limit >= NEVER and now - self._quiet_since > seconds * self._chipset.clocks.core_hz

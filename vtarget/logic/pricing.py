@@ -153,15 +153,15 @@ class Pricer:
             return NO_CYCLES  # as ``stall`` would find, too
         before = source.address + len(source.code) - 1
         jumped = leaving is not Exit.FALLTHROUGH
+        interface = self.memory.read_ahead(region)
+        if interface is not None and self.core.fetch is not None and self.memory.region(source.address) is region:
+            shown = self.model.fetched(source, leaving, target, interface)
+            under_way = interface.waits if jumped and shown else 0  # the rest of a read that may not be given up
+            lines = interface.lines(before, target.address, target.address + len(target.code) - 1)
+            return Cycles(0, shown, max(lines * interface.waits, shown + under_way))
         pace, transfers = partial(self._cycles_per_byte, target), partial(_transfers, target)
         come = partial(self._passage, source)
-        cycles = self.memory.stall(target.address, len(target.code), before, jumped, pace, transfers, come)
-        interface = self.memory.read_ahead(region)
-        if interface is None or self.core.fetch is None or self.memory.region(source.address) is not region:
-            return cycles
-        shown = self.model.fetched(source, leaving, target, interface)
-        under_way = interface.waits if jumped and shown else 0  # the rest of a read that may not be given up
-        return Cycles(min(cycles.low, shown), shown, max(cycles.high, shown + under_way))
+        return self.memory.stall(target.address, len(target.code), before, jumped, pace, transfers, come)
 
     def _passage(self, block: Block) -> Passage:
         return Passage(block.address, block.address + len(block.code) - 1, self._cycles_per_byte(block))

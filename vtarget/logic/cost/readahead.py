@@ -33,16 +33,22 @@ class Interface(NamedTuple):
     waits: int
     line_bytes: int
 
+    def lines(self, before: int, first: int, last: int) -> int:
+        """How many lines ``first`` to ``last`` lie in, but for that of the address ``before`` if it is the first."""
+        line = first // self.line_bytes
+        return last // self.line_bytes - line + (before // self.line_bytes != line)
+
 
 NO_WAITS = Interface(0, _WORD_BYTES)
 
 
 class Step(NamedTuple):
-    """An instruction: the word that its last byte is in, the one that decode is done with then, if any, and its cycles
-    when its words are there."""
+    """Instructions whose last bytes are in the same word: that word, the one that decode is done with when the last of
+    them executes, if any, and the cycles before that one and of all when their words are there."""
 
     last: int
     freed: int | None
+    before: int
     cycles: int
 
 
@@ -60,10 +66,12 @@ class Leg(NamedTuple):
     @classmethod
     def of(cls, insns: Sequence[Insn], addresses: Sequence[int], cycles: Sequence[int]) -> Leg:
         """``cycles`` are those of each of the instructions, of which there is one at least."""
-        steps = []
+        steps: list[Step] = []
         for insn, address, own in zip(insns, addresses, cycles, strict=True):
             word, behind = address // _WORD_BYTES, address + insn.size
-            steps.append(Step((behind - 1) // _WORD_BYTES, word if behind // _WORD_BYTES > word else None, own))
+            last, freed = (behind - 1) // _WORD_BYTES, word if behind // _WORD_BYTES > word else None
+            with_it = steps.pop().cycles if steps and steps[-1].last == last and steps[-1].freed is None else 0
+            steps.append(Step(last, freed, with_it, with_it + own))
         across = bool(addresses[0] & 2) and insns[0].size == _WORD_BYTES
         return cls(steps, sum(cycles), insns[-1], addresses[-1], addresses[0], across)
 
@@ -148,14 +156,14 @@ class _Fetches:
     def run(self, leg: Leg, start: int) -> int:
         """Through a block whose first instruction could execute at ``start``; returns where the next one could."""
         came, freed = self.came, self.freed
-        for last, done_with, cycles in leg.steps:
+        for last, done_with, before, cycles in leg.steps:
             if last > self.newest:
                 self.go_on(last, _NEVER)
             executable = came[last] + _TO_EXECUTE
             if executable > start:
                 start = executable
             if done_with is not None:
-                freed[done_with] = start
+                freed[done_with] = start + before
             start += cycles
         return start
 

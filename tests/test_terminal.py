@@ -68,6 +68,7 @@ def on_terminal(columns: int, *arguments: str) -> str:
     if child == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        environment["TERM"] = "xterm"  # a dumb one has no width
         os.execve(sys.executable, [sys.executable, "-m", "vtarget", *arguments], environment)
     printed = bytearray()
     while True:

@@ -23,7 +23,7 @@ from vtarget.logic.pricing import Pricer
 from vtarget.logic.runtimereport import measured_lines
 from vtarget.shell.feeding import BufferFeeder
 from vtarget.shell.measuring import MeasureOptions
-from vtarget.shell.ownruntime import Feeding, RuntimeJob, profile_firmware
+from vtarget.shell.ownruntime import Feeding, RuntimeJob, profile_facts, run_firmware
 from vtarget.shell.probes.gdbprobe import GdbProbe
 from vtarget.shell.running import load_firmware, pricer_for
 from vtarget.shell.runtimeboard import measure_runtime
@@ -124,7 +124,7 @@ def lied_to(made: Path, each: int, repeats: int) -> tuple[MeasuredModel, list[tu
     graph = read_model(str(made / "relu.tflite"))
     places = tuple((image.objects[name][0],) for name in ("input_buffer", "output_buffer"))
     job = RuntimeJob(graph, data, image, Feeding(seeded_samples(graph, 1, 0), *places), function="infer")
-    ran = profile_firmware(job, pricer)
+    ran = profile_facts(run_firmware(job, pricer), pricer)
     with (
         debugged(made / "endless.elf", pricer.board, LEFT) as session,
         closing(GdbProbe("127.0.0.1", session.port)) as probe,

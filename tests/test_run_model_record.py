@@ -17,7 +17,7 @@ from vtarget.data.limits import RunLimits
 from vtarget.logic.runtimereport import runtime_json
 from vtarget.logic.whatif import Setting, supposing
 from vtarget.shell.measurementfile import load_measurement, save_measurement
-from vtarget.shell.ownruntime import RuntimeJob, profile_facts, profile_firmware, run_firmware
+from vtarget.shell.ownruntime import RuntimeJob, profile_facts, run_firmware
 from vtarget.shell.recordfile import load_record, load_records
 from vtarget.shell.replaying import replay
 from vtarget.shell.running import load_firmware, pricer_for
@@ -286,6 +286,7 @@ def test_a_run_that_ends_in_its_first_inference_says_so(made: Path) -> None:
 def test_from_python_facts_are_priced_as_often_as_one_likes(made: Path) -> None:
     job = job_of(made, "named", "chain")
     facts = run_firmware(job, pricer_for(BOARD))
-    assert profile_facts(facts, pricer_for(BOARD)).profile == profile_firmware(job, pricer_for(BOARD)).profile
+    again = run_firmware(job, pricer_for(BOARD))
+    assert profile_facts(facts, pricer_for(BOARD)).profile == profile_facts(again, pricer_for(BOARD)).profile
     slow = profile_facts(facts, replace(pricer_for(BOARD, clock_hz=20_000_000))).profile
     assert slow.inference.clock_hz == 20_000_000

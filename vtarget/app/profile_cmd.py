@@ -201,8 +201,8 @@ def _show(profiles: list[ModelProfile], json_path: str | None, quiet: bool, *, w
 
 
 def _print_board(profiles: list[ModelProfile], *, first: bool, waterfall: bool) -> None:
-    from vtarget.app.terminal import Column, print_line, print_table
-    from vtarget.logic import modelreport, report, waterfallreport
+    from vtarget.app.terminal import Column, print_line, print_memory, print_notes, print_table
+    from vtarget.logic import modelreport, waterfallreport
 
     if not first:
         print_line()
@@ -230,13 +230,8 @@ def _print_board(profiles: list[ModelProfile], *, first: bool, waterfall: bool) 
         _print_remarks(modelreport.remarks(one))
     if profiles[-1].quantisation is not None:
         _print_quantisation(profiles[-1].quantisation)
-    right = [Column(name, "right") for name in ("used", "of bytes", "share")]
-    print_table(["region", *right], report.memory_rows(profiles[-1].inference))
-    if profiles[-1].inference.not_modelled:
-        print_line()
-        print_line("not modelled", style="bold")
-        for note in profiles[-1].inference.not_modelled:
-            print_line(f"  {note}")
+    print_memory(profiles[-1].inference)
+    print_notes("not modelled", profiles[-1].inference.not_modelled)
 
 
 def _print_remarks(lines: list[str]) -> None:

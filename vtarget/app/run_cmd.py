@@ -223,7 +223,7 @@ def _print(
     explanations: Sequence[Explanation],
     waterfall: Profile | None,
 ) -> None:
-    from vtarget.app.terminal import Column, print_line, print_table
+    from vtarget.app.terminal import Column, print_line, print_memory, print_notes, print_table
     from vtarget.logic import report, waterfallreport
 
     if profile.console:
@@ -253,22 +253,11 @@ def _print(
     for label, value in report.total_lines(profile):
         print_line(f"{label:<14} {value}")
     print_line()
-    right = [Column(name, "right") for name in ("used", "of bytes", "share")]
-    print_table(["region", *right], report.memory_rows(profile))
-    _print_notes("of the measurement", () if profile.measured is None else profile.measured.notes)
-    _print_notes("not modelled", profile.not_modelled)
+    print_memory(profile)
+    print_notes("of the measurement", () if profile.measured is None else profile.measured.notes)
+    print_notes("not modelled", profile.not_modelled)
     if len(profile.exit.call_stack) and report.failure(profile):
         print_line()
         print_line("call stack", style="bold")
         for line in report.stack_lines(profile.exit):
             print_line(f"  {line}")
-
-
-def _print_notes(title: str, notes: Sequence[str]) -> None:
-    from vtarget.app.terminal import print_line
-
-    if notes:
-        print_line()
-        print_line(title, style="bold")
-        for note in notes:
-            print_line(f"  {note}")

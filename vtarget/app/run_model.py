@@ -250,7 +250,6 @@ def _job(image: Image, pricer: Pricer, run: RunOptions, options: dict[str, Any])
         function=resolve_function(image, at, "--input-at") if (at := options["input_at"]) is not None else None,
         options=run,
         tolerance=Tolerance(steps=options["tolerance"] or 0),
-        power_state=options["power_state"],
     )
 
 

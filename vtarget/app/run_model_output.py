@@ -55,8 +55,8 @@ def _print_measured(profile: RuntimeProfile) -> None:
 
 def _print(profile: RuntimeProfile, *, waterfall: bool) -> None:
     from vtarget.app.run_explain import print_explanations, print_waterfall
-    from vtarget.app.terminal import Column, print_line, print_table
-    from vtarget.logic import report, runtimereport, waterfallreport
+    from vtarget.app.terminal import Column, print_line, print_memory, print_notes, print_table
+    from vtarget.logic import runtimereport, waterfallreport
 
     left = {"operator", "output", "kernel"}
     columns = [title if title in left else Column(title, "right") for title in runtimereport.LAYER_COLUMNS]
@@ -69,10 +69,5 @@ def _print(profile: RuntimeProfile, *, waterfall: bool) -> None:
         print_line(f"{label:<14} {value}")
     print_line()
     _print_measured(profile)
-    right = [Column(name, "right") for name in ("used", "of bytes", "share")]
-    print_table(["region", *right], report.memory_rows(profile.inference))
-    if profile.inference.not_modelled:
-        print_line()
-        print_line("not modelled", style="bold")
-        for note in profile.inference.not_modelled:
-            print_line(f"  {note}")
+    print_memory(profile.inference)
+    print_notes("not modelled", profile.inference.not_modelled)

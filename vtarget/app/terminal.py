@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
+    from vtarget.data.profile import Profile
     from vtarget.logic.tablelayout import Layout
 
 PIPED_WIDTH = 10_000
@@ -85,6 +86,22 @@ def console() -> Console:
 def print_line(text: str = "", *, style: str | None = None) -> None:
     """One line (longer than the terminal: wrapped there, never cut)."""
     console().print(printable(text), style=style, soft_wrap=True)
+
+
+def print_notes(title: str, notes: Sequence[str]) -> None:
+    """A title with notes below it, behind an empty line; nothing if there are none."""
+    if notes:
+        print_line()
+        print_line(title, style="bold")
+        for note in notes:
+            print_line(f"  {note}")
+
+
+def print_memory(profile: Profile) -> None:
+    """How much of each region is used."""
+    from vtarget.logic.report import memory_rows
+
+    print_table(["region", *(Column(name, "right") for name in ("used", "of bytes", "share"))], memory_rows(profile))
 
 
 def print_error_line(text: str) -> None:

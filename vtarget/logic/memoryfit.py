@@ -11,7 +11,7 @@ from vtarget.data.plan import Need, Placement, Plan, RegionNeed
 from vtarget.logic.linkerscript import STACK_BYTES, data_region, data_regions
 from vtarget.logic.memory_cost import wait_states
 from vtarget.logic.stretches import DATA_BUS, real_names, stretch, stretches
-from vtarget.logic.zones import data_cache
+from vtarget.logic.zones import data_cache, real_region
 
 AUTO = "auto"
 SPARE_BYTES = 1024  # for .data, .bss and alignment, whose sizes are known after linking
@@ -39,7 +39,7 @@ def place(
 
     :raises InputError: no such region, the arena's can't be written, or no room; then what each region needs and has.
     """
-    boot = _real(board, board.region(board.boot.region))
+    boot = real_region(board, board.region(board.boot.region))
     data = data_region(board)
     weights_choices = [_named(board, weights_region)] if weights_region != AUTO else _keeping(board, boot)
     arena_choices = [_named(board, arena_region, joined=True)] if arena_region != AUTO else _writable(board, data)
@@ -133,17 +133,13 @@ def _add(needs: dict[str, list[Need]], region: Region, what: str, size_bytes: in
         needs.setdefault(region.name, []).append(Need(what, size_bytes))
 
 
-def _real(board: Board, region: Region) -> Region:
-    return region if region.alias_of is None else board.region(region.alias_of)
-
-
 def _named(board: Board, name: str, *, joined: bool = False) -> Region:
     if joined and (found := stretch(board, name)) is not None:
         return found
     names = [region.name for region in (*board.regions, *(stretches(board) if joined else ()))]
     if name not in names:
         raise InputError(f"board {board.name} has no region '{name}'", hint=did_you_mean(name, [*names, AUTO]))
-    return _real(board, board.region(name))
+    return real_region(board, board.region(name))
 
 
 def _others(board: Board, first: Region, writable: bool) -> list[Region]:

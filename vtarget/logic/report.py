@@ -179,9 +179,9 @@ def _sleeping(sleep: Sleeping) -> str:
 
 def _life(seconds: Bound) -> str:
     """A battery's life in one unit: hours, days or years."""
-    unit, name = next((u for u in _LIFE_UNITS if seconds.nominal >= 2 * u[0]), _LIFE_UNITS[-1])
     if seconds.low >= _LONGEST_LIFE_S:
         return "more than 1,000 years"
+    unit, name = next((u for u in _LIFE_UNITS if seconds.nominal >= 2 * u[0]), _LIFE_UNITS[-1])
     return _with_bounds(seconds, lambda v: f"{_three_digits(v / unit)} {name}")
 
 

@@ -5,7 +5,6 @@ What could raise, crash or hang is asked in a process of its own, so this module
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -27,7 +26,7 @@ from vtarget.shell import nativecache
 from vtarget.shell.buildcache import cache_dir
 from vtarget.shell.commands import cause, run_limited
 from vtarget.shell.datadir import boards_dir
-from vtarget.shell.selftest import try_all
+from vtarget.shell.selftest import try_all, version_of
 
 TOOL_SECONDS = 10.0
 # The first run of a version compiles for seconds.
@@ -208,14 +207,6 @@ def _problems(modules: Mapping[str, str], tried: Mapping[str, tuple[str, str]]) 
 
 def _versions(distributions: Iterable[str]) -> dict[str, str | None]:
     return {name: version_of(name) for name in distributions}
-
-
-def version_of(distribution: str) -> str | None:
-    """The version of an installed distribution."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _gcc(look: _Look) -> list[Finding]:

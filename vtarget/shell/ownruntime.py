@@ -65,7 +65,6 @@ class RuntimeJob:
     function: str | None = None
     options: RunOptions = field(default_factory=RunOptions)
     tolerance: Tolerance = field(default_factory=Tolerance)
-    power_state: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,11 +118,6 @@ class RuntimeRuns:
     profile: RuntimeProfile
     inference: ExecutionRecord
     reference: InterpreterResult | None
-
-
-def profile_firmware(job: RuntimeJob, pricer: Pricer) -> RuntimeRuns:
-    """Run the firmware, on all samples if there are any, and price it. RunError as of ``run_firmware``."""
-    return profile_facts(run_firmware(job, pricer), pricer, job.power_state)
 
 
 def run_firmware(job: RuntimeJob, pricer: Pricer) -> RuntimeFacts:

@@ -116,16 +116,17 @@ def load_interpreter() -> str:
         return " ".join(installed())
     except InputError:
         for name, module in INTERPRETERS.items():
-            if _is_installed(name):
+            if version_of(name) is not None:
                 importlib.import_module(module)  # says why it can't be
         return ""
 
 
-def _is_installed(distribution: str) -> bool:
+def version_of(distribution: str) -> str | None:
+    """The version of an installed distribution."""
     try:
-        return bool(importlib.metadata.version(distribution))
+        return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
-        return False
+        return None
 
 
 def _places() -> tuple[int, int]:
